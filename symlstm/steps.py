@@ -1,0 +1,99 @@
+"""The records a derivation is made of: plain, immutable, and knowing nothing of how they are printed.
+
+`fragments` lists every piece of mathematics of a section in the order in which a page shows it; the reader finds
+them in an exported file in that same order, so the k-th of the file can be held against the k-th of the derivation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Union
+
+from symlstm.algebra import Relation, Term
+
+Kind = Literal["definition", "identity", "bound", "limit", "size", "number"]
+Piece = Union[str, Term, Relation]
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Text with mathematics inside: strings, terms and relations in a row."""
+
+    pieces: tuple[Piece, ...]
+
+
+def prose(text: str, *math: Term | Relation) -> Prose:
+    """`prose("the slope of {} at {}", f, x)`: each {} is filled with a term or relation."""
+    words = text.split("{}")
+    assert len(words) == len(math) + 1, f"{len(math)} pieces of mathematics for {text!r}"
+    pieces: list[Piece] = [words[0]]
+    for piece, word in zip(math, words[1:], strict=True):
+        pieces += [piece, word]
+    return Prose(tuple(piece for piece in pieces if piece != ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One VJP rule at work: at `node`, whose adjoint is `adjoint`, it gave each (argument, share of its adjoint)."""
+
+    rule: str
+    node: Term
+    adjoint: Term
+    shares: tuple[tuple[Term, Term], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a derivation: a relation, what kind of statement it is, and the reason for it.
+
+    `written` is LaTeX from another source (the reference's code, rendered) that stands on the page in place of ours.
+    """
+
+    topic: str
+    name: str
+    kind: Kind
+    relation: Relation
+    reason: Prose
+    applications: tuple[Application, ...] = ()
+    written: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; its cells are prose."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Prose, ...], ...]
+
+
+Block = Union[Prose, Step, Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One topic of a derivation: a title, and paragraphs, steps and tables in order."""
+
+    topic: str
+    title: str
+    blocks: tuple[Block, ...] = field(default=())
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(block for block in self.blocks if isinstance(block, Step))
+
+
+def fragments(block: Block | Section) -> Iterator[Term | Relation]:
+    """Every piece of mathematics, in the order of the page: a step's relation, then what its reason mentions."""
+    if isinstance(block, Section):
+        for part in block.blocks:
+            yield from fragments(part)
+    elif isinstance(block, Step):
+        yield block.relation
+        yield from fragments(block.reason)
+    elif isinstance(block, Table):
+        for row in block.rows:
+            for cell in row:
+                yield from fragments(cell)
+    else:
+        yield from (piece for piece in block.pieces if not isinstance(piece, str))
