@@ -1,0 +1,101 @@
+"""The activations: one frozen row each. A new activation is one more row, and nothing else.
+
+`formula` and `slope_at` are terms in `X`, the argument; `slope_of` is the derivative written in terms of `Y`, the
+value already computed: sigma' = y (1 - y). Where a step has given the value a name, derivations use that form.
+
+>>> ACTIVATIONS["tanh"].slope_of
+1 - Y^2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symlstm.algebra import Apply, Div, Interval, Max, NotValid, Num, Pow, Prime, Sym, Term, term
+
+X, Y = Sym("x"), Sym("Y")
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """An elementwise function of one real variable.
+
+    `values` and `slopes` are the exact ranges of the function and of its derivative. `numpy` and `numpy_slope` are
+    expressions in `x` and `y` that stay accurate and silent for every finite x. `kink` is where no slope is claimed.
+    """
+
+    name: str
+    latex: str
+    formula: Term
+    slope_of: Term | None
+    slope_at: Term
+    values: Interval
+    slopes: Interval
+    numpy: str
+    numpy_slope: str
+    source: str
+    kink: int | None = None
+
+    def slope(self, argument: Term, value: Sym | None) -> Term:
+        """The derivative at `argument`, in terms of `value` where that has a name."""
+        from symlstm.algebra import substitute
+
+        if self.slope_of is None:
+            return Prime(self.name, argument)
+        return substitute(self.slope_of, {Y: value or Apply(self.name, argument)})
+
+
+def _range(lower: int, upper: int | Div, *, ends: str = "()") -> Interval:
+    return Interval(term(lower), term(upper), ends[0] == "(", ends[1] == ")")
+
+
+_E = Apply("exp", -X)
+_GROW, _FALL = Apply("exp", X), Apply("exp", -X)
+_QUARTER = Div(Num(term(1).value), Num(term(4).value))  # type: ignore[attr-defined]
+
+ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
+    Activation(
+        name="sigma", latex=r"\sigma",
+        formula=1 / (1 + _E), slope_of=Y * (1 - Y), slope_at=_E / Pow(1 + _E, term(2)),
+        values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
+        numpy="1 / (1 + exp(minimum(-x, LARGEST)))", numpy_slope="y * (1 - y)",
+        source="logistic function; Hochreiter & Schmidhuber (1997), A.1",
+    ),
+    Activation(
+        name="tanh", latex=r"\tanh",
+        formula=(_GROW - _FALL) / (_GROW + _FALL), slope_of=1 - Pow(Y, term(2)), slope_at=4 / Pow(_GROW + _FALL, term(2)),
+        values=_range(-1, 1), slopes=_range(0, 1, ends="(]"),
+        numpy="tanh(x)", numpy_slope="1 - y * y",
+        source="hyperbolic tangent",
+    ),
+    Activation(
+        name="relu", latex=r"\operatorname{ReLU}",
+        formula=Max((term(0), X)), slope_of=None, slope_at=Prime("relu", X),
+        values=Interval(term(0), Sym("infinity"), False, True), slopes=_range(0, 1, ends="[]"),
+        numpy="maximum(x, 0)", numpy_slope="(y > 0)",
+        source="rectifier; Nair & Hinton (2010)", kink=0,
+    ),
+)}
+
+
+def activation(name: str) -> Activation:
+    """The row of an activation. Raises `NotValid` for a name that is not in the table."""
+    try:
+        return ACTIVATIONS[name]
+    except KeyError:
+        raise NotValid(f"There is no activation called {name!r}.", right=f"one of {', '.join(ACTIVATIONS)}") from None
+
+
+def sigma(argument: Term) -> Apply:
+    """The logistic function of a term."""
+    return Apply("sigma", argument)
+
+
+def tanh(argument: Term) -> Apply:
+    """The hyperbolic tangent of a term."""
+    return Apply("tanh", argument)
+
+
+def relu(argument: Term) -> Apply:
+    """The rectifier of a term."""
+    return Apply("relu", argument)

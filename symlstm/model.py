@@ -1,0 +1,186 @@
+"""`Cell`: a list of equations, and the few facts that follow from it directly.
+
+The declared equations are kept as written. `named` is the same list with every argument of an activation that has
+no name given one (`z_i` for the pre-activation of `i`), in order of evaluation: that list is what is differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from symlstm.algebra import Apply, Blocks, Num, NotValid, Relation, Sym, Term, Time, equation, plain, quantity, term, walk
+from symlstm.shapes import Shapes
+
+if TYPE_CHECKING:
+    import sympy
+
+NOW, BEFORE = Time(), Time("t", -1)
+
+
+class Cell:
+    """A recurrent cell: `equations` (our relations, one quantity of step t each), inputs and states in order.
+
+    `sizes` declares sizes where nothing else fixes them, or to have them unified: `{"W_f": (k, m + n)}` in terms.
+    Raises `NotValid` for equations that do not define a step: a quantity defined twice or not at all, a cycle.
+
+    >>> from symlstm import zoo
+    >>> zoo.LSTM.named[0]
+    z_i[t] = W_i @ x[t] + U_i @ h[t-1] + b_i
+    """
+
+    def __init__(self, name: str, inputs: tuple[Sym, ...], states: tuple[Sym, ...], equations: tuple[Relation, ...], *,
+                 title: str = "", source: str = "", words: Mapping[str, str] | None = None,
+                 sizes: Mapping[str, tuple[Term | int, ...]] | None = None) -> None:
+        self.name, self.title, self.source = name, title or name, source
+        self.input_terms, self.state_terms = inputs, states
+        self.words = dict(words or {})
+        self.declared = _ordered(equations, inputs, states)
+        self.sizes = {of: tuple(map(term, declared)) for of, declared in (sizes or {}).items()}
+
+    def __repr__(self) -> str:
+        return f"Cell({self.name!r}): " + "; ".join(map(plain, self.declared))
+
+    @cached_property
+    def named(self) -> tuple[Relation, ...]:
+        """The equations with every pre-activation named, in order of evaluation."""
+        return tuple(_named(self.declared))
+
+    @cached_property
+    def parameter_terms(self) -> tuple[Sym, ...]:
+        """The parameters: all W, then all U, then all b, each family in order of appearance."""
+        found = list(dict.fromkeys(part for line in self.declared for part in walk(line) if isinstance(part, Sym) and part.time is None))
+        families = list(dict.fromkeys(symbol.name.partition("_")[0] for symbol in found))
+        return tuple(sorted(found, key=lambda symbol: families.index(symbol.name.partition("_")[0])))
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """The inferred shapes: name -> tuple of SymPy sizes in n (first state) and m (first input)."""
+        return Shapes(self.named, self.input_terms, self.state_terms, self.sizes)
+
+    @property
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """The equations as SymPy relations between matrix expressions with symbolic n and m, in order of evaluation.
+
+        >>> from symlstm import zoo
+        >>> zoo.RNN.equations
+        (Eq(h_t, tanh(W*x_t + U*h_prev + b)),)
+        """
+        from symlstm.expressions import to_sympy
+
+        return tuple(to_sympy(line, self.shapes) for line in self.declared)
+
+    @property
+    def inputs(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The inputs as SymPy symbols; `str` gives the name."""
+        return self._symbols(self.input_terms)
+
+    @property
+    def states(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The states as SymPy symbols, in order; the first is the output."""
+        return self._symbols(self.state_terms)
+
+    @property
+    def parameters(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The parameters as SymPy symbols."""
+        return self._symbols(self.parameter_terms)
+
+    def _symbols(self, terms: tuple[Sym, ...]) -> tuple[Any, ...]:
+        from symlstm.expressions import to_sympy
+
+        return tuple(to_sympy(symbol.at(None), self.shapes) for symbol in terms)
+
+    def parameter_shapes(self, n: int, m: int) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter's array, `(n,)` for a vector.
+
+        >>> from symlstm import zoo
+        >>> zoo.RNN.parameter_shapes(n=3, m=2)
+        {'W': (3, 2), 'U': (3, 3), 'b': (3,)}
+        """
+        return {symbol.name: self.array_shape(symbol.name, n, m) for symbol in self.parameter_terms}
+
+    def array_shape(self, name: str, n: int, m: int) -> tuple[int, ...]:
+        """The shape of the array that holds a quantity: a column is a one-dimensional array."""
+        for size, value in (("n", n), ("m", m)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise NotValid("A size is a whole number, 1 or more.", f"{size} = {value!r}", "for example n=3, m=2")
+        rows, columns = self.shapes.at(name, {"n": n, "m": m})
+        return (rows,) if self.shapes.space(name).columns is None else (rows, columns)
+
+
+def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "float64") -> dict[str, Any]:
+    """Parameters of order one, normal, for a cell with n states and m inputs; the same for the same seed.
+
+    >>> from symlstm import zoo
+    >>> random_parameters(zoo.RNN, n=3, m=2)["W"].shape
+    (3, 2)
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    return {name: generator.standard_normal(shape).astype(dtype) for name, shape in cell.parameter_shapes(n, m).items()}
+
+
+def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: tuple[Sym, ...]) -> tuple[Relation, ...]:
+    """The equations in order of evaluation: each after those it needs, otherwise as given."""
+    defined: dict[Sym, Relation] = {}
+    for line in equations:
+        if not isinstance(line.lhs, Sym) or line.lhs.time != NOW or line.operators != ("=",):
+            raise NotValid("An equation of a cell defines one quantity of step t.", plain(line), "a line such as h_t = ...")
+        if line.lhs in defined or line.lhs in inputs:
+            raise NotValid(f"{plain(line.lhs)} is defined twice.", plain(line), "one equation for each quantity")
+        defined[line.lhs] = line
+    for state in states:
+        if state not in defined:
+            raise NotValid(f"No equation defines the state {plain(state)}.", "; ".join(map(plain, equations)), f"a line {plain(state)} = ...")
+    known = {*defined, *inputs, *(state.prev for state in states)}
+    for line in equations:
+        for part in walk(line.rhs):
+            if isinstance(part, Sym) and part.time is not None and part not in known:
+                raise NotValid(f"{plain(part)} is neither an input, a state of the step before, nor defined by an equation.",
+                               plain(line), "an equation for it, or name it among inputs or states")
+    done: dict[Sym, Relation] = {}
+    while len(done) < len(defined):
+        ready = next((line for line in equations if line.lhs not in done and all(
+            part in done for part in walk(line.rhs) if isinstance(part, Sym) and part in defined)), None)
+        if ready is None:
+            left = [plain(line) for line in equations if line.lhs not in done]
+            raise NotValid("The equations of one step form a cycle.", "; ".join(left), "at least one of them must use the step before, t-1")
+        assert isinstance(ready.lhs, Sym)
+        done[ready.lhs] = ready
+    return tuple(done.values())
+
+
+def _named(equations: tuple[Relation, ...]) -> Iterator[Relation]:
+    """Give every unnamed argument of an activation a name: z_i for the one of i, plain z where there is only one."""
+    loose = [part for line in equations for part in walk(line.rhs) if isinstance(part, Apply) and not _simple(part.arg)]
+    taken = {part.name for line in equations for part in walk(line) if isinstance(part, Sym)}
+    names: dict[Term, Sym] = {}
+    for line in equations:
+        assert isinstance(line.lhs, Sym)
+        mine = [part for part in walk(line.rhs) if part in loose]
+        for count, part in enumerate(reversed(mine), start=1):
+            assert isinstance(part, Apply)
+            if part.arg in names:
+                continue
+            name = "z" if len(loose) == 1 else f"z_{line.lhs.name}" + (str(count) if len(mine) > 1 else "")
+            while name in taken:
+                name += "z"
+            taken.add(name)
+            names[part.arg] = quantity(name)
+            yield equation(names[part.arg], _renamed(part.arg, names))
+        yield equation(line.lhs, _renamed(line.rhs, names))
+
+
+def _simple(node: Term) -> bool:
+    return isinstance(node, (Sym, Num)) or (isinstance(node, Blocks) and all(_simple(part) for row in node.rows for part in row))
+
+
+def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
+    from symlstm.algebra import children, rebuild
+
+    below = tuple(_renamed(child, names) for child in children(node))
+    if isinstance(node, Apply) and node.arg in names:
+        return Apply(node.function, names[node.arg])
+    return rebuild(node, below)
