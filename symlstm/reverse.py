@@ -1,0 +1,110 @@
+"""The reverse sweep: from the named equations of one step to the adjoint equations of that step.
+
+The sweep visits the equations last to first. When it reaches the equation of q, everything that uses q has been
+visited, so the adjoint of q is the sum of the shares collected for it; that sum gets the name `delta q`, and only
+the name travels on. Intermediates are never substituted, which keeps the work linear in the number of equations.
+
+>>> from symlstm import zoo
+>>> for line in sweep(zoo.RNN).lines: print(line.relation)
+delta z[t] = delta h[t] * (1 - h[t]^2)
+delta W[t] = delta z[t] @ x[t]^T
+delta U[t] = delta z[t] @ h[t-1]^T
+delta b[t] = delta z[t]
+delta x[t] = W^T @ delta z[t]
+delta+ h[t-1] = U^T @ delta z[t]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symlstm.algebra import NOW, Add, Adj, Apply, Num, Relation, Sym, Term, equation, term
+from symlstm.model import Cell
+from symlstm.rules import vjp
+from symlstm.steps import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One path that leaves a quantity: through which equation, which share of the adjoint it brings back, and how."""
+
+    through: Sym
+    term: Term
+    applications: tuple[Application, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdjointLine:
+    """The adjoint equation of one quantity, and the paths its right side is the sum of."""
+
+    of: Sym
+    relation: Relation
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All adjoint equations of one step, in the order in which they can be computed.
+
+    `given` are the adjoints that come from outside: whole (`delta h`) for a state that its own step does not use
+    further, else the arriving part (`delta+ c`).
+    """
+
+    cell: Cell
+    given: tuple[Adj, ...]
+    lines: tuple[AdjointLine, ...]
+
+    def line(self, of: Sym) -> AdjointLine:
+        """The adjoint equation of a quantity."""
+        return next(line for line in self.lines if line.of == of)
+
+
+@dataclass(slots=True)
+class _Collected:
+    shares: dict[Sym, list[Share]] = field(default_factory=dict)
+
+    def add(self, of: Sym, share: Share) -> None:
+        self.shares.setdefault(of, []).append(share)
+
+
+def sweep(cell: Cell) -> Sweep:
+    """The adjoint equations of one step of a cell, every application of a rule recorded.
+
+    Raises `NotSupported` where a node of an equation has no VJP rule.
+    """
+    collected, given, lines = _Collected(), [], []
+    values = {line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)}
+    for line in reversed(cell.named):
+        assert isinstance(line.lhs, Sym)
+        shares = collected.shares.get(line.lhs, [])
+        if line.lhs in cell.state_terms:
+            seed = Adj(line.lhs, arriving=bool(shares))
+            given.append(seed)
+            if shares:
+                lines.append(_line(line.lhs, shares, seed))
+        else:
+            lines.append(_line(line.lhs, shares))
+        _through(line, values, collected)
+    ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *(state.prev for state in cell.state_terms)]
+    lines += [_line(end, collected.shares.get(end, [])) for end in ends]
+    return Sweep(cell, tuple(sorted(given, key=lambda seed: cell.state_terms.index(seed.of))), tuple(lines))
+
+
+def _line(of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
+    terms = (*seeds, *(share.term for share in shares)) or (term(0),)
+    left = Adj(of, arriving=of.time is not None and of.time.offset < 0)
+    return AdjointLine(of, equation(left, Add(terms) if len(terms) > 1 else terms[0]), tuple(shares))
+
+
+def _through(line: Relation, values: dict[Term, Sym], collected: _Collected) -> None:
+    """Carry the adjoint of one equation's left side down its right side; iterative, arguments left to right."""
+    assert isinstance(line.lhs, Sym)
+    stack: list[tuple[Term, Term, tuple[Application, ...]]] = [(line.rhs, Adj(line.lhs), ())]
+    while stack:
+        node, adjoint, path = stack.pop()
+        if isinstance(node, Sym):
+            collected.add(node.at(node.time or NOW), Share(line.lhs, adjoint, path))
+        elif not isinstance(node, Num):
+            rule, shares = vjp(node, adjoint, values)
+            here = Application(rule, node, adjoint, tuple(shares))
+            stack.extend((argument, share, (*path, here)) for argument, share in reversed(shares))
