@@ -321,9 +321,16 @@ class Limit(Term):
     sign: int
 
 
+@_node
+class Listed(Term):
+    """Several terms side by side, `a, b, c`: the left side of a size that they share."""
+
+    args: tuple[Term, ...]
+
+
 # --- relations ------------------------------------------------------------------------------------------------
 
-OPERATORS = ("=", "<=", "<", ">=", ">", "~", "in")  # "~" is equality at the precision printed
+OPERATORS = ("=", "<=", "<", ">=", ">", "!=", "~", "in")  # "~" is equality at the precision printed
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -502,6 +509,7 @@ _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Apply: lambda a: f"{a.function}({plain(a.arg)})",
     Prime: lambda p: f"{p.function}'({plain(p.arg)})",
     Max: lambda m: f"max({', '.join(map(plain, m.args))})",
+    Listed: lambda n: ", ".join(map(plain, n.args)),
     Blocks: lambda b: "[" + "; ".join(", ".join(map(plain, row)) for row in b.rows) + "]",
     Sum: lambda s: f"sum[{s.index}={s.lower}..{s.upper}] {_inside(s.body, Sum)}",
     Prod: lambda s: f"prod[{s.index}={s.lower}..{s.upper}] {_inside(s.body, Prod)}",

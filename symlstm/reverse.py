@@ -61,10 +61,15 @@ class Sweep:
 
 @dataclass(slots=True)
 class _Collected:
+    order: dict[Term, int]
     shares: dict[Sym, list[Share]] = field(default_factory=dict)
 
     def add(self, of: Sym, share: Share) -> None:
         self.shares.setdefault(of, []).append(share)
+
+    def of(self, of: Sym) -> list[Share]:
+        """The shares of a quantity, in the order of the equations that use it (the sweep meets the last one first)."""
+        return sorted(self.shares.get(of, []), key=lambda share: self.order[share.through])
 
 
 def sweep(cell: Cell) -> Sweep:
@@ -72,11 +77,11 @@ def sweep(cell: Cell) -> Sweep:
 
     Raises `NotSupported` where a node of an equation has no VJP rule.
     """
-    collected, given, lines = _Collected(), [], []
+    collected, given, lines = _Collected({line.lhs: k for k, line in enumerate(cell.named)}), [], []
     values = {line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)}
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
-        shares = collected.shares.get(line.lhs, [])
+        shares = collected.of(line.lhs)
         if line.lhs in cell.state_terms:
             seed = Adj(line.lhs, arriving=bool(shares))
             given.append(seed)
@@ -86,7 +91,7 @@ def sweep(cell: Cell) -> Sweep:
             lines.append(_line(line.lhs, shares))
         _through(line, values, collected)
     ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *(state.prev for state in cell.state_terms)]
-    lines += [_line(end, collected.shares.get(end, [])) for end in ends]
+    lines += [_line(end, collected.of(end)) for end in ends]
     return Sweep(cell, tuple(sorted(given, key=lambda seed: cell.state_terms.index(seed.of))), tuple(lines))
 
 

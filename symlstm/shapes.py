@@ -38,7 +38,7 @@ from symlstm.algebra import (
     plain,
     term,
 )
-from symlstm.steps import Piece, Prose, prose
+from symlstm.prose import Piece, Prose, plain_prose, prose
 
 Length = tuple[tuple[str, int], ...]  # a linear form: (("m", 1), ("n", 1)) is m + n, (("", 1),) the number 1
 Shape = tuple[Length, Length]  # rows, columns
@@ -322,9 +322,7 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
 
         Raises `NotValid` for a name that the cell does not have.
         """
-        from symlstm.algebra import plain
-
-        return "".join(piece if isinstance(piece, str) else plain(piece) for piece in self.reason(name).pieces)
+        return plain_prose(self.reason(name)).strip()
 
     def reason(self, name: str) -> Prose:
         """What `why` says, with its mathematics kept as terms."""

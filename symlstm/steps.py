@@ -11,26 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Union
 
 from symlstm.algebra import Relation, Term
+from symlstm.prose import Prose
 
 Kind = Literal["definition", "identity", "bound", "limit", "size", "number"]
-Piece = Union[str, Term, Relation]
-
-
-@dataclass(frozen=True, slots=True)
-class Prose:
-    """Text with mathematics inside: strings, terms and relations in a row."""
-
-    pieces: tuple[Piece, ...]
-
-
-def prose(text: str, *math: Term | Relation) -> Prose:
-    """`prose("the slope of {} at {}", f, x)`: each {} is filled with a term or relation."""
-    words = text.split("{}")
-    assert len(words) == len(math) + 1, f"{len(math)} pieces of mathematics for {text!r}"
-    pieces: list[Piece] = [words[0]]
-    for piece, word in zip(math, words[1:], strict=True):
-        pieces += [piece, word]
-    return Prose(tuple(piece for piece in pieces if piece != ""))
 
 
 @dataclass(frozen=True, slots=True)
