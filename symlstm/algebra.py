@@ -18,10 +18,14 @@ from typing import Any, Union, dataclass_transform
 
 
 class SymlstmError(Exception):
-    """What a person reads: one sentence of what is wrong, the input with its place, what would be right."""
+    """What a person reads: one sentence of what is wrong, the input with its place, what would be right.
 
-    def __init__(self, what: str, where: str = "", right: str = "") -> None:
+    `line` and `column` count from 1; they are 0 where the input is not a text.
+    """
+
+    def __init__(self, what: str, where: str = "", right: str = "", *, line: int = 0, column: int = 0) -> None:
         self.what, self.where, self.right = what, where, right
+        self.line, self.column = line, column
         super().__init__("\n".join(part for part in (what, where and f"  in: {where}", right and f"  right: {right}") if part))
 
 
