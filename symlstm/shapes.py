@@ -336,7 +336,7 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         for role, symbols, length in (("input", self._inputs, "m"), ("first state", self._states, "n")):
             if symbols and name == symbols[0].name:
                 given = (*head[:3], f": it is given, the length of the {role} is called ", Sym(length), ". ")
-                return Prose((*given, *self._growth()) if length == "n" else given)
+                return Prose((*given, *self.growth().pieces) if length == "n" else given)
         rows, columns = self.lengths[name]
         told: list[Piece] = list(head)
         parts = (("Its length: ", "rows"),) if columns == ONE else (("Its columns: ", "columns"), ("Its rows: ", "rows"))
@@ -371,18 +371,18 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             told += ["; " if told else "", "in ", reason.where, f", {reason.words()}"]
         return [*told, ". "] if told else ["it is given. "]
 
-    def _growth(self) -> list[Piece]:
+    def growth(self) -> Prose:
         """Why the state keeps its length although what it is computed from is longer."""
         state = self._states[0]
         readers = [node for line in self._equations for node in _products(line) if state.prev in node.args]
         feeds = [node for line in self._equations for node in _products(line) if self._inputs and self._inputs[0] in node.args]
         if not readers or not feeds:
-            return []
+            return Prose(())
         longer = Blocks(((state.prev,), (self._inputs[0],)))
         total = length_term(_plus(self.lengths[state.name][0], self.lengths[self._inputs[0].name][0]))
-        return ["Each step reads ", longer, " of length ", total, ", which is longer, but ", state,
-                " does not grow: the length of a matrix product is the number of rows of the matrix, and ", readers[0], " and ", feeds[0],
-                " have ", length_term(self.lengths[state.name][0]), " rows whatever the length of what they read. "]
+        return prose("Each step reads {} of length {}, which is longer, but {} does not grow: the length of a matrix product is "
+                     "the number of rows of the matrix, and {} and {} have {} rows whatever the length of what they read. ",
+                     longer, total, state, readers[0], feeds[0], length_term(self.lengths[state.name][0]))
 
     def _mark(self, name: str) -> Sym:
         """The quantity as the equations write it: with its time mark, if it has one."""

@@ -1,0 +1,102 @@
+"""Topic `bptt`: backpropagation through time, the recurrences over t = T..1 and the sums for the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sum, Sym, Term, Time, equation, map_relation, quantity, shift, term, transform
+from symlstm.model import Cell
+from symlstm.prose import Prose, joined, listed, prose
+from symlstm.reverse import AdjointLine, Sweep, sweep
+from symlstm.steps import Section, Step
+from symlstm.topics.gradients import reason
+
+TOPIC, TITLE = "bptt", "Backpropagation through time"
+
+FIRST, LAST, START = Time("", 1), Time("T", 0), Time("", 0)
+LOSS, LOSS_TERM = Sym("L"), quantity("ell")
+
+
+def section(cell: Cell) -> Section:
+    """The adjoints of step t from those of step t+1, and each parameter's gradient as a sum over time."""
+    swept = sweep(cell)
+    output = cell.state_terms[0]
+    intro = prose("The loss {} is a sum over the steps, {}, and {} depends on {} alone. ",
+                  LOSS, Sum("t", FIRST, LAST, LOSS_TERM), LOSS_TERM, output)
+    backwards = prose("Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
+                      "Each step costs the same, so the whole costs a number of operations proportional to {}. ",
+                      Sym("T"), Sym("T") + 1, term(0), term(1), Sym("T"))
+    shared = prose("A parameter serves every step, so its gradient is the sum of the shares of all steps.")
+    return Section(TOPIC, TITLE, (
+        joined(intro, backwards), *_recurrences(swept),
+        shared, *_sums(swept),
+        joined("What is left at the start are the adjoints of the initial states, ",
+               listed(Adj(state.at(START)) for state in cell.state_terms), "."), *_start(swept),
+    ))
+
+
+def _recurrences(swept: Sweep) -> Iterator[Step]:
+    states = swept.cell.state_terms
+    for state in states:
+        if not any(line.of == state for line in swept.lines):
+            yield _state(swept, state, None)
+    for line in swept.lines:
+        if line.of in states:
+            yield _state(swept, line.of, line)
+        elif line.of in swept.cell.input_terms or _inner(swept.cell, line.of):
+            yield Step(TOPIC, f"adjoint of {line.of.name}", "identity", line.relation, reason(swept, line))
+
+
+def _inner(cell: Cell, of: Sym) -> bool:
+    return any(line.lhs == of for line in cell.named)
+
+
+def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
+    """A state's adjoint: the loss's share if it is the output, what arrives from t+1, and the paths inside step t."""
+    parts: list[Term] = []
+    if state == swept.cell.state_terms[0]:
+        parts.append(Partial(LOSS_TERM, state))
+    parts += _summands(shift(swept.line(state.prev).relation.rhs, 1))
+    if line is not None:
+        parts += [share.term for share in line.shares]
+    relation = equation(Adj(state), Add(tuple(parts)) if len(parts) > 1 else parts[0])
+    return Step(TOPIC, f"adjoint of {state.name}", "identity", relation, _words(state, swept, line))
+
+
+def _words(state: Sym, swept: Sweep, line: AdjointLine | None) -> Prose:
+    sources = ["its loss"] if state == swept.cell.state_terms[0] else []
+    later = prose("step {}", Sym("t") + 1)
+    inside = [joined("through ", listed(dict.fromkeys(share.through for share in line.shares)))] if line is not None else []
+    return joined("", *_and([*sources, later, *inside]))
+
+
+def _and(parts: list[Prose | str]) -> list[Prose | str]:
+    out: list[Prose | str] = []
+    for k, part in enumerate(parts):
+        out += [" and " if k == len(parts) - 1 else ", ", part] if k else ["from ", part]
+    return out
+
+
+def _summands(node: Term) -> tuple[Term, ...]:
+    return node.args if isinstance(node, Add) else (node,)
+
+
+def _sums(swept: Sweep) -> Iterator[Step]:
+    for parameter in swept.cell.parameter_terms:
+        line = swept.line(parameter.at(NOW))
+        relation = equation(Partial(LOSS, parameter), Sum("t", FIRST, LAST, line.relation.rhs))
+        yield Step(TOPIC, f"gradient of {parameter.name}", "identity", relation, prose("{} serves every step", parameter))
+
+
+def _start(swept: Sweep) -> Iterator[Step]:
+    """The adjoints of the initial states: what step 1 hands back."""
+    for state in swept.cell.state_terms:
+        line = map_relation(swept.line(state.prev).relation, _at_one)
+        relation: Relation = equation(Adj(state.at(START)), line.rhs)
+        yield Step(TOPIC, f"adjoint of {state.name}_0", "identity", relation, prose("what step {} hands back", term(1)))
+
+
+def _at_one(node: Term) -> Term:
+    def move(part: Term) -> Term:
+        return part.at(Time("", 1 + part.time.offset)) if isinstance(part, Sym) and part.time is not None else part
+    return transform(node, move)
