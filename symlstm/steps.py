@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
-from symlstm.algebra import Relation, Term
+from symlstm.algebra import NotSupported, Relation, Term
 from symlstm.prose import Prose
+from symlstm.shapes import Shapes
 
 Kind = Literal["definition", "identity", "bound", "limit", "size", "number"]
 
@@ -40,6 +41,28 @@ class Step:
     reason: Prose
     applications: tuple[Application, ...] = ()
     written: str | None = None
+    shapes: Shapes | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def equation(self) -> Any:
+        """The step as a SymPy relation of matrix expressions.
+
+        Sums over time, bounds, sizes, limits and derivatives have no faithful SymPy form; they stay relations of ours.
+        """
+        from symlstm.expressions import to_sympy
+
+        if self.shapes is None:
+            return self.relation
+        try:
+            return to_sympy(self.relation, self.shapes)
+        except NotSupported:
+            return self.relation
+
+    def latex(self) -> str:
+        """The relation as LaTeX."""
+        from symlstm import tex
+
+        return self.written or tex.latex(self.relation)
 
 
 @dataclass(frozen=True, slots=True)

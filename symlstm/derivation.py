@@ -1,0 +1,96 @@
+"""`Derivation`, the public object, and `derive`, which makes one.
+
+>>> from symlstm import zoo
+>>> d = derive(zoo.RNN, "gradients")
+>>> d.steps[0].relation
+delta z[t] = delta h[t] * (1 - h[t]^2)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from symlstm.algebra import NotValid
+from symlstm.model import Cell
+from symlstm.steps import Section, Step
+from symlstm.topics import WORKED, sections
+
+if TYPE_CHECKING:
+    from symlstm.evidence import Report
+
+Values = Mapping[str, Any] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """The derivation of one topic of a cell, or of all: sections of steps, and the views of them.
+
+    In a notebook it shows itself.
+    """
+
+    cell: Cell
+    sections: tuple[Section, ...]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics it covers, in order."""
+        return tuple(section.topic for section in self.sections)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step, in order."""
+        return tuple(step for section in self.sections for step in section.steps)
+
+    def latex(self, report: Report | None = None) -> str:
+        """A complete LaTeX document; with a report, each section says what was shown of it."""
+        from symlstm import document
+
+        return document.latex(self.cell, self.sections, report)
+
+    def markdown(self, report: Report | None = None) -> str:
+        """The same as Markdown, with mathematics as code-hosting pages show it."""
+        from symlstm import document
+
+        return document.markdown(self.cell, self.sections, report)
+
+    def html(self, report: Report | None = None) -> str:
+        """The same as one HTML page with MathML. Needs the extra `html`."""
+        from symlstm import document
+
+        return document.html(self.cell, self.sections, report)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_latex_(self) -> str:
+        return "$$\\begin{aligned}\n" + " \\\\\n".join(step.latex() for step in self.steps) + "\n\\end{aligned}$$"
+
+
+def derive(cell: Cell | str, topic: str | None = None, values: Values | None = None) -> Derivation:
+    """Derive one topic of a cell, or all of them.
+
+    `values`, for the topic `worked`, gives the arrays by name, as a mapping or as the path of a JSON file.
+    Raises `NotValid` for a topic or cell that does not exist, and for values that do not fit the cell.
+    """
+    from symlstm import zoo
+
+    if not isinstance(cell, Cell):
+        cell = zoo.cell(cell)
+    if topic == WORKED:
+        from symlstm.topics import worked
+
+        if values is None:
+            raise NotValid("The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", worked.EXPECTED)
+        found: tuple[Section, ...] = (worked.section(cell, worked.load(values)),)
+    elif values is not None:
+        raise NotValid("Values are for the topic 'worked' only.", f"topic {topic!r}", "topic='worked', or no values")
+    else:
+        found = sections(cell, topic)
+    return Derivation(cell, tuple(_with_shapes(section, cell) for section in found))
+
+
+def _with_shapes(section: Section, cell: Cell) -> Section:
+    return replace(section, blocks=tuple(replace(block, shapes=cell.shapes) if isinstance(block, Step) else block for block in section.blocks))
