@@ -1,0 +1,180 @@
+"""The command `symlstm`.
+
+Exit codes: 0 all holds, 1 something is wrong, 2 it could not be read or used (1 goes before 2). What a program may
+read goes to standard output; progress and prose about it go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from symlstm.algebra import NotValid, SymlstmError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from symlstm.evidence import Report
+
+HOLDS, WRONG, UNUSABLE = 0, 1, 2
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  help="Derivations of recurrent cells: proved, exported as LaTeX, read back, and run in NumPy.")
+
+CellName = Annotated[str, typer.Argument(metavar="CELL", help="The name of a cell; `symlstm cells` lists them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+
+
+class Format(StrEnum):
+    """What a derivation can be written as."""
+
+    tex = "tex"
+    md = "md"
+    html = "html"
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def cells(as_json: Json = False) -> None:
+    """List the cells of the zoo, with their sources."""
+    from symlstm import zoo
+
+    if as_json:
+        print(json.dumps([{"cell": cell.name, "title": cell.title, "source": cell.source} for cell in zoo.ZOO.values()], indent=1))
+        return
+    width = max(map(len, zoo.ZOO))
+    for cell in zoo.ZOO.values():
+        print(f"{cell.name:{width}}  {cell.title}. {cell.source}")
+
+
+@app.command()
+def derive(
+    cell: CellName,
+    topic: Annotated[str | None, typer.Option(help="One topic: shapes, forward, activations, gradients, bptt, flow or worked. "
+                                                   "Default: all but worked.")] = None,
+    values: Annotated[Path | None, typer.Option(help="For the topic worked: a JSON file with the arrays by name.")] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="tex, md or html. Default: by the ending of FILE, else tex.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")] = None,
+) -> None:
+    """Derive the equations of a cell, and print them as a document."""
+    from symlstm.derivation import derive as derive_cell
+    from symlstm.evidence import verify as verify_derivation
+
+    made = derive_cell(cell, topic, values)
+    form = form or _format_of(output)
+    report = verify_derivation(made)
+    text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        _write(output, text)
+    if not report.ok:
+        _show(report, _console())
+        raise typer.Exit(WRONG)
+
+
+def _format_of(output: Path | None) -> Format:
+    if output is None or output.suffix == "":
+        return Format.tex
+    try:
+        return Format(output.suffix[1:])
+    except ValueError:
+        raise NotValid("The ending of the file does not say which format is meant.", str(output),
+                       "an ending .tex, .md or .html, or --format") from None
+
+
+@app.command()
+def verify(
+    cell: CellName,
+    tex: Annotated[Path | None, typer.Option(metavar="FILE", help="Read back this exported file (.tex or .md), not a fresh export.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check every relation of a cell: exact proof, numbers against the reference, and the LaTeX read back."""
+    from symlstm.derivation import derive as derive_cell
+    from symlstm.evidence import verify as verify_derivation
+    from symlstm.evidence import verify_file
+
+    report = verify_file(cell, tex) if tex else verify_derivation(derive_cell(cell))
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=1))
+    else:
+        from rich.console import Console
+
+        _show(report, Console(highlight=False, soft_wrap=True))
+    raise typer.Exit(HOLDS if report.ok else WRONG)
+
+
+def _show(report: Report, console: Console) -> None:
+    """A table of what was shown, a row a topic, then each relation that failed with what failed about it."""
+    from rich.table import Table
+
+    methods = list(dict.fromkeys(found.method for row in report.rows for found in row.evidence))
+    table = Table("topic", "relations", *methods, box=None, header_style="bold", pad_edge=False)
+    for topic in dict.fromkeys(row.topic for row in report.rows):
+        rows = [row for row in report.rows if row.topic == topic]
+        held = [sum(found.ok for row in rows for found in row.evidence if found.method == method) for method in methods]
+        table.add_row(topic, str(len(rows)), *(f"{count} hold" if count == len(rows) else f"[red]{count} of {len(rows)}[/red]" for count in held))
+    console.print(table)
+    for row in report.rows:
+        for found in row.evidence:
+            if not found.ok:
+                console.print(f"\n{row.topic}, {row.name}: {found.method} does not hold", style="bold red")
+                console.print(f"  {row.latex}\n  {found.note}", markup=False)
+    if report.ok:
+        console.print(f"{report.cell}: all {len(report.rows)} relations hold by every method.")
+
+
+@app.command()
+def build(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to.")] = Path("derivations"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the folder is not as it would be written.")] = False,
+) -> None:
+    """Write the derivations of every cell as .tex and .md, with an index, and say what was verified."""
+    from symlstm import chapters
+
+    console, made = _console(), []
+    for each in chapters.chapters(progress=lambda name: console.print(f"{name}: deriving and verifying ...")):
+        made.append(each)
+        _show(each.report, console)
+    wanted = chapters.files(made)
+    if check:
+        wrong = chapters.differences(output, wanted)
+        for line in wrong:
+            console.print(line, style="red")
+        console.print(f"{output} is as `symlstm build` writes it." if not wrong else "Run `symlstm build` and look at what changed.")
+    else:
+        wrong = []
+        chapters.write(output, wanted)
+        console.print("wrote " + ", ".join(str(output / name) for name in wanted))
+    raise typer.Exit(WRONG if wrong or not all(each.report.ok for each in made) else HOLDS)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NotValid("The file cannot be written.", str(path), error.strerror or "a path in a folder that exists") from None
+
+
+def _fail(error: SymlstmError) -> NoReturn:
+    print(f"symlstm: {error}", file=sys.stderr)
+    raise SystemExit(UNUSABLE)
+
+
+def main() -> None:
+    """Run the command; a person sees messages, never a traceback from inside."""
+    try:
+        app()
+    except SymlstmError as error:
+        _fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()
