@@ -1,0 +1,309 @@
+"""Topic `worked`: the step forward and backward with numbers put in, line by line, as on a blackboard.
+
+Numbers from the input stay exact (a decimal is a fraction) as long as only sums and products touch them; a value of
+an activation is computed with 50 digits and rounded only to be printed. A line is printed with as many digits of its
+operands as it takes for the printed operands to give the printed result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from symlstm.activations import activation
+from symlstm.algebra import Adj, Blocks, Listed, NotSupported, NotValid, Num, Relation, Sym, Term, Transpose, children, equation, plain, rebuild
+from symlstm.evaluate import ELEMENTARY, Evaluator
+from symlstm.model import Cell
+from symlstm.prose import prose
+from symlstm.reverse import sweep
+from symlstm.steps import Block, Section, Step
+
+TOPIC, TITLE = "worked", "A worked step"
+PRECISION, DIGITS, GUARD, LARGEST = 60, 4, 12, 8
+EXPECTED = ('a JSON object such as {"x": [1, 2], "h_prev": [0.5], "c_prev": [1], "W_i": [[1, 2]], ..., "delta_h": [1], '
+            '"delta_c": [0], "digits": 4}')
+
+
+class Exact(Evaluator):
+    """Fractions while they last, then numbers of 60 digits."""
+
+    def number(self, value: Fraction) -> Any:
+        return value
+
+    def apply(self, name: str, x: Any) -> Any:
+        with mpmath.workdps(PRECISION):
+            if name == "relu":
+                return np.vectorize(lambda value: max(value, Fraction(0)), otypes=[object])(x)
+            if name not in ELEMENTARY:
+                row = activation(name)
+                return Exact(lambda _: x)(row.formula)
+            return np.vectorize(lambda value: getattr(mpmath, name)(_mpf(value)), otypes=[object])(x)
+
+    def divide(self, above: Any, below: Any) -> Any:
+        with mpmath.workdps(PRECISION):
+            return np.vectorize(lambda a, b: Fraction(a) / Fraction(b) if _exact(a) and _exact(b) else _mpf(a) / _mpf(b), otypes=[object])(above, below)
+
+
+def _mpf(value: Any) -> Any:
+    return mpmath.mpf(value.numerator) / value.denominator if _exact(value) else value
+
+
+def _exact(value: Any) -> bool:
+    return isinstance(value, (int, Fraction))
+
+
+@dataclass(slots=True)
+class Values:
+    """The arrays of a worked step, by leaf: what was given, then what has been computed."""
+
+    cell: Cell
+    sizes: dict[str, int]
+    digits: int = DIGITS
+    known: dict[Term, Any] = field(default_factory=dict)
+
+    def value(self, node: Term) -> Any:
+        """The value of a term at the precision of the page's computation."""
+        with mpmath.workdps(PRECISION):
+            return Exact(self.known.__getitem__)(node)
+
+
+# --- reading the values ---------------------------------------------------------------------------------------------
+
+
+def load(values: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
+    """The values as a mapping; a path is read as JSON, its decimals kept exact.
+
+    Raises `NotValid` where the file is missing or is not a JSON object.
+    """
+    if isinstance(values, Mapping):
+        return values
+    path = Path(values)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+    except OSError as error:
+        raise NotValid("The file with the values cannot be read.", f"{path}: {error.strerror}", EXPECTED) from None
+    except (ValueError, RecursionError) as error:
+        raise NotValid("The file with the values is not JSON.", f"{path}: {error}", EXPECTED) from None
+    if not isinstance(found, dict):
+        raise NotValid("The file with the values holds no JSON object.", str(path), EXPECTED)
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a finite number")
+
+
+def leaves(cell: Cell) -> dict[str, Term]:
+    """The name of each value that may be given, and the quantity that it is."""
+    states = {f"{state.name}_prev": state.prev for state in cell.state_terms}
+    seeds = {f"delta_{seed.of.name}": seed for seed in sweep(cell).given}
+    return {symbol.name: symbol for symbol in (*cell.input_terms, *cell.parameter_terms)} | states | seeds  # type: ignore[return-value]
+
+
+def _split(cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A name `[A, B]` stands for the blocks A and B side by side: take them apart by the sizes of what is known."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        blocks = re.fullmatch(r"\[\s*(\w+)\s*,\s*(\w+)\s*\]", name)
+        if not blocks:
+            found[name] = value
+            continue
+        array, start = _array(name, value), 0
+        widths = [_width(cell, block, values) for block in blocks.groups()]
+        if array.ndim != 2 or array.shape[1] != sum(widths):
+            raise NotValid(f"{name} does not have the columns of its blocks.", f"{name} is {_size(array.shape)}", f"{' + '.join(map(str, widths))} columns")
+        for block, width in zip(blocks.groups(), widths, strict=True):
+            found[block] = array[:, start:start + width]
+            start += width
+    return found
+
+
+def _width(cell: Cell, parameter: str, values: Mapping[str, Any]) -> int:
+    sizes = _sizes(cell, values)
+    if parameter not in {symbol.name for symbol in cell.parameter_terms}:
+        raise NotValid("There is no parameter of this name.", parameter, _near(parameter, cell))
+    return cell.shapes.at(parameter, sizes)[1]
+
+
+def _near(name: str, cell: Cell) -> str:
+    known = leaves(cell)
+    return " or ".join(get_close_matches(name, known, n=3)) or ", ".join(known)
+
+
+def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:
+    """n and m, from the vectors that are given."""
+    lengths = {}
+    for size, names in (("m", [symbol.name for symbol in cell.input_terms[:1]]),
+                        ("n", [f"{cell.state_terms[0].name}_prev", *(f"delta_{s.name}" for s in cell.state_terms[:1])])):
+        given = next((name for name in names if name in values), None)
+        if given is None:
+            raise NotValid(f"The size {size} is not known: {names[0]} is not given.", ", ".join(values), EXPECTED)
+        lengths[size] = _array(given, values[given]).size
+    return lengths
+
+
+def _array(name: str, value: Any) -> Any:
+    """The numbers of one value, exact, as a 1-D or 2-D array of fractions."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    rows = value if isinstance(value, (list, tuple)) else [value]
+    nested = [list(row) if isinstance(row, (list, tuple)) else row for row in rows]
+    deep = [isinstance(row, list) for row in nested]
+    if not rows or any(deep) and (not all(deep) or len({len(row) for row in nested}) != 1 or not nested[0]):
+        raise NotValid(f"{name} is not an array: its rows differ in length.", f"{name} = {str(value)[:80]}", "a list of numbers, or of rows")
+    exact = [[_fraction(name, entry) for entry in row] for row in nested] if deep[0] else [_fraction(name, entry) for entry in nested]
+    array = np.empty((len(exact), len(exact[0])) if deep[0] else len(exact), dtype=object)
+    array[...] = exact
+    return array
+
+
+def _fraction(name: str, entry: Any) -> Fraction:
+    number = isinstance(entry, (int, float, Decimal, Fraction)) and not isinstance(entry, bool)
+    if not number or (isinstance(entry, (float, Decimal)) and not np.isfinite(float(entry))):
+        raise NotValid(f"{name} holds something that is not a finite number.", f"{name}: {str(entry)[:80]!r}", "numbers such as 0.5")
+    return Fraction(str(entry)) if isinstance(entry, (float, Decimal)) else Fraction(entry)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) if len(shape) > 1 else f"a vector of length {shape[0]}"
+
+
+def read(cell: Cell, values: Mapping[str, Any]) -> Values:
+    """The given values, their names and sizes checked.
+
+    Raises `NotValid` for a name the cell does not have, and for an array of another size than the equations say.
+    """
+    digits = values.get("digits", DIGITS)
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 12:
+        raise NotValid("The number of digits is a whole number from 1 to 12.", f"digits = {digits!r}", f"for example {DIGITS}")
+    arrays = _split(cell, {name: value for name, value in values.items() if name != "digits"})
+    known = leaves(cell)
+    for name in arrays:
+        if name not in known:
+            raise NotValid("The cell has nothing of this name to put in.", repr(name), _near(name, cell))
+    sizes = _sizes(cell, arrays)
+    if max(sizes.values()) > LARGEST:
+        raise NotSupported(f"A worked step fits on a page up to size {LARGEST}.", f"n = {sizes['n']}, m = {sizes['m']}", "smaller arrays")
+    found = Values(cell, sizes, digits)
+    for name, value in arrays.items():
+        array, leaf = _array(name, value), known[name]
+        wanted = cell.array_shape(leaf.of.name if isinstance(leaf, Adj) else leaf.name, **sizes)  # type: ignore[attr-defined]
+        if array.shape != wanted and array.shape != (*wanted, 1):
+            why = f"n = {sizes['n']} (length of {cell.state_terms[0].name}_prev), m = {sizes['m']} (length of {cell.input_terms[0].name})"
+            raise NotValid(f"{name} has the wrong size.", f"{name} is {_size(array.shape)}", f"{_size(wanted)}, because {why}")
+        found.known[leaf] = array.reshape(array.shape[0], -1)
+    return found
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def section(cell: Cell, values: Mapping[str, Any]) -> Section:
+    """The step forward, and backward where adjoints are given, with numbers in every line."""
+    data = read(cell, values)
+    given = list(data.known)
+    blocks: list[Block] = [prose(
+        f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, or to as many as it "
+        "takes for the printed numbers to give the printed result; they are computed with 50 digits and rounded only to be printed.")]
+    blocks += [prose("Given:"), *(Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose("given"))
+                                  for leaf in given)]
+    forward = list(_lines(data, cell.named))
+    blocks += [prose("Forward:"), *forward] if forward else []
+    swept = sweep(cell)
+    backward = list(_lines(data, tuple(line.relation for line in swept.lines))) if any(seed in data.known for seed in swept.given) else []
+    blocks += [prose("Backward, for the given adjoints:"), *backward] if backward else []
+    missing = [name for name, leaf in leaves(cell).items() if leaf not in data.known and not isinstance(leaf, Adj)]
+    if missing:
+        blocks.append(prose("What needs {} is left out: no value is given.", Listed(tuple(leaves(cell)[name] for name in missing))))
+    return Section(TOPIC, TITLE, tuple(blocks))
+
+
+def _lines(data: Values, equations: tuple[Relation, ...]) -> Iterator[Step]:
+    for line in equations:
+        if all(part in data.known for part in _leaves(line.rhs)):
+            data.known[line.lhs] = data.value(line.rhs)
+            yield Step(TOPIC, f"value of {plain(line.lhs)}", "number", _worked(data, line), prose("{}", line.rhs))
+
+
+def _leaves(node: Term) -> Iterator[Term]:
+    if isinstance(node, (Sym, Adj)):
+        yield node
+    else:
+        for child in children(node):
+            yield from _leaves(child)
+
+
+def _worked(data: Values, line: Relation) -> Relation:
+    """`q = the right side in numbers = the result`, with no more digits than it takes."""
+    result = data.known[line.lhs]
+    exact = all(_short(entry, data.digits) for entry in result.flat)
+    final = _printed(result, None if exact else data.digits)
+    operands_exact = all(_short(entry, data.digits) for part in _leaves(line.rhs) for entry in data.known[part].flat)
+    if isinstance(line.rhs, (Sym, Adj)):
+        return Relation((line.lhs, final), ("=" if exact else "~",))
+    if operands_exact:
+        filled = _filled(data, line.rhs, None)
+        return Relation((line.lhs, filled, final), ("=", "=" if exact else "~"))
+    for places in range(data.digits, data.digits + GUARD):
+        filled = _filled(data, line.rhs, places)
+        off = _distance(data.value(filled), data.value(final))
+        if off <= mpmath.mpf(1) / (2 * 10**data.digits):
+            return Relation((line.lhs, filled, final), ("~", "~"))
+    raise NotSupported("No number of digits makes this line come out.", plain(line), "values of moderate size")
+
+
+def _distance(left: Any, right: Any) -> Any:
+    with mpmath.workdps(PRECISION):
+        return max(abs(_mpf(a) - _mpf(b)) for a, b in zip(left.flat, right.flat, strict=True))
+
+
+def _filled(data: Values, node: Term, places: int | None) -> Term:
+    """The term with numbers for its leaves."""
+    if isinstance(node, (Sym, Adj)):
+        return _printed(data.known[node], places)
+    if isinstance(node, Transpose) and isinstance(node.arg, (Sym, Adj)):
+        return _printed(data.known[node.arg].T, places)
+    return rebuild(node, tuple(_filled(data, child, places) for child in children(node)))
+
+
+def _printed(array: Any, places: int | None) -> Blocks:
+    """An array as the page shows it: exact, or rounded to a number of decimals."""
+    return Blocks(tuple(tuple(_number(entry, places) for entry in row) for row in array))
+
+
+def _number(value: Any, places: int | None) -> Num:
+    if _exact(value) and (places is None or _short(value, places)):
+        value = Fraction(value)
+        decimals = _decimals(value)
+        return Num(value, decimals) if decimals else Num(value)
+    assert places is not None
+    with mpmath.workdps(PRECISION):
+        nearest = int(mpmath.nint(_mpf(value) * 10**places))
+    return Num(Fraction(nearest, 10**places), places)
+
+
+def _short(value: Any, digits: int) -> bool:
+    """Whether a number is exact and needs no more decimals than are printed (a given one may have a few more)."""
+    return _exact(value) and (Fraction(value).denominator == 1 or 0 < (_decimals(Fraction(value)) or 99) <= digits)
+
+
+def _decimals(value: Fraction) -> int | None:
+    """How many decimals write the fraction exactly; None where none do, 0 for a whole number."""
+    rest = value.denominator
+    twos = fives = 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return max(twos, fives) if rest == 1 else None
