@@ -1,0 +1,346 @@
+r"""Terms and relations to LaTeX, as a person writes it: one printer for each node type, arguments in the order given.
+
+Brackets come from precedence alone and are as small as what they hold allows. Where two factors side by side could be
+read as something else (a number after a number, a Greek letter before a bracket), a sign stands between them.
+
+>>> from symlstm import zoo
+>>> print(to_latex(zoo.LSTM.declared[1]))
+f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)
+>>> print(to_latex(zoo.g * (1 - zoo.tanh(zoo.c) ** 2)))
+g_t \odot \bigl(1 - \tanh^2(c_t)\bigr)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from symlstm import algebra as a
+from symlstm.activations import ACTIVATIONS
+from symlstm.algebra import NotSupported, NotValid, Relation, Term, plain
+from symlstm.notation import GREEK, HOUSE, Notation, adjoint, time, write
+
+FUNCTIONS: Mapping[str, str] = MappingProxyType({
+    **{row.name: row.latex for row in ACTIVATIONS.values()},
+    **{name: f"\\{name}" for name in ("exp", "log", "ln", "sin", "cos", "sinh", "cosh")},
+})
+POWERED = frozenset({"tanh", "sin", "cos", "sinh", "cosh"})  # written \tanh^2(x); of the others the power stands behind
+SIGNS: Mapping[str, str] = MappingProxyType(
+    {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "~": r"\approx", "in": r"\in"})
+SIZES = ("", "big", "Big", "bigg")  # of brackets, by the height of what they hold
+MATRIX = len(SIZES)  # the height of a matrix: only \left and \right are tall enough
+
+
+class Level(IntEnum):
+    """How tightly a piece of LaTeX holds together; it needs brackets where something tighter is asked for."""
+
+    SUM = 1  # a sum, or anything that begins with a minus
+    BIG = 2  # a big operator: it takes all factors to its right
+    HADAMARD = 3
+    PRODUCT = 4
+    FACTOR = 5  # a factor like any other, but not the base of a power: a fraction, an adjoint, x^2
+    ATOM = 6
+
+
+class Printed(NamedTuple):
+    """LaTeX, how tightly it holds together, and how tall it is: 0 a line, 1 nests brackets, 2 and 3 taller."""
+
+    text: str
+    level: Level = Level.ATOM
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A notation, and whether the mathematics stands in a line of text, where fractions are small."""
+
+    notation: Notation = HOUSE
+    inline: bool = False
+
+
+class Link(NamedTuple):
+    """One comparison of a relation: its sign, and the right side in pieces between which a line may break."""
+
+    sign: str
+    pieces: tuple[str, ...]
+
+
+def to_latex(node: Term | Relation, notation: Notation = HOUSE, *, inline: bool = False) -> str:
+    r"""A term or relation as LaTeX. Raises `NotSupported` for what has no printer.
+
+    >>> h, W = a.quantity("h"), a.Sym("W_f")
+    >>> print(to_latex(a.equation(a.Partial(a.Sym("L"), W), a.Adj(h) @ h.prev.T)))
+    \frac{\partial L}{\partial W_f} = \delta h_t \, h_{t-1}^{\top}
+    """
+    style = Style(notation, inline)
+    if not isinstance(node, Relation):
+        return _printed(node, style).text
+    left, found, condition = links(node, notation, inline=inline)
+    return left + "".join(f" {link.sign} {' '.join(link.pieces)}" for link in found) + condition
+
+
+def links(line: Relation, notation: Notation = HOUSE, *, inline: bool = False) -> tuple[str, tuple[Link, ...], str]:
+    r"""A relation in pieces: the left side, its comparisons, and its condition (empty without one).
+
+    >>> links(a.relation(a.Sym("x"), "<", 1 - a.Sym("y"), condition=a.relation(a.Sym("y"), ">", 0)))
+    ('x', (Link(sign='<', pieces=('1', '- y')),), ' \\quad (y > 0)')
+    """
+    style = Style(notation, inline)
+    for sign in line.operators:
+        if sign not in SIGNS:
+            raise NotValid(f"There is no relation sign {sign!r}.", plain(line), "one of " + ", ".join(SIGNS))
+    found = tuple(Link(SIGNS[sign], _pieces(right, style)) for _, sign, right in line.links())
+    condition = rf" \quad ({to_latex(line.condition, notation, inline=inline)})" if line.condition else ""
+    return _printed(line.lhs, style).text, found, condition
+
+
+def _pieces(node: Term, style: Style) -> tuple[str, ...]:
+    if isinstance(node, a.Add):
+        return tuple(piece.text for piece in _summands(node, style))
+    return (_printed(node, style).text,)
+
+
+# --- brackets and products ------------------------------------------------------------------------------------
+
+
+def _printed(node: Term, style: Style) -> Printed:
+    printer = _PRINTERS.get(type(node))
+    if printer is None:
+        raise NotSupported(f"No LaTeX is known for {type(node).__name__}.", repr(node), "one of " + ", ".join(
+            kind.__name__ for kind in _PRINTERS))
+    return printer(node, style)
+
+
+def _bracketed(inside: Printed, left: str = "(", right: str = ")") -> Printed:
+    """Brackets just tall enough: `( )`, `\\bigl( \\bigr)`, and for matrices `\\left( \\right)`."""
+    if inside.height >= MATRIX:
+        return Printed(rf"\left{left} {inside.text} \right{right}", height=MATRIX)
+    size = SIZES[inside.height]
+    opening, closing = (rf"\{size}l{left}", rf"\{size}r{right}") if size else (left, right)
+    gap = " " if left.startswith("\\") else ""
+    return Printed(f"{opening}{gap}{inside.text}{gap}{closing}", height=min(inside.height + 1, MATRIX - 1))
+
+
+def _at(node: Term, level: Level, style: Style, *, last: bool = False) -> Printed:
+    """The node, in brackets if it holds together less tightly than `level`; a big operator may stand bare at the end."""
+    here = _printed(node, style)
+    return here if here.level >= level or (last and here.level == Level.BIG) else _bracketed(here)
+
+
+def _tallest(pieces: list[Printed]) -> int:
+    return max(piece.height for piece in pieces)
+
+
+def _factors(args: tuple[Term, ...], level: Level, style: Style) -> list[Printed]:
+    return [_at(arg, level, style, last=k == len(args) - 1) for k, arg in enumerate(args)]
+
+
+def _hadamard(node: a.Hadamard, style: Style) -> Printed:
+    factors = _factors(node.args, Level.FACTOR, style)
+    return Printed(r" \odot ".join(factor.text for factor in factors), Level.HADAMARD, _tallest(factors))
+
+
+def _product(node: a.MatMul, style: Style) -> Printed:
+    factors = _factors(node.args, Level.FACTOR, style)
+    text = factors[0].text
+    for left, right in zip(node.args, factors[1:], strict=False):
+        text += _between(left, right.text) + right.text
+    return Printed(text, Level.PRODUCT, _tallest(factors))
+
+
+_NUMBER = re.compile(r"\d|\\frac\{\d")
+_BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
+
+
+def _between(left: Term, right: str) -> str:
+    """What stands between two factors: mostly nothing, but a sign where nothing could be misread."""
+    greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
+    if _NUMBER.match(right) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
+        return r" \cdot "
+    return r" \, " if isinstance(left, a.Adj) else " "
+
+
+# --- leaves ---------------------------------------------------------------------------------------------------
+
+
+def _number(node: a.Num, style: Style) -> Printed:
+    value = node.value
+    if node.places is None and value.denominator != 1:
+        sign, level = ("-", Level.SUM) if value < 0 else ("", Level.FACTOR)
+        text = rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+        return Printed(text, level, _fraction_height(style))
+    shown = decimal(value, node.places or 0)
+    return Printed(shown, Level.SUM if shown.startswith("-") else Level.ATOM)
+
+
+def decimal(value: Fraction, places: int) -> str:
+    """A number with exactly so many decimals, rounded half to even from its exact value; zero carries no sign.
+
+    >>> decimal(Fraction(1, 8), 2), decimal(Fraction(-1, 1000), 2), decimal(Fraction(5), 0)
+    ('0.12', '0.00', '5')
+    """
+    units = round(value * 10**places)
+    digits = str(abs(units)).rjust(places + 1, "0")
+    whole, rest = digits[: len(digits) - places], digits[len(digits) - places :]
+    return ("-" if units < 0 else "") + whole + (f".{rest}" if places else "")
+
+
+def _symbol(node: a.Sym, style: Style) -> Printed:
+    written = write(node, style.notation)
+    return Printed(written.text, Level.FACTOR if written.raised else Level.ATOM)
+
+
+def _adjoint(node: a.Adj, style: Style) -> Printed:
+    return Printed(adjoint(node.of, style.notation, arriving=node.arriving), Level.FACTOR)
+
+
+def _space(node: a.Space, style: Style) -> Printed:
+    sides = [_printed(node.rows, style)] if node.columns is None else [
+        _at(side, Level.PRODUCT, style) for side in (node.rows, node.columns)]
+    power = r" \times ".join(side.text for side in sides)
+    return Printed(rf"\mathbb{{R}}^{{{power}}}", Level.FACTOR)
+
+
+def _interval(node: a.Interval, style: Style) -> Printed:
+    ends = [_printed(node.lower, style), _printed(node.upper, style)]
+    inside = Printed(", ".join(end.text for end in ends), height=_tallest(ends))
+    return _bracketed(inside, "(" if node.open_below else "[", ")" if node.open_above else "]")
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------
+
+
+def _summands(node: a.Add, style: Style) -> list[Printed]:
+    """The terms of a sum, each with its sign."""
+    found: list[Printed] = []
+    for k, arg in enumerate(node.args):
+        minus = isinstance(arg, a.Neg)
+        bare = k == 0 and isinstance(arg, a.Num)
+        here = _printed(arg, style) if bare else _at(arg.arg if minus else arg, Level.BIG, style)  # type: ignore[attr-defined]
+        sign = ("- " if k else "-") if minus else ("+ " if k else "")
+        found.append(here._replace(text=sign + here.text))
+    return found
+
+
+def _sum(node: a.Add, style: Style) -> Printed:
+    terms = _summands(node, style)
+    return Printed(" ".join(each.text for each in terms), Level.SUM, _tallest(terms))
+
+
+def _negative(node: a.Neg, style: Style) -> Printed:
+    inside = _at(node.arg, Level.BIG, style)
+    return Printed(f"-{inside.text}", Level.SUM, inside.height)
+
+
+def _fraction_height(style: Style) -> int:
+    return 1 if style.inline else 2
+
+
+def _fraction(node: a.Div, style: Style) -> Printed:
+    above, below = _printed(node.above, style), _printed(node.below, style)
+    height = max(_fraction_height(style), above.height, below.height)
+    return Printed(rf"\frac{{{above.text}}}{{{below.text}}}", Level.FACTOR, height)
+
+
+def _partial(node: a.Partial, style: Style) -> Printed:
+    sides = [_printed(side, style) if isinstance(side, a.Sym) else _at(side, Level.ATOM, style) for side in (node.of, node.wrt)]
+    text = rf"\frac{{\partial {sides[0].text}}}{{\partial {sides[1].text}}}"
+    if node.direct:
+        text = rf"\left.{text}\right|_{{\text{{direct}}}}"
+    return Printed(text, Level.FACTOR, _fraction_height(style))
+
+
+def _power(node: a.Pow, style: Style) -> Printed:
+    exponent, base = _printed(node.exponent, style), node.base
+    if exponent.text in ("T", r"\top"):
+        raise NotSupported("A power with the exponent T reads as a transpose.", plain(node), "another name for the exponent")
+    if isinstance(base, a.Apply) and base.function in POWERED and exponent.text.isdigit() and int(exponent.text) > 1:
+        argument = _bracketed(_printed(base.arg, style))
+        return Printed(f"{FUNCTIONS[base.function]}{_raised(exponent.text)}{argument.text}", Level.FACTOR, argument.height)
+    euler = isinstance(base, a.Sym) and base == a.Sym("e")
+    below = _bracketed(_printed(base, style)) if euler else _at(base, Level.ATOM, style)
+    return Printed(below.text + _raised(exponent.text), Level.FACTOR, below.height)
+
+
+def _raised(text: str) -> str:
+    return f"^{text}" if len(text) == 1 else f"^{{{text}}}"
+
+
+def _transpose(node: a.Transpose, style: Style) -> Printed:
+    inside = _at(node.arg, Level.ATOM, style)
+    return Printed(rf"{inside.text}^{{\top}}", Level.FACTOR, inside.height)
+
+
+def _head(function: str, style: Style) -> str:
+    """The name of a function: from the table, a Greek letter, or upright."""
+    known = FUNCTIONS.get(function) or (f"\\{function}" if function in GREEK else rf"\operatorname{{{function}}}")
+    return known.replace(r"\operatorname", style.notation.operator)
+
+
+def _called(head: str, args: tuple[Term, ...], style: Style) -> Printed:
+    inside = [_printed(arg, style) for arg in args]
+    call = _bracketed(Printed(", ".join(each.text for each in inside), height=_tallest(inside)))
+    return Printed(head + call.text, height=call.height)
+
+
+def _apply(node: a.Apply, style: Style) -> Printed:
+    inside = _printed(node.arg, style)
+    if node.function == "exp" and inside.height == 0:
+        return Printed(f"e{_raised(inside.text)}", Level.FACTOR)
+    return _called(_head(node.function, style), (node.arg,), style)
+
+
+def _blocks(node: a.Blocks, style: Style) -> Printed:
+    named = not any(isinstance(block, a.Num) for row in node.rows for block in row)
+    if style.notation.stack == "list" and named and all(len(row) == 1 for row in node.rows):
+        stacked = [_printed(row[0], style) for row in node.rows]
+        inside = Printed(", ".join(each.text for each in stacked), height=_tallest(stacked))
+        return _bracketed(inside, "[", "]")._replace(height=inside.height)
+    rows = r" \\ ".join(" & ".join(_printed(block, style).text for block in row) for row in node.rows)
+    return Printed(rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", height=MATRIX)
+
+
+def _big(sign: str, level: Level) -> Callable[[Any, Style], Printed]:
+    """A big sum or product; `level` is what its body needs to stand without brackets."""
+    def printer(node: Any, style: Style) -> Printed:
+        body = _at(node.body, level, style, last=True)
+        limits = f"_{{{node.index}={time(node.lower)}}}^{{{time(node.upper)}}}"
+        return Printed(f"{sign}{limits} {body.text}", Level.BIG, max(_fraction_height(style), body.height))
+    return printer
+
+
+def _limit(node: a.Limit, style: Style) -> Printed:
+    body = _at(node.body, Level.HADAMARD, style, last=True)
+    goal = r"\infty" if node.sign > 0 else r"-\infty"
+    return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
+
+
+_PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyType({
+    a.Num: _number,
+    a.Sym: _symbol,
+    a.Adj: _adjoint,
+    a.Space: _space,
+    a.Interval: _interval,
+    a.Add: _sum,
+    a.Neg: _negative,
+    a.MatMul: _product,
+    a.Hadamard: _hadamard,
+    a.Div: _fraction,
+    a.Pow: _power,
+    a.Transpose: _transpose,
+    a.Diag: lambda node, style: _called(_head("diag", style), (node.arg,), style),
+    a.Apply: _apply,
+    a.Prime: lambda node, style: _called(_head(node.function, style) + "'", (node.arg,), style),
+    a.Max: lambda node, style: _called(r"\max", node.args, style),
+    a.Blocks: _blocks,
+    a.Sum: _big(r"\sum", Level.HADAMARD),
+    a.Prod: _big(r"\prod", Level.FACTOR),
+    a.Partial: _partial,
+    a.Norm: lambda node, style: _bracketed(_printed(node.arg, style), r"\lVert", r"\rVert"),
+    a.Limit: _limit,
+})
