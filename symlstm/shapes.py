@@ -76,19 +76,28 @@ class Reason:
     where: Relation | None
 
     def words(self) -> str:
+        """The rule as it stands in a message about a contradiction."""
         return _WORDS[self.rule]
+
+    def told(self) -> str:
+        """The rule as it stands in an explanation: of an equation, what its right side does with lengths."""
+        right = type(self.where.rhs) if self.where and self.rule == "equation" else None
+        return _WORDS[_KEEPS.get(right, self.rule) if right else self.rule]
 
 
 _WORDS = {
     "sum": "the terms of a sum have equal shapes",
     "hadamard": "a Hadamard product keeps its length",
     "product": "a matrix product needs as many columns on the left as there are rows on the right",
+    "activation": "an activation keeps the length of its argument",
     "equation": "both sides of an equation have one shape",
     "stack": "blocks side by side are equally high, and blocks above one another equally wide",
     "vector": "it stands where a vector must stand",
     "declared": "its size was declared",
     "given": "given",
 }
+
+_KEEPS: dict[type[Term], str] = {Hadamard: "hadamard", Apply: "activation", Add: "sum"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,7 @@ class _Inference:
     def _because(self, length: Length) -> str:
         names = [name.partition(".")[0] for name, _ in length if "." in name]
         chain = [found for name, _ in length for found in explain(name, self.constraints)]
-        said = [f"{plain(found.reason.where)} ({found.reason.words()})" for found in chain if found.reason.where]
+        said = [f"{plain(found.reason.where)} ({found.reason.told()})" for found in chain if found.reason.where]
         return (f" (the size of {names[0]}" if names else " (given") + (f", from {'; '.join(dict.fromkeys(said))})" if said else ")")
 
     # --- the rules: each returns the shape of its node; None fits anything (a bare number) ---
@@ -363,12 +372,10 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             if reason.where is None:
                 told += ["; " if told else "", *([reason.node, " is given"] if reason.rule == "given" else [reason.node, " was declared so"])]
                 continue
-            if reason.rule == "equation" and last and last[0] == reason.where:
+            if last and last[0] == reason.where and (reason.rule == "equation" or last[1] == reason.told()):
                 continue
-            if (reason.where, reason.rule) == last:
-                continue
-            last = reason.where, reason.rule
-            told += ["; " if told else "", "in ", reason.where, f", {reason.words()}"]
+            last = reason.where, reason.told()
+            told += ["; " if told else "", "in ", reason.where, f", {reason.told()}"]
         return [*told, ". "] if told else ["it is given. "]
 
     def growth(self) -> Prose:
