@@ -1,0 +1,294 @@
+"""The value of any term, component by component, and a cell run forward by it: no derivative rule anywhere.
+
+A value is an array whose last two axes are rows and columns; axes before them carry many runs at once. Its entries
+are numbers of any type: floats, complex numbers, or objects such as elements of a polynomial ring. A bare number has
+no shape and stands for the constant array. Derivatives are taken by complex step only (see `symlstm.measure`).
+
+>>> import numpy as np
+>>> W, x = Sym("W"), Sym("x", NOW)
+>>> leaves = {W: np.array([[1.0, 2.0]]), x: np.array([[3.0], [4.0]])}
+>>> Evaluator(leaves.__getitem__)(1 - W @ x)
+array([[-10.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from symlstm.activations import ACTIVATIONS, X, activation
+from symlstm.algebra import (
+    NOW,
+    Add,
+    Apply,
+    Blocks,
+    Diag,
+    Div,
+    Hadamard,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    NotSupported,
+    NotValid,
+    Num,
+    Pow,
+    Prime,
+    Prod,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Transpose,
+    plain,
+    transform,
+)
+from symlstm.model import Cell
+
+Array = Any
+STEP = 1e-30  # of a complex step: no subtraction, so as small as one likes
+
+
+def larger(left: Any, right: Any) -> Any:
+    """The larger by its real part, imaginary part and all: what a complex step needs at a branch."""
+    return np.where(np.real(left) >= np.real(right), left, right)
+
+
+# what NumPy knows; every other function is evaluated by the formula in its row of the table of activations
+ELEMENTARY: dict[str, Callable[[Any], Any]] = {
+    "exp": np.exp, "tanh": np.tanh, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
+}
+
+
+def apply(name: str, x: Any) -> Any:
+    """A named function of numbers, real or complex.
+
+    >>> round(float(apply("sigma", 1.0)), 6)
+    0.731059
+    """
+    if name in ELEMENTARY:
+        return ELEMENTARY[name](x)
+    return Evaluator({X: x}.__getitem__)(activation(name).formula)
+
+
+def slope(name: str, x: Any) -> Any:
+    """The derivative of a named function at real numbers, by complex step; none is claimed at a kink."""
+    row = ACTIVATIONS.get(name)
+    if row is not None and row.kink is not None and np.any(np.real(x) == row.kink):
+        raise NotValid(f"{name} has no slope at {row.kink}.", f"{name}'({row.kink})", "any other point")
+    return np.imag(apply(name, x + 1j * STEP)) / STEP
+
+
+class Evaluator:
+    """Terms to values. `leaf` gives the value of a symbol, an adjoint or a derivative, `times` that of a time letter.
+
+    Raises `NotValid` where shapes do not fit; nothing is broadcast except a bare number.
+    """
+
+    def __init__(self, leaf: Callable[[Term], Array], times: Mapping[str, int] | None = None) -> None:
+        self.leaf, self.times = leaf, dict(times or {})
+
+    def __call__(self, node: Term) -> Array:
+        rule = _NODES.get(type(node))
+        if rule:
+            return rule(self, node)
+        if isinstance(node, Sym) and node.time is None and node.name in self.times:
+            return self.times[node.name]
+        return self.leaf(self.timed(node))
+
+    # --- what a subclass over another type of number says differently ---
+
+    def number(self, value: Fraction) -> Any:
+        return float(value) if value.denominator != 1 else int(value)
+
+    def apply(self, name: str, x: Array) -> Array:
+        return apply(name, x)
+
+    def slope(self, name: str, x: Array) -> Array:
+        return slope(name, x)
+
+    def divide(self, above: Array, below: Array) -> Array:
+        return above / below
+
+    def power(self, base: Array, exponent: Array) -> Array:
+        return base ** (float(exponent) if isinstance(exponent, int) and exponent < 0 else exponent)
+
+    def larger(self, left: Array, right: Array) -> Array:
+        return larger(left, right)
+
+    def norm(self, value: Array) -> Array:
+        return np.linalg.norm(np.real(value), 2, axis=(-2, -1))[..., None, None]
+
+    # --- over time ---
+
+    def when(self, time: Time) -> Time:
+        """The time mark with its letter replaced by its value, where it has one."""
+        return Time("", self.times[time.base] + time.offset) if time.base in self.times else time
+
+    def over(self, node: Sum | Prod) -> list[Array]:
+        """The bodies of a sum or product, from the lower limit to the upper one; a product may run down in time."""
+        lower, upper = self.when(node.lower), self.when(node.upper)
+        if lower.base or upper.base:
+            raise NotSupported("The limits of a sum or product need values here.", plain(node))
+        down = isinstance(node, Prod) and lower > upper
+        steps = range(lower.offset, upper.offset - 1, -1) if down else range(lower.offset, upper.offset + 1)
+        return [type(self)(self.leaf, {**self.times, node.index: k})(node.body) for k in steps]
+
+    def timed(self, leaf: Term) -> Term:
+        """The leaf with its time letters replaced by their values."""
+        if not self.times:
+            return leaf
+        return transform(leaf, lambda part: part.at(self.when(part.time)) if isinstance(part, Sym) and part.time else part)
+
+
+def shape(value: Array) -> tuple[int, ...]:
+    """Rows and columns; empty for a bare number."""
+    return np.shape(value)[-2:]
+
+
+def fit(node: Term, left: Array, right: Array) -> None:
+    """Raise `NotValid` if two values neither have one shape nor one of them is a bare number."""
+    one, other = shape(left), shape(right)
+    if one and other and one != other:
+        raise NotValid(f"The shapes do not fit: {_size(one)} and {_size(other)}.", plain(node), "two arrays of one shape")
+
+
+def _size(of: tuple[int, ...]) -> str:
+    return " x ".join(map(str, of))
+
+
+def elementwise(operation: Callable[[Array, Array], Array]) -> Callable[[Evaluator, Any], Array]:
+    """The rule of a node that joins values of one shape, from left to right."""
+    def rule(self: Evaluator, node: Add | Hadamard | Max) -> Array:
+        total = self(node.args[0])
+        for arg in node.args[1:]:
+            value = self(arg)
+            fit(node, total, value)
+            total = operation(total, value)
+        return total
+    return rule
+
+
+def multiply(node: Term, left: Array, right: Array) -> Array:
+    """The matrix product of two values; a scalar, with or without a shape, scales."""
+    one, other = shape(left), shape(right)
+    if one in ((), (1, 1)) or other in ((), (1, 1)):
+        return left * right
+    if one[1] != other[0]:
+        raise NotValid(f"The shapes do not fit: {_size(one)} times {_size(other)}.", plain(node), "as many columns as rows")
+    return left @ right
+
+
+def _matrix_product(self: Evaluator, node: MatMul) -> Array:
+    total = self(node.args[0])
+    for arg in node.args[1:]:
+        total = multiply(node, total, self(arg))
+    return total
+
+
+def _quotient(self: Evaluator, node: Div) -> Array:
+    above, below = self(node.above), self(node.below)
+    if shape(below) != (1, 1):
+        fit(node, above, below)
+    return self.divide(above, below)
+
+
+def _power(self: Evaluator, node: Pow) -> Array:
+    exponent = self(node.exponent)
+    if shape(exponent) not in ((), (1, 1)):
+        raise NotValid("An exponent is a number.", plain(node))
+    return self.power(self(node.base), exponent)
+
+
+def _diagonal(self: Evaluator, node: Diag) -> Array:
+    value = self(node.arg)
+    if len(shape(value)) != 2 or shape(value)[1] != 1:
+        raise NotValid("diag takes a column.", plain(node), "a vector")
+    return value * np.eye(shape(value)[0], dtype=int)
+
+
+def _transpose(self: Evaluator, node: Transpose) -> Array:
+    value = self(node.arg)
+    return np.swapaxes(value, -1, -2) if shape(value) else value
+
+
+def _blocks(self: Evaluator, node: Blocks) -> Array:
+    rows = [[value if shape(value) else np.full((1, 1), value) for value in map(self, row)] for row in node.rows]
+    lead = np.broadcast_shapes(*(np.shape(value)[:-2] for row in rows for value in row))
+    whole = [[np.broadcast_to(value, lead + shape(value)) for value in row] for row in rows]
+    try:
+        return np.concatenate([np.concatenate(row, axis=-1) for row in whole], axis=-2)
+    except ValueError:
+        raise NotValid("The blocks do not fit together.", plain(node), "blocks side by side are equally high") from None
+
+
+def _sum(self: Evaluator, node: Sum) -> Array:
+    values = self.over(node)
+    return sum(values[1:], start=values[0]) if values else 0
+
+
+def _prod(self: Evaluator, node: Prod) -> Array:
+    values = self.over(node)
+    if not values:
+        return 1
+    total = values[0]
+    for value in values[1:]:
+        total = total * value if shape(value)[1:] == (1,) else multiply(node, total, value)
+    return total
+
+
+_NODES: dict[type[Term], Callable[[Evaluator, Any], Array]] = {
+    Num: lambda self, node: self.number(node.value),
+    Add: elementwise(lambda left, right: left + right),
+    Hadamard: elementwise(lambda left, right: left * right),
+    Max: lambda self, node: elementwise(self.larger)(self, node),
+    Neg: lambda self, node: -self(node.arg),
+    MatMul: _matrix_product,
+    Div: _quotient,
+    Pow: _power,
+    Transpose: _transpose,
+    Diag: _diagonal,
+    Blocks: _blocks,
+    Apply: lambda self, node: self.apply(node.function, self(node.arg)),
+    Prime: lambda self, node: self.slope(node.function, self(node.arg)),
+    Norm: lambda self, node: self.norm(self(node.arg)),
+    Sum: _sum,
+    Prod: _prod,
+}
+
+
+# --- a cell over a sequence -----------------------------------------------------------------------------------
+
+Nudge = Callable[[str, int, Array], Array]
+Trace = list[dict[str, Array]]
+
+
+def column(vector: Any) -> Array:
+    """A vector as an array of one column; a matrix stays."""
+    return np.asarray(vector)[:, None] if np.ndim(vector) == 1 else np.asarray(vector)
+
+
+def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states: Sequence[Array], *,
+            nudge: Nudge = lambda name, t, value: value, evaluator: type[Evaluator] = Evaluator) -> Trace:
+    """Run a cell's named equations over a sequence: entry t of the result holds every quantity of step t by name.
+
+    Values have rows and columns (`column` makes them from vectors). `nudge` is called as in `symlstm.reference`: at
+    every definition, on each parameter's copy, on x_t, on the initial states, and as "h+" on what is handed on.
+    """
+    names = [state.name for state in cell.state_terms]
+    carried = {name: nudge(name, 0, value) for name, value in zip(names, states, strict=True)}
+    trace: Trace = [dict(carried)]
+    for t, x in enumerate(xs, start=1):
+        leaves: dict[Term, Array] = {
+            state.prev: nudge(f"{state.name}+", t - 1, carried[state.name]) for state in cell.state_terms}
+        leaves |= {symbol: nudge(symbol.name, t, params[symbol.name]) for symbol in cell.parameter_terms}
+        leaves[cell.input_terms[0]] = nudge(cell.input_terms[0].name, t, x)
+        value = evaluator(leaves.__getitem__)
+        for line in cell.named:
+            leaves[line.lhs] = nudge(line.lhs.name, t, value(line.rhs))  # type: ignore[attr-defined]  # a cell's left sides are symbols
+        trace.append({leaf.name: here for leaf, here in leaves.items() if isinstance(leaf, Sym) and leaf.time == NOW})
+        carried = {name: trace[-1][name] for name in names}
+    return trace

@@ -1,0 +1,244 @@
+"""A cell run over one generic sequence, with every value and every derivative measured on it by complex step.
+
+One run carries many perturbed copies at once, one for each entry of each quantity at each step, of each parameter's
+copy at each step, and of each state on its way to the next step. So any adjoint, any Jacobian and any share of them is
+read off, and no rule of differentiation is used. Cells with a hand-written loop in `symlstm.reference` are run by it,
+others by `symlstm.evaluate.forward`.
+
+The loss is a sum over t = 1..T of a generic quadratic function of the output of step t. The run is one step longer
+than the loss, so that the adjoints of step T+1 are measured too (they are zero).
+
+>>> from symlstm import zoo
+>>> from symlstm.algebra import Adj, quantity
+>>> run = Sequence(zoo.RNN, steps=4)
+>>> run.evaluator({"t": 2})(Adj(quantity("z"))).shape
+(3, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from symlstm import reference
+from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, plain, walk
+from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Trace, column, forward
+from symlstm.model import Cell, random_parameters
+from symlstm.zoo import ZOO
+
+REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
+LOSS, LOSS_TERM = "L", "ell"
+
+
+class Outside(NotValid):
+    """A quantity is asked for at a time at which it does not exist."""
+
+
+def reference_of(cell: Cell) -> Callable[..., reference.Trace] | None:
+    """The hand-written loop of a cell of the zoo, if there is one."""
+    return REFERENCES.get(cell.name) if ZOO.get(cell.name) is cell else None
+
+
+class Sequence:
+    """One generic sequence: T `steps`, weights of order one, non-zero initial states, n and m different.
+
+    `leaf` gives the measured value of a symbol, an adjoint or a derivative at times that are numbers.
+    """
+
+    def __init__(self, cell: Cell, steps: int = 5, n: int = 3, m: int = 2, seed: int = 0,
+                 params: Mapping[str, Array] | None = None, run: Callable[..., Trace] | None = None) -> None:
+        self.cell, self.steps, self.sizes = cell, steps, (n, m)
+        draw = np.random.default_rng(seed + 1)
+        given = params or random_parameters(cell, n, m, seed)
+        self.params = {name: column(value) for name, value in given.items()}
+        self.inputs = [draw.standard_normal(column_shape(cell, cell.input_terms[0].name, n, m)) for _ in range(steps + 1)]
+        self.states = [draw.standard_normal(column_shape(cell, state.name, n, m)) for state in cell.state_terms]
+        output = column_shape(cell, cell.state_terms[0].name, n, m)
+        self._weights = draw.standard_normal((2, steps + 1, *output))
+        self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
+        self._measure()
+
+    # --- running ---
+
+    def _by_interpreter(self, nudge: Nudge) -> Trace:
+        return forward(self.cell, self.params, self.inputs, self.states, nudge=nudge)
+
+    def _by_reference(self, nudge: Nudge) -> Trace:
+        def on_lists(name: str, t: int, value: Any) -> Any:
+            return to_lists(nudge(name, t, from_lists(value, self._rank(name))), self._rank(name))
+
+        loop = reference_of(self.cell)
+        assert loop is not None
+        params = {name: to_lists(value, self._rank(name)) for name, value in self.params.items()}
+        states = [to_lists(value, 1) for value in self.states]
+        trace = loop(params, [to_lists(x, 1) for x in self.inputs], *states, nudge=on_lists)
+        return [{name: from_lists(value, self._rank(name)) for name, value in step.items()} for step in trace]
+
+    def _rank(self, name: str) -> int:
+        return len(self.cell.array_shape(name.rstrip("+"), *self.sizes))
+
+    def _measure(self) -> None:
+        """A first run finds out what there is to perturb, the second perturbs it all."""
+        self._slots: dict[tuple[str, int], tuple[int, tuple[int, ...]]] = {}
+        count = 0
+
+        def note(name: str, t: int, value: Array) -> Array:
+            nonlocal count
+            self._slots[name, t] = count, value.shape
+            count += value.size
+            return value
+
+        def perturb(name: str, t: int, value: Array) -> Array:
+            start, shape = self._slots[name, t]
+            change = np.zeros((count, int(np.prod(shape))), dtype=complex)
+            entries = np.arange(change.shape[1])
+            change[start + entries, entries] = 1j * STEP
+            return value + change.reshape(count, *shape)
+
+        plainly, self._trace = self._run(note), self._run(perturb)
+        self._values = [{name: np.real(value) for name, value in step.items()} for step in plainly]
+        for t in range(1, self.steps + 1):
+            for trace in (self._values, self._trace):
+                trace[t][LOSS_TERM] = self._loss(t, trace[t][self.cell.state_terms[0].name])
+
+    def _loss(self, t: int, output: Array) -> Array:
+        """ell_t(h_t), generic and not linear."""
+        linear, quadratic = self._weights[:, t]
+        return np.sum(output * (linear + output * quadratic), axis=(-2, -1))[..., None, None]
+
+    # --- reading off ---
+
+    def evaluator(self, times: Mapping[str, int]) -> Evaluator:
+        """An evaluator of terms on this sequence, with values for the time letters; T is known."""
+        return Evaluator(self.leaf, {"T": self.steps, **times})
+
+    def leaf(self, node: Term) -> Array:
+        """The value of a leaf. Raises `Outside` where it does not exist, `NotValid` where the cell does not have it."""
+        if isinstance(node, Sym):
+            return self._value(node)
+        if isinstance(node, Adj):
+            return self._derivative(Sym(LOSS), node.of, arriving=node.arriving)
+        if isinstance(node, Partial) and isinstance(node.of, Sym) and isinstance(node.wrt, Sym):
+            return self._direct(node.of, node.wrt) if node.direct else self._derivative(node.of, node.wrt)
+        raise NotSupported(f"{type(node).__name__} has no value on a sequence.", plain(node))
+
+    def _value(self, node: Sym) -> Array:
+        if node.name in self.params:
+            return self.params[node.name]
+        if node == Sym(LOSS):
+            return sum(self._values[t][LOSS_TERM] for t in range(1, self.steps + 1))
+        if node.time is None or node.time.base:
+            raise NotValid(f"{plain(node)} has no value on a sequence.", plain(node), "a quantity of the cell at a time")
+        return self._at(self._values, node)
+
+    def _at(self, trace: Trace, node: Sym) -> Array:
+        assert node.time is not None
+        t = node.time.offset
+        if not 0 <= t < len(trace) or node.name not in trace[t]:
+            if node.name not in (*self.cell.shapes, LOSS_TERM):
+                raise NotValid(f"The cell has no quantity {node.name}.", plain(node), ", ".join(self.cell.shapes))
+            raise Outside(f"{plain(node)} does not exist on a sequence of {self.steps} steps.", plain(node))
+        return trace[t][node.name]
+
+    def _derivative(self, of: Sym, wrt: Sym, *, arriving: bool = False) -> Array:
+        """d of / d wrt, in the shape of `wrt` for a loss, else as a Jacobian: a row for each entry of `of`."""
+        if of == Sym(LOSS):
+            whole = sum(self._trace[t][LOSS_TERM] for t in range(1, self.steps + 1))
+        else:
+            whole = self._at(self._trace, of)
+        change = np.imag(whole) / STEP
+        name = wrt.name + ("+" if arriving else "")
+        if wrt.time is None and wrt.name in self.params:
+            slots = [slot for (slot_name, _), slot in self._slots.items() if slot_name == name]
+        else:
+            slots = [self._slot(name, wrt)]
+        total = sum(change[start:start + int(np.prod(shape))] for start, shape in slots)
+        shape = slots[0][1]
+        if of.name in (LOSS, LOSS_TERM):
+            return total.reshape(shape)
+        if shape[1] != 1 or total.shape[2] != 1:
+            raise NotSupported("The derivative of a vector by a matrix is not a matrix.", f"d {plain(of)} / d {plain(wrt)}")
+        return total[:, :, 0].T
+
+    def _slot(self, name: str, wrt: Sym) -> tuple[int, tuple[int, ...]]:
+        if wrt.time is None or (name, wrt.time.offset) not in self._slots:
+            if wrt.name not in (*self.cell.shapes, *self.params):
+                raise NotValid(f"The cell has no quantity {wrt.name}.", plain(wrt), ", ".join(self.cell.shapes))
+            raise Outside(f"{plain(wrt)} is not used on a sequence of {self.steps} steps.", plain(wrt))
+        return self._slots[name, wrt.time.offset]
+
+    def _direct(self, of: Sym, wrt: Sym) -> Array:
+        """Along the equation of `of` alone, everything else in it held fixed at every step between."""
+        assert of.time is not None and wrt.time is not None
+        rhs = next((line.rhs for line in self.cell.declared if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
+        if rhs is None:
+            raise NotValid(f"No equation defines {plain(of)}.", plain(of))
+        start = self._value(wrt)
+        here: Array = start + 1j * STEP * np.eye(start.size).reshape(start.size, *start.shape)
+        first = wrt.time.offset + (1 if wrt.name == of.name or wrt.time != of.time else 0)
+        carried = wrt
+        for s in range(first, of.time.offset + 1):
+            fixed, moved = carried, here
+            here = Evaluator(lambda node: moved if node == fixed else self.leaf(node), {"t": s})(rhs)
+            carried = of.at(type(of.time)("", s))
+        if np.ndim(here) == 2:  # nothing moved: the equation does not have it
+            here = np.zeros((start.size, *here.shape))
+        return np.imag(here)[:, :, 0].T / STEP
+
+    def points(self, line: Relation) -> Iterator[tuple[dict[str, int], tuple[Array, ...]]]:
+        """Every choice of times at which all of a relation exists and its condition holds, with the value of each side."""
+        for times in self._times(line):
+            value = self.evaluator(times)
+            try:
+                if line.condition is not None and not _true(value, line.condition):
+                    continue
+                yield times, tuple(map(value, line.terms))
+            except Outside:
+                continue
+
+    def _times(self, line: Relation) -> Iterator[dict[str, int]]:
+        free = free_letters(line) - {"T", ""}
+        if not free <= {"t", "k"}:
+            raise NotSupported("The time letters of a relation are t, k and T.", plain(line))
+        for t in range(1, self.steps + 1) if "t" in free else (0,):
+            for k in range(t) if "k" in free else (0,):
+                yield {letter: value for letter, value in (("t", t), ("k", k)) if letter in free}
+
+
+def column_shape(cell: Cell, name: str, n: int, m: int) -> tuple[int, int]:
+    """Rows and columns of a quantity in numbers."""
+    return cell.shapes.at(name, {"n": n, "m": m})
+
+
+def free_letters(node: Term | Relation) -> set[str]:
+    """The time letters of a tree that no sum or product binds."""
+    bound = {part.index for part in walk(node) if isinstance(part, (Sum, Prod))}
+    limits = {time.base for part in walk(node) if isinstance(part, (Sum, Prod)) for time in (part.lower, part.upper)}
+    marks = {part.time.base for part in walk(node) if isinstance(part, Sym) and part.time is not None}
+    return (marks - bound) | limits
+
+
+def _true(value: Evaluator, condition: Relation) -> bool:
+    return all(COMPARE[operator](value(left), value(right)) for left, operator, right in condition.links())
+
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+}
+
+
+def to_lists(value: Array, rank: int) -> Any:
+    """An array (runs..., rows, columns) as the reference takes it: lists of numbers, a number an array over the runs."""
+    moved = np.moveaxis(np.moveaxis(value, -1, 0), -1, 0)
+    rows = [list(row) for row in moved]
+    return rows if rank == 2 else [row[0] for row in rows]
+
+
+def from_lists(value: Any, rank: int) -> Array:
+    """The inverse of `to_lists`."""
+    array = np.asarray(value)
+    if rank == 1:
+        array = array[:, None]
+    return np.moveaxis(np.moveaxis(array, 0, -1), 0, -1)
