@@ -178,3 +178,7 @@ def main() -> None:
         _fail(error)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+if __name__ == "__main__":
+    main()
