@@ -4,9 +4,9 @@ Brackets come from precedence alone and are as small as what they hold allows. W
 read as something else (a number after a number, a Greek letter before a bracket), a sign stands between them.
 
 >>> from symlstm import zoo
->>> print(to_latex(zoo.LSTM.declared[1]))
+>>> print(latex(zoo.LSTM.declared[1]))
 f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)
->>> print(to_latex(zoo.g * (1 - zoo.tanh(zoo.c) ** 2)))
+>>> print(latex(zoo.g * (1 - zoo.tanh(zoo.c) ** 2)))
 g_t \odot \bigl(1 - \tanh^2(c_t)\bigr)
 """
 
@@ -31,7 +31,7 @@ FUNCTIONS: Mapping[str, str] = MappingProxyType({
 })
 POWERED = frozenset({"tanh", "sin", "cos", "sinh", "cosh"})  # written \tanh^2(x); of the others the power stands behind
 SIGNS: Mapping[str, str] = MappingProxyType(
-    {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "~": r"\approx", "in": r"\in"})
+    {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "!=": r"\ne", "~": r"\approx", "in": r"\in"})
 SIZES = ("", "big", "Big", "bigg")  # of brackets, by the height of what they hold
 MATRIX = len(SIZES)  # the height of a matrix: only \left and \right are tall enough
 
@@ -70,11 +70,11 @@ class Link(NamedTuple):
     pieces: tuple[str, ...]
 
 
-def to_latex(node: Term | Relation, notation: Notation = HOUSE, *, inline: bool = False) -> str:
+def latex(node: Term | Relation, notation: Notation = HOUSE, *, inline: bool = False) -> str:
     r"""A term or relation as LaTeX. Raises `NotSupported` for what has no printer.
 
     >>> h, W = a.quantity("h"), a.Sym("W_f")
-    >>> print(to_latex(a.equation(a.Partial(a.Sym("L"), W), a.Adj(h) @ h.prev.T)))
+    >>> print(latex(a.equation(a.Partial(a.Sym("L"), W), a.Adj(h) @ h.prev.T)))
     \frac{\partial L}{\partial W_f} = \delta h_t \, h_{t-1}^{\top}
     """
     style = Style(notation, inline)
@@ -95,7 +95,7 @@ def links(line: Relation, notation: Notation = HOUSE, *, inline: bool = False) -
         if sign not in SIGNS:
             raise NotValid(f"There is no relation sign {sign!r}.", plain(line), "one of " + ", ".join(SIGNS))
     found = tuple(Link(SIGNS[sign], _pieces(right, style)) for _, sign, right in line.links())
-    condition = rf" \quad ({to_latex(line.condition, notation, inline=inline)})" if line.condition else ""
+    condition = rf" \quad ({latex(line.condition, notation, inline=inline)})" if line.condition else ""
     return _printed(line.lhs, style).text, found, condition
 
 
@@ -320,6 +320,11 @@ def _limit(node: a.Limit, style: Style) -> Printed:
     return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
 
 
+def _listed(node: a.Listed, style: Style) -> Printed:
+    parts = [_printed(arg, style) for arg in node.args]
+    return Printed(", ".join(part.text for part in parts), Level.SUM, _tallest(parts))
+
+
 _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyType({
     a.Num: _number,
     a.Sym: _symbol,
@@ -343,4 +348,5 @@ _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyTy
     a.Partial: _partial,
     a.Norm: lambda node, style: _bracketed(_printed(node.arg, style), r"\lVert", r"\rVert"),
     a.Limit: _limit,
+    a.Listed: _listed,
 })
