@@ -320,6 +320,14 @@ def _limit(node: a.Limit, style: Style) -> Printed:
     return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
 
 
+def _norm(node: a.Norm, style: Style) -> Printed:
+    """Brackets inside a norm, or a norm inside brackets, are of another kind: they need no other size."""
+    inside = _printed(node.arg, style)
+    if inside.height < 2:
+        return Printed(rf"\lVert {inside.text} \rVert", height=inside.height)
+    return _bracketed(inside, r"\lVert", r"\rVert")
+
+
 def _listed(node: a.Listed, style: Style) -> Printed:
     parts = [_printed(arg, style) for arg in node.args]
     return Printed(", ".join(part.text for part in parts), Level.SUM, _tallest(parts))
@@ -346,7 +354,7 @@ _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyTy
     a.Sum: _big(r"\sum", Level.HADAMARD),
     a.Prod: _big(r"\prod", Level.FACTOR),
     a.Partial: _partial,
-    a.Norm: lambda node, style: _bracketed(_printed(node.arg, style), r"\lVert", r"\rVert"),
+    a.Norm: _norm,
     a.Limit: _limit,
     a.Listed: _listed,
 })

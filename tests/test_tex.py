@@ -48,7 +48,7 @@ from symlstm.algebra import (
     transform,
 )  # fmt: skip
 from symlstm.notation import NOTATIONS
-from symlstm.tex import decimal, links, latex
+from symlstm.tex import decimal, latex, links
 
 x, h, c, f, o, z_f = map(quantity, ["x", "h", "c", "f", "o", "z_f"])
 W_f, U_f, U, gamma, n, m, y, L = map(Sym, ["W_f", "U_f", "U", "gamma", "n", "m", "x", "L"])
@@ -84,7 +84,7 @@ LINES: list[tuple[Term | Relation, str]] = [
      r"\Bigl(\prod_{s=t}^{k+1} \frac{\partial h_s}{\partial h_{s-1}}\Bigr) x_t"),
     (relation(Norm(Partial(h, h.prev)), "<=", MatMul((gamma, Norm(U)))),
      r"\Bigl\lVert \frac{\partial h_t}{\partial h_{t-1}} \Bigr\rVert \le \gamma \lVert U \rVert"),
-    (Pow(MatMul((gamma, Norm(U))), Sym("t") - Sym("k")), r"\bigl(\gamma \lVert U \rVert\bigr)^{t - k}"),
+    (Pow(MatMul((gamma, Norm(U))), Sym("t") - Sym("k")), r"(\gamma \lVert U \rVert)^{t - k}"),
     (equation(Partial(c, c.prev, direct=True), Diag(f)),
      r"\left.\frac{\partial c_t}{\partial c_{t-1}}\right|_{\text{direct}} = \operatorname{diag}(f_t)"),
     (equation(Prime("sigma", y), MatMul((zoo.sigma(y), 1 - zoo.sigma(y)))), r"\sigma'(x) = \sigma(x) \bigl(1 - \sigma(x)\bigr)"),
@@ -114,18 +114,18 @@ LINES: list[tuple[Term | Relation, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("node", "latex"), LINES, ids=[latex for _, latex in LINES])
-def test_what_a_person_would_write(node: Term | Relation, latex: str) -> None:
-    assert latex(node) == latex
+@pytest.mark.parametrize(("node", "expected"), LINES, ids=[line for _, line in LINES])
+def test_what_a_person_would_write(node: Term | Relation, expected: str) -> None:
+    assert latex(node) == expected
 
 
-@pytest.mark.parametrize(("notation", "latex"), [
+@pytest.mark.parametrize(("notation", "expected"), [
     ("symlstm", r"f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)"),
     ("pytorch", r"f_t = \sigma(W_{xf} x_t + W_{hf} h_{t-1} + b_f)"),
     ("superscript", r"f^{(t)} = \sigma(W_f x^{(t)} + U_f h^{(t-1)} + b_f)"),
 ])  # fmt: skip
-def test_other_notations_are_tables(notation: str, latex: str) -> None:
-    assert latex(zoo.LSTM.declared[1], NOTATIONS[notation]) == latex
+def test_other_notations_are_tables(notation: str, expected: str) -> None:
+    assert latex(zoo.LSTM.declared[1], NOTATIONS[notation]) == expected
 
 
 def test_the_concatenated_notation() -> None:
