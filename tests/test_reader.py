@@ -1,0 +1,341 @@
+r"""The reader, on LaTeX written by hand: what each construct means, what is refused and how, where formulas are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symlstm.algebra import (
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Diag,
+    Div,
+    Hadamard,
+    Interval,
+    Limit,
+    Listed,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    NotSupported,
+    NotValid,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Space,
+    Sum,
+    Sym,
+    SymlstmError,
+    Term,
+    Time,
+    Transpose,
+    equation,
+    relation,
+    size,
+    term,
+)  # fmt: skip
+from symlstm.reader import Formula, formulas, read, read_all, readings
+
+t, T, n, m, x = Sym("t"), Time("T"), Sym("n"), Sym("m"), Sym("x")
+NOW, BEFORE, AFTER = Time("t"), Time("t", -1), Time("t", 1)
+h, c, f = Sym("h", NOW), Sym("c", NOW), Sym("f", NOW)
+W, U, b = Sym("W_f"), Sym("U"), Sym("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        # symbols, their times, their names
+        (r"x_t", Sym("x", NOW)),
+        (r"h_{t-1}", Sym("h", BEFORE)),
+        (r"c_{t+1}", Sym("c", AFTER)),
+        (r"h_0", Sym("h", Time("", 0))),
+        (r"h_T", Sym("h", T)),
+        (r"z_{f,t+1}", Sym("z_f", AFTER)),
+        (r"W_f^{(t)}", Sym("W_f", NOW)),
+        (r"W_f^{(k)}", Sym("W_f", Time("k"))),
+        (r"c_{t-k+1}", Sym("c", Time("t-k", 1))),
+        (r"W_{hc}", Sym("W_hc")),
+        (r"U_\theta", Sym("U_theta")),
+        (r"\tilde{C}_t", Sym("C_tilde", NOW)),
+        (r"\hat y_t", Sym("y_hat", NOW)),
+        (r"\lambda", Sym("lambda_")),
+        (r"\boldsymbol{h}_t", h),
+        (r"\mathrm{delta\_h}", Sym("delta_h")),
+        (r"\ell_t", Sym("ell", NOW)),
+        (r"i_t, f_t", Listed((Sym("i", NOW), f))),
+        # adjoints and derivatives
+        (r"\delta h_t", Adj(h)),
+        (r"\delta z_{f,t}", Adj(Sym("z_f", NOW))),
+        (r"\delta W_f^{(t)}", Adj(Sym("W_f", NOW))),
+        (r"\delta c_t^{+}", Adj(c, arriving=True)),
+        (r"\frac{\partial L}{\partial W_f}", Partial(Sym("L"), W)),
+        (r"\partial L / \partial W_f", Partial(Sym("L"), W)),
+        (r"\frac{\partial \ell_t}{\partial h_t}", Partial(Sym("ell", NOW), h)),
+        (r"\left.\frac{\partial c_t}{\partial c_{t-1}}\right|_{\text{direct}}", Partial(c, Sym("c", BEFORE), direct=True)),
+        # sums, products, quotients, powers
+        (r"a + b - c_t", Add((Sym("a"), b, Neg(c)))),
+        (r"a - (b + c_t)", Add((Sym("a"), Neg(Add((b, c)))))),
+        (r"-a b", Neg(MatMul((Sym("a"), b)))),
+        (r"f_t \odot c_t \odot b", Hadamard((f, c, b))),
+        (r"W_f \, x \cdot b", MatMul((W, x, b))),
+        (r"b \odot W_f x", Hadamard((b, MatMul((W, x))))),
+        (r"W_f (b c_t)", MatMul((W, MatMul((b, c))))),
+        (r"x_t^{\top}", Transpose(Sym("x", NOW))),
+        (r"x_t^T", Transpose(Sym("x", NOW))),
+        (r"U^{\mathsf T}", Transpose(U)),
+        (r"(U h_t)^\top", Transpose(MatMul((U, h)))),
+        (r"{h_t}^\top", Transpose(h)),
+        (r"h_t^2", Pow(h, term(2))),
+        (r"\frac{a}{b}", Div(Sym("a"), b)),
+        (r"1/2", Div(term(1), term(2))),
+        (r"(\gamma \lVert U \rVert)^{t-k}", Pow(MatMul((Sym("gamma"), Norm(U))), Add((t, Neg(Sym("k")))))),
+        (r"\|U\|^{t-k}", Pow(Norm(U), Add((t, Neg(Sym("k")))))),
+        (r"\lvert x \rvert", Apply("abs", x)),
+        # numbers
+        (r"\tfrac14", Num(Fraction(1, 4))),
+        (r"\frac{1}{4}", Num(Fraction(1, 4))),
+        (r"0.7311", Num(Fraction(7311, 10000), places=4)),
+        (r"10^{-3}", Pow(term(10), Neg(term(3)))),
+        # functions
+        (r"\sigma(x)", Apply("sigma", x)),
+        (r"\mathrm{sigmoid}(x)", Apply("sigma", x)),
+        (r"\tanh x", Apply("tanh", x)),
+        (r"\tanh^2(c_t)", Pow(Apply("tanh", c), term(2))),
+        (r"\sigma'(x)", Prime("sigma", x)),
+        (r"\operatorname{ReLU}^{\prime}(x)", Prime("relu", x)),
+        (r"\operatorname{diag}(f_t)", Diag(f)),
+        (r"\mathrm{softmax}(x)", Apply("softmax", x)),
+        (r"e^{-x}", Apply("exp", Neg(x))),
+        (r"\exp(x)", Apply("exp", x)),
+        (r"\max(0, x)", Max((term(0), x))),
+        (r"f(x, b)", Apply("f", Listed((x, b)))),
+        # blocks
+        (r"\begin{bmatrix} a & 1 \\ 2 & b \\ \end{bmatrix}", Blocks(((Sym("a"), term(1)), (term(2), b)))),
+        (r"[h_t; x]", Blocks(((h,), (x,)))),
+        (r"[1 - x]", Add((term(1), Neg(x)))),
+        # over time
+        (r"\sum_{t=1}^{T} h_t c_t + b", Add((Sum("t", Time("", 1), T, MatMul((h, c))), b))),
+        (r"\prod_{s=t}^{k+1} f_s", Prod("s", NOW, Time("k", 1), Sym("f", Time("s")))),
+        (r"\sum_{i=1}^{t} h_i", Sum("i", Time("", 1), NOW, Sym("h", Time("i")))),
+        (r"\lim_{x \to -\infty} \sigma(x)", Limit(Apply("sigma", x), x, -1)),
+        # relations
+        (r"h_t = c_t = 0", equation(h, c, 0)),
+        (r"0 < x \leq b", relation(0, "<", x, "<=", b)),
+        (r"\sigma(22) \approx 1", relation(Apply("sigma", term(22)), "~", 1)),
+        (r"W_f \in \mathbb{R}^{n \times m}", size(W, n, m)),
+        (r"b \in \R^n", size(b, n)),
+        (r"U, W_f \in \R^{n \times (n+m)}", size(Listed((U, W)), n, n + m)),
+        (r"\R^{n \times m}", Space(n, m)),
+        (r"x \in (0, \tfrac14]", relation(x, "in", Interval(term(0), Num(Fraction(1, 4)), True, False))),
+        (r"x \in [0, 1]", relation(x, "in", Interval(term(0), term(1), False, False))),
+        (r"(0, 1)", Interval(term(0), term(1))),
+        (r"x = 1 \quad (b > 0)", relation(x, "=", 1, condition=relation(b, ">", 0))),
+        (r"x = 1 \quad \text{for } b > 0", relation(x, "=", 1, condition=relation(b, ">", 0))),
+        # what latexify-py prints
+        (r"\frac{1}{1 + \exp \mathopen{}\left( -x \mathclose{}\right)}", 1 / (1 + Apply("exp", -x))),
+        (r"1 - \mathopen{}\left( \tanh x \mathclose{}\right)^{2}", 1 - Apply("tanh", x) ** 2),
+    ],
+)
+def test_each_construct(text: str, meaning: object) -> None:
+    assert read(text) == meaning
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"x_t^{\top}", r"x_{t}^T"),
+        (r"\delta c_t=f_{t+1}\odot\delta c_{t+1}", "\\delta c_t \\;=\\; f_{t + 1} \\odot\n  \\delta c_{t+1}."),
+        (r"a (b + c_t)", r"a \left( b + c_t \right)"),
+        (r"a (b + c_t)", r"a \, \bigl( b + c_t \bigr)"),
+        (r"W_f x_t % the input", r"W_f~x_t"),
+        (r"\sigma(x) \le 1", r"\sigma\left(x\right)\leq 1"),
+    ],
+)
+def test_edits_that_keep_the_meaning(one: str, other: str) -> None:
+    assert read(one) == read(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"\delta c_t = f_{t+1}", r"\delta c_t^{+} = f_{t+1}"),
+        (r"W_f x_t", r"x_t W_f"),
+        (r"a \odot b", r"a b"),
+        (r"\tanh^2(x)", r"\tanh(x^2)"),
+        (r"\frac{\partial c_t}{\partial c_{t-1}}", r"\left.\frac{\partial c_t}{\partial c_{t-1}}\right|_{\text{direct}}"),
+        (r"0.70", r"0.7"),
+        (r"\sum_{t=1}^{T} h_t", r"\sum_{t=1}^{T-1} h_t"),
+    ],
+)
+def test_edits_that_change_the_meaning(one: str, other: str) -> None:
+    assert read(one) != read(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "what", "right"),
+    [
+        ("W_f x_t +", 10, "The formula ends too early.", ""),
+        (r"a \odot", 8, "The formula ends too early.", ""),
+        ("x_t + + b", 7, "This is not expected here.", ""),
+        (r"\tanh W x", 9, "This is not expected here.", "the argument of the function in brackets"),
+        (r"\sum_{t}^{T} x_t", 1, "Both limits are needed.", r"\sum_{t=1}^{T}"),
+        (r"\sum_{t=1} x_t", 1, "Both limits are needed.", r"\sum_{t=1}^{T}"),
+        (r"x = \foo(1)", 5, r"The command \foo is not read.", ""),
+        ("a ( b + c", 3, "This bracket is never closed.", ""),
+        ("a ) b", 3, "This bracket was never opened.", ""),
+        ("{a ) b", 4, "This ) does not close the {a before it.", ""),
+        (r"\partial L + 1", 1, r"This \partial is only half of a derivative.", ""),
+        ("a / b c", 3, "What this divides by is not clear.", r"\frac{a}{b} c, or brackets"),
+        ("a * b", 3, "What the product sign * means is not known here.", r"\odot or \cdot"),
+        ("h_{t,k}", 2, "A subscript is a name, a time, or a name and a time.", "z_{f,t}"),
+        ("9^{9^{9^{9}}}", 5, "A power of a number has an exponent of at most 1000.", ""),
+        ("(10^9)!", 7, "A factorial is not read.", ""),
+        ("", 1, "There is no formula here.", ""),
+    ],
+)
+def test_messages(text: str, at: int, what: str, right: str) -> None:
+    with pytest.raises((NotValid, NotSupported)) as caught:
+        read(text)
+    place = f"  in: line 1, column {at}\n    {text}\n    {'^':>{at}}"
+    assert str(caught.value) == f"{what}\n{place}" + (f"\n  right: {right}" if right else "")
+    assert (caught.value.line, caught.value.column) == (1, at)
+
+
+def test_a_message_gives_the_place_in_the_document() -> None:
+    document = "One\n\n$$\nx_t = 1 \\\\\n  y_t = \\foo\n$$\n"
+    *_, last = readings(document, "md")
+    assert last.error is not None
+    assert (last.error.line, last.error.column) == (5, 9)
+    assert "line 5, column 9\n    y_t = \\foo\n          ^" in str(last.error)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("{" * 100_000, "limit is 20000"),
+        ("{" * 10_000 + "}" * 10_000, "limit of 40 brackets"),
+        ("x" * 20_000, "limit is 5000"),
+        ("1" * 100, "limit is 40 digits"),
+        ("a" + "/a" * 200, "limit of 120 operations"),
+        ("-" * 5_000, "not expected"),
+        ("9^{100000}", "at most 1000"),
+    ],
+)
+def test_limits(text: str, limit: str) -> None:
+    with pytest.raises(SymlstmError, match=limit):
+        read(text)
+
+
+PIECES = r"""
+x h_t _ ^ { } ( ) [ ] + - = , & \\ \frac \sum \sum_{t=1}^{T} \delta \partial \tanh \sigma ' \left \right . | \| 1 0.5 / \cdot
+\odot \text{for} \quad \in \mathbb{R} \begin{bmatrix} \end{bmatrix} \tilde \mathbf \lim \max \le ^T _{t-1} ^{(t)} % ~ ! \{
+"""
+LATEX = st.lists(st.sampled_from(PIECES.split())).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(), LATEX))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        read_all(text)
+    except SymlstmError as error:
+        assert error.line >= 1 and error.column >= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.text(), LATEX), st.sampled_from(["tex", "md"]))
+def test_any_document_is_read(text: str, kind: str) -> None:
+    for reading in readings(f"$$ {text} $$ and $ {text} $ \\[ {text} \\] {text}", kind):  # type: ignore[arg-type]
+        assert reading.found or reading.error
+
+
+# --- documents -------------------------------------------------------------------------------------------------
+
+TEX = r"""
+\newcommand{\R}{\mathbb{R}} $ignored$
+\begin{document}
+\newcommand{\reason}[1]{&& \text{\small #1 $ignored$}}
+\texttt{$no$} \verb|$no$| costs 5\$ % $no$
+\begin{tabular}{l l} $i_t, f_t$ & $\R^{n}$ \\ \end{tabular}
+\begin{align}
+\delta o_t &= \delta h_t \odot \tanh(c_t) \reason{product rule on $h_t$} \label{eq:o} \\
+\delta c_t &= f_{t+1} \odot \delta c_{t+1} \notag \\
+  &\quad + \delta h_t \odot o_t \reason{two paths, $c_t$ and $h_t$} \\
+x &= \begin{bmatrix} 1 \\ 2 \end{bmatrix} && \text{\small from $y$} \tag{7}
+\end{align}
+\begin{equation*} a = b, \quad c = d \end{equation*}
+Then \[ \begin{aligned} u &= v \\ &= w \end{aligned} \] or \(z\).
+\begin{verbatim} $no$ \end{verbatim}
+\end{document} $ignored$
+"""
+
+
+def test_the_formulas_of_a_tex_file_in_the_order_of_the_page() -> None:
+    found = formulas(TEX, "tex")
+    assert [" ".join(formula.text.split()) for formula in found] == [
+        "i_t, f_t", r"\R^{n}",
+        r"\delta o_t = \delta h_t \odot \tanh(c_t)", "h_t",
+        r"\delta c_t = f_{t+1} \odot \delta c_{t+1} \quad + \delta h_t \odot o_t", "c_t", "h_t",
+        r"x = \begin{bmatrix} 1 \\ 2 \end{bmatrix}", "y",
+        "a = b", "c = d", "u = v = w", "z",
+    ]  # fmt: skip
+    assert [formula.tag for formula in found if formula.tag] == ["eq:o", "7"]
+    assert [(formula.line, formula.column) for formula in found][:3] == [(6, 23), (6, 36), (8, 1)]
+    assert sum(formula.display for formula in found) == 6
+
+
+MD = """
+<!-- $no$ --> `$no$` costs $5 or $6 more
+```python
+x = "$no$"
+```
+| $x_t$ | $`h_t`$ |
+
+```math
+a = b
+```
+$$c = d \\tag{1}$$ and $$
+e = f
+$$
+$$
+\\begin{align}
+g &= h, & i &= j \\\\
+k &= l
+\\end{align}
+$$
+"""
+
+
+def test_the_formulas_of_a_markdown_file() -> None:
+    found = formulas(MD, "md")
+    assert [formula.text.replace("  ", " ") for formula in found] == [
+        "x_t", "h_t", "a = b", "c = d", "e = f", "g = h", "i = j", "k = l",
+    ]  # fmt: skip
+    assert found == formulas(MD.replace("\n", "\r\n"), "md")
+    assert found[3] == Formula("c = d", 11, 3, True, "1")
+
+
+def test_an_unclosed_display_is_unreadable_and_stops_nothing() -> None:
+    first, second = readings("$$ x = 1\n\nthen $y$", "md")
+    assert first.error and "'$'" in str(first.error)
+    assert second.found == (Sym("y"),)
+
+
+def test_several_formulas_at_once() -> None:
+    assert read_all("a = 1, b = 2") == (equation(Sym("a"), 1), equation(b, 2))
+    with pytest.raises(NotValid, match="There are 2 formulas"):
+        read("a = 1, b = 2")
+
+
+def test_terms_are_terms() -> None:
+    assert isinstance(read("x"), Term)
+    assert read(Formula("x_t = 1", 3, 7)) == equation(Sym("x", NOW), 1)
