@@ -1,0 +1,112 @@
+"""The command as a person runs it: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from symlstm import cli
+from symlstm.algebra import SymlstmError
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, as a user does."""
+    return subprocess.run([sys.executable, "-m", "symlstm.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    """In this process: exit code and standard output."""
+    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=True)
+    if isinstance(result.exception, SymlstmError):
+        return cli.UNUSABLE, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout
+
+
+def test_cells_lists_the_zoo() -> None:
+    code, out = call("cells")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["lstm", "rnn"]
+    code, out = call("cells", "--json")
+    assert code == 0 and {each["cell"] for each in json.loads(out)} == {"lstm", "rnn"}
+
+
+@pytest.mark.parametrize("command", ["cells", "derive", "verify", "build"])
+def test_every_command_has_help(command: str) -> None:
+    code, out = call(command, "--help")
+    assert code == 0 and "Usage" in out
+
+
+def test_derive_writes_a_document(tmp_path: Path) -> None:
+    code, out = call("derive", "rnn", "--topic", "gradients")
+    assert code == 0 and out.startswith("% symlstm") and r"\end{document}" in out
+    code, _ = call("derive", "rnn", "--topic", "bptt", "-o", str(tmp_path / "rnn.md"))
+    assert code == 0 and r"\sum_{t=1}^{T}" in (tmp_path / "rnn.md").read_text()
+
+
+def test_verify_reads_back_a_file_and_notices_a_wrong_sign(tmp_path: Path) -> None:
+    page = tmp_path / "rnn.tex"
+    call("derive", "rnn", "--topic", "gradients", "-o", str(page))
+    code, out = call("verify", "rnn", "--tex", str(page), "--json")
+    report = json.loads(out)
+    assert code == 0 and report["ok"] and report["cell"] == "rnn"
+    text = page.read_text()
+    page.write_text(text.replace(r"\delta x_t &= W", r"\delta x_t &= -W"))
+    assert page.read_text() != text
+    code, out = call("verify", "rnn", "--tex", str(page), "--json")
+    wrong = [(row["name"], found["method"]) for row in json.loads(out)["equations"] for found in row["evidence"] if not found["ok"]]
+    assert code == 1 and wrong == [("adjoint of x", "readback")]
+
+
+@pytest.mark.parametrize("edit", [(r"\top", "T"), (r" \odot ", r"\odot "), ("passes", "hands")])
+def test_edits_that_keep_the_meaning_are_accepted(tmp_path: Path, edit: tuple[str, str]) -> None:
+    page = tmp_path / "rnn.tex"
+    call("derive", "rnn", "-o", str(page))
+    page.write_text(page.read_text().replace(*edit))
+    assert call("verify", "rnn", "--tex", str(page))[0] == 0
+
+
+def test_verify_as_json_has_the_promised_form() -> None:
+    code, out = call("verify", "rnn", "--json")
+    report = json.loads(out)
+    assert code == 0 and set(report) == {"cell", "ok", "equations"}
+    for row in report["equations"]:
+        assert set(row) == {"topic", "name", "kind", "latex", "evidence"}
+        assert {found["method"] for found in row["evidence"]} >= {"exact", "numeric", "readback"}
+        assert all(set(found) == {"method", "ok", "max_rel_error", "note"} for found in row["evidence"])
+
+
+def test_build_writes_and_checks(tmp_path: Path) -> None:
+    done = run("build", "-o", str(tmp_path))
+    assert done.returncode == 0 and done.stdout == "" and "lstm: deriving and verifying" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "lstm.tex", "lstm.md", "rnn.tex", "rnn.md"}
+    (tmp_path / "rnn.md").write_text("edited")
+    done = run("build", "--check", "-o", str(tmp_path))
+    assert done.returncode == 1 and "rnn.md is not what a build writes now" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("derive", "lsmt"), "'lstm'"),
+    (("derive", "lstm", "--topic", "gradient"), "gradients"),
+    (("derive", "lstm", "--topic", "worked"), "none are given"),
+    (("derive", "lstm", "--topic", "worked", "--values", "missing.json"), "missing.json"),
+    (("derive", "lstm", "-o", "page.docx"), ".tex, .md or .html"),
+    (("verify", "lstm", "--tex", "missing.tex"), "missing.tex"),
+    (("derive", "lstm", "--topic", "shapes", "-o", "no/such/folder/a.tex"), "cannot be written"),
+])
+def test_what_cannot_be_used_is_a_message_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == "" and done.stderr.startswith("symlstm: ")
+
+
+def test_messages_have_three_parts() -> None:
+    done = run("derive", "lsmt")
+    assert re.fullmatch(r"symlstm: There is no cell of this name\.\n  in: 'lsmt'\n  right: 'lstm'.*\n", done.stderr)
