@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
 from symlstm.model import Cell
-from symlstm.steps import Section, Step
+from symlstm.steps import Block, Section, Step
 from symlstm.topics import WORKED, sections
 
 if TYPE_CHECKING:
@@ -93,4 +93,6 @@ def derive(cell: Cell | str, topic: str | None = None, values: Values | None = N
 
 
 def _with_shapes(section: Section, cell: Cell) -> Section:
-    return replace(section, blocks=tuple(replace(block, shapes=cell.shapes) if isinstance(block, Step) else block for block in section.blocks))
+    def known(block: Block) -> Block:
+        return replace(block, shapes=cell.shapes) if isinstance(block, Step) and block.shapes is None else block
+    return replace(section, blocks=tuple(map(known, section.blocks)))

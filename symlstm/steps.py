@@ -6,13 +6,12 @@ them in an exported file in that same order, so the k-th of the file can be held
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
 from symlstm.algebra import NotSupported, Relation, Term
 from symlstm.prose import Prose
-from symlstm.shapes import Shapes
 
 Kind = Literal["definition", "identity", "bound", "limit", "size", "number"]
 
@@ -32,6 +31,7 @@ class Step:
     """One line of a derivation: a relation, what kind of statement it is, and the reason for it.
 
     `written` is LaTeX from another source (the reference's code, rendered) that stands on the page in place of ours.
+    `shapes` are those of the quantities; none at all where every letter is one number.
     """
 
     topic: str
@@ -41,7 +41,7 @@ class Step:
     reason: Prose
     applications: tuple[Application, ...] = ()
     written: str | None = None
-    shapes: Shapes | None = field(default=None, compare=False, repr=False)
+    shapes: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def equation(self) -> Any:

@@ -29,7 +29,7 @@ def section(cell: Cell) -> Section:  # noqa: ARG001  (one signature for every to
 
 
 def _step(name: str, kind: Kind, line: Relation, reason: str, *math: Term | Relation) -> Step:
-    return Step(TOPIC, name, kind, line, prose(reason, *math))
+    return Step(TOPIC, name, kind, line, prose(reason, *math), shapes={})  # every letter is one number
 
 
 def _sigma() -> Iterator[Block]:
