@@ -158,11 +158,11 @@ _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 
 
 def _between(left: Term, right: str) -> str:
-    """What stands between two factors: mostly nothing, but a sign where nothing could be misread."""
+    """What stands between two factors: mostly nothing, a thin space after words, a sign where nothing could be misread."""
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
     if _NUMBER.match(right) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
-    return r" \, " if isinstance(left, a.Adj) else " "
+    return r" \, " if isinstance(left, (a.Adj, a.Diag)) else " "
 
 
 # --- leaves ---------------------------------------------------------------------------------------------------

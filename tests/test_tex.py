@@ -78,7 +78,7 @@ LINES: list[tuple[Term | Relation, str]] = [
     (Sym("W", NOW).T, r"(W^{(t)})^{\top}"),
     (Adj(h).T, r"(\delta h_t)^{\top}"),
     (Diag(f), r"\operatorname{diag}(f_t)"),
-    (Diag(f * (1 - f)) @ U, r"\operatorname{diag}\bigl(f_t \odot (1 - f_t)\bigr) U"),
+    (Diag(f * (1 - f)) @ U, r"\operatorname{diag}\bigl(f_t \odot (1 - f_t)\bigr) \, U"),
     (Prod("s", NOW, Time("k", 1), Diag(quantity("f", Time("s")))), r"\prod_{s=t}^{k+1} \operatorname{diag}(f_s)"),
     (Prod("s", NOW, Time("k", 1), step_jacobian) @ x,
      r"\Bigl(\prod_{s=t}^{k+1} \frac{\partial h_s}{\partial h_{s-1}}\Bigr) x_t"),
