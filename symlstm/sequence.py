@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from symlstm import reference
-from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, plain, walk
+from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
 from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Trace, column, forward
 from symlstm.model import Cell, random_parameters
 from symlstm.zoo import ZOO
@@ -48,7 +48,9 @@ class Sequence:
     """
 
     def __init__(self, cell: Cell, steps: int = 5, n: int = 3, m: int = 2, seed: int = 0,
-                 params: Mapping[str, Array] | None = None, run: Callable[..., Trace] | None = None) -> None:
+                 params: Mapping[str, Array] | None = None, run: Callable[..., Trace] | None = None,
+                 constants: Mapping[str, Any] | None = None) -> None:
+        self.constants = dict(constants or {})
         self.cell, self.steps, self.sizes = cell, steps, (n, m)
         draw = np.random.default_rng(seed + 1)
         given = params or random_parameters(cell, n, m, seed)
@@ -127,8 +129,10 @@ class Sequence:
     def _value(self, node: Sym) -> Array:
         if node.name in self.params:
             return self.params[node.name]
+        if node.time is None and node.name in self.constants:
+            return np.array([[float(self.constants[node.name])]])
         if node == Sym(LOSS):
-            return sum(self._values[t][LOSS_TERM] for t in range(1, self.steps + 1))
+            return np.sum([self._values[t][LOSS_TERM] for t in range(1, self.steps + 1)], axis=0)
         if node.time is None or node.time.base:
             raise NotValid(f"{plain(node)} has no value on a sequence.", plain(node), "a quantity of the cell at a time")
         return self._at(self._values, node)
@@ -144,18 +148,15 @@ class Sequence:
 
     def _derivative(self, of: Sym, wrt: Sym, *, arriving: bool = False) -> Array:
         """d of / d wrt, in the shape of `wrt` for a loss, else as a Jacobian: a row for each entry of `of`."""
-        if of == Sym(LOSS):
-            whole = sum(self._trace[t][LOSS_TERM] for t in range(1, self.steps + 1))
-        else:
-            whole = self._at(self._trace, of)
-        change = np.imag(whole) / STEP
+        losses = [self._trace[t][LOSS_TERM] for t in range(1, self.steps + 1)]
+        change: Array = np.imag(np.sum(losses, axis=0) if of == Sym(LOSS) else self._at(self._trace, of)) / STEP
         name = wrt.name + ("+" if arriving else "")
         if wrt.time is None and wrt.name in self.params:
             slots = [slot for (slot_name, _), slot in self._slots.items() if slot_name == name]
         else:
             slots = [self._slot(name, wrt)]
-        total = sum(change[start:start + int(np.prod(shape))] for start, shape in slots)
         shape = slots[0][1]
+        total = np.sum([change[start:start + int(np.prod(shape))] for start, _ in slots], axis=0)
         if of.name in (LOSS, LOSS_TERM):
             return total.reshape(shape)
         if shape[1] != 1 or total.shape[2] != 1:
@@ -180,9 +181,9 @@ class Sequence:
         first = wrt.time.offset + (1 if wrt.name == of.name or wrt.time != of.time else 0)
         carried = wrt
         for s in range(first, of.time.offset + 1):
-            fixed, moved = carried, here
-            here = Evaluator(lambda node: moved if node == fixed else self.leaf(node), {"t": s})(rhs)
-            carried = of.at(type(of.time)("", s))
+            def leaf(node: Term, fixed: Sym = carried, moved: Array = here) -> Array:
+                return moved if node == fixed else self.leaf(node)
+            here, carried = Evaluator(leaf, {"t": s})(rhs), of.at(Time("", s))
         if np.ndim(here) == 2:  # nothing moved: the equation does not have it
             here = np.zeros((start.size, *here.shape))
         return np.imag(here)[:, :, 0].T / STEP

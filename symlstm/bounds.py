@@ -1,0 +1,227 @@
+"""Bounds of norms over time, each from facts that are proved: a table of rules, tried one after the other.
+
+Proved here are the factors: that a Jacobian is the product claimed (in the ring, by `symlstm.proof`), and that every
+entry of a diagonal factor stays below a number (by a certificate, `symlstm.scalars`). Trusted are three facts on
+operator norms: |A B| <= |A| |B|, the norm of a diagonal matrix is the largest absolute value on it, and a product of
+bounds bounds the product when none is negative.
+
+>>> from symlstm import zoo
+>>> from symlstm.algebra import Diag, Norm, quantity, relation, term
+>>> decide(Proof(zoo.LSTM), relation(Norm(Diag(quantity("f"))), "<", term(1))).note
+'every entry on the diagonal is a function of one activation and stays below 1 in size, by a certificate'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from sympy.polys.fields import FracElement
+
+from symlstm.activations import X
+from symlstm.algebra import (
+    Add,
+    Apply,
+    Diag,
+    MatMul,
+    Neg,
+    Norm,
+    NotSupported,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Relation,
+    Sym,
+    Term,
+    Time,
+    equation,
+    plain,
+    term,
+    walk,
+)
+from symlstm.evaluate import Array
+from symlstm.model import Cell
+from symlstm.proof import Proof
+from symlstm.scalars import FIELD, Decision, Rational, certificate
+from symlstm.scalars import decide as decide_scalar
+
+Constants = Mapping[str, Fraction]
+T, K = Time(), Time("k")
+LATER = Relation((Sym("t"), Sym("k")), (">",))
+NORMS = "norms are submultiplicative"
+
+
+def decide(proof: Proof, line: Relation, constants: Constants | None = None) -> Decision:
+    """Whether a chain of bounds of norms follows by the rules; what no rule reaches is not decided."""
+    if line.condition not in (None, LATER):
+        return Decision(False, f"not decided: the condition {plain(line.condition)}", decided=False)  # type: ignore[arg-type]
+
+    def links() -> Decision:
+        later = line.condition == LATER
+        told = [_link(proof, left, operator, right, later, constants or {}) for left, operator, right in line.links()]
+        return Decision(True, "; ".join(dict.fromkeys(told)))
+    return proof.with_room(links)
+
+
+def _link(proof: Proof, left: Term, operator: str, right: Term, later: bool, constants: Constants) -> str:
+    if operator == "<=" or (operator == "<" and (later or not _over_steps(left))):
+        for rule in _RULES:
+            if told := rule(proof, left, operator == "<", right, constants):
+                return told
+    raise NotSupported(f"No rule gives {plain(left)} {operator} {plain(right)}.", plain(left))
+
+
+def _over_steps(node: Term) -> bool:
+    return any(isinstance(part, Prod) for part in walk(node))
+
+
+# --- the rules: each says what it used, or nothing where it does not apply or does not hold ------------------------
+
+
+def _same(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    return "" if strict or left != right else "equal"
+
+
+def _factors(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """|M| <= |A| |B| ... where M = A B ..."""
+    factors = right.args if isinstance(right, MatMul) else (right,)
+    if strict or not isinstance(left, Norm) or not all(isinstance(factor, Norm) for factor in factors):
+        return ""
+    inner = tuple(factor.arg for factor in factors if isinstance(factor, Norm))
+    product = proof.decide(equation(left.arg, MatMul(inner)))
+    return f"the factors: {product.note}; {NORMS}" if product.ok else ""
+
+
+def _factorwise(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """a b <= A B where a <= A and b <= B, all of them norms or positive constants."""
+    if strict or not (isinstance(left, MatMul) and isinstance(right, MatMul) and len(left.args) == len(right.args)):
+        return ""
+    pairs = list(zip(left.args, right.args, strict=True))
+    if not all(isinstance(part, Norm) or (_constant(part, constants) or -1) >= 0 for pair in pairs for part in pair):
+        return ""
+    told = [_link(proof, one, "<=", other, False, constants) for one, other in pairs]
+    return "factor by factor: " + "; ".join(part for part in told if part != "equal")
+
+
+def _diagonal(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """|diag(v)| <= c where every entry of v stays within [-c, c] (below it, if strict)."""
+    limit = _constant(right, constants)
+    if limit is None or not (isinstance(left, Norm) and isinstance(left.arg, Diag)):
+        return ""
+    entries = proof.values(left.arg.arg)[0]
+    if not all(_within(proof, entry, limit, strict) for entry in entries.flat):
+        return ""
+    below = "below" if strict else "within"
+    return f"every entry on the diagonal is a function of one activation and stays {below} {limit} in size, by a certificate"
+
+
+def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """|J| <= c |M| where J = diag(v) M and every entry of v stays within [-c, c]."""
+    if strict or not isinstance(left, Norm) or not (isinstance(right, MatMul) and len(right.args) == 2):
+        return ""
+    limit, matrix = _constant(right.args[0], constants), right.args[1]
+    if limit is None or not isinstance(matrix, Norm):
+        return ""
+    diagonal = _row_factors(*proof.values(left.arg, matrix.arg))
+    if diagonal is None or not all(_within(proof, entry, limit, False) for entry in diagonal):
+        return ""
+    return (f"the Jacobian is diag(v) {plain(matrix.arg)} in the polynomial ring, each entry of v within {limit} in size, "
+            f"by a certificate; {NORMS}")
+
+
+def _power(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """|d q_t / d q_k| <= c^(t-k) where |d q_t / d q_{t-1}| <= c, for the one state of a cell."""
+    steps = Add((Sym("t"), Neg(Sym("k"))))
+    if strict or not (isinstance(right, Pow) and right.exponent == steps and isinstance(left, Norm)):
+        return ""
+    jacobian = left.arg
+    if not (isinstance(jacobian, Partial) and isinstance(jacobian.of, Sym) and jacobian.wrt == jacobian.of.at(K)):
+        return ""
+    if not jacobian.direct and proof.cell.state_terms != (jacobian.of,):
+        return ""
+    one = Norm(Partial(jacobian.of, jacobian.of.prev, jacobian.direct))
+    return f"{_link(proof, one, '<=', right.base, False, constants)}; by induction over the t - k factors"
+
+
+def _product(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """|d q_t / d q_k| <= product of |J_s| where the derivative is the product of the J_s."""
+    if strict or not (isinstance(left, Norm) and isinstance(right, Prod) and isinstance(right.body, Norm)):
+        return ""
+    product = proof.decide(equation(left.arg, Prod(right.index, right.lower, right.upper, right.body.arg)))
+    return f"the product: {product.note}; {NORMS}" if product.ok else ""
+
+
+def _product_below_one(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+    """A product of at least one factor, each less than 1, is less than 1."""
+    limits = ((T, K + 1), (K + 1, T))
+    if right != term(1) or not (isinstance(left, Prod) and (left.lower, left.upper) in limits):
+        return ""
+    return f"{_link(proof, left.body, '<', right, False, constants)}; so is a product of one or more factors"
+
+
+_RULES: tuple[Callable[[Proof, Term, bool, Term, Constants], str], ...] = (
+    _same, _diagonal, _one_step, _power, _product, _product_below_one, _factors, _factorwise,
+)
+
+
+# --- the facts -----------------------------------------------------------------------------------------------------
+
+
+def _constant(node: Term, constants: Constants) -> Fraction | None:
+    if isinstance(node, Num):
+        return node.value
+    return constants.get(node.name) if isinstance(node, Sym) else None
+
+
+def _row_factors(product: Array, matrix: Array) -> list[Any] | None:
+    """v where product = diag(v) matrix, the entries of the matrix being symbols; None where it is not of this form."""
+    found = []
+    for row, symbols in zip(product, matrix, strict=True):
+        factor, rest = row[0].div([symbols[0]])
+        if rest or any(entry != factor[0] * symbol for entry, symbol in zip(row, symbols, strict=True)):
+            return None
+        found.append(factor[0])
+    return found
+
+
+def _within(proof: Proof, entry: Any, limit: Fraction, strict: bool) -> bool:
+    """Whether an entry, a polynomial in one activation's value, stays within [-limit, limit] for every argument."""
+    entry = proof.written_out(entry)
+    used = {index for monomial in entry for index, power in enumerate(monomial) if power}
+    if len(used) > 1:
+        return False
+    value = FIELD(entry.LC if entry else 0)
+    if used:
+        (index,) = used
+        key = proof.ring.key(entry.ring.gens[index])
+        if key[0] != "apply":
+            return False
+        value = _polynomial(entry, index, Rational()(Apply(key[1], X)))
+    bound = FIELD(limit.numerator) / limit.denominator
+    signs = certificate(bound - value), certificate(bound + value)
+    return all(found.sign >= 0 and not (strict and found.zero) for found in signs)
+
+
+def _polynomial(entry: Any, index: int, value: FracElement) -> FracElement:
+    return sum((FIELD(coefficient) * value ** monomial[index] for monomial, coefficient in entry.terms()), FIELD(0))
+
+
+def decide_largest_slope(cell: Cell, value: Fraction) -> Decision:
+    """Whether a number is the largest slope of the cell's activation: a bound by a certificate, attained at 0."""
+    names = {part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)}
+    for name in names:
+        bounded = decide_scalar(Relation((Prime(name, X), Num(value)), ("<=",)))
+        attained = decide_scalar(equation(Prime(name, term(0)), Num(value)))
+        if not (bounded.ok and attained.ok):
+            return Decision(False, f"{value} is not the largest slope of {name}")
+    words = f"the slope of {' and '.join(sorted(names))} is at most {value}, by a certificate, and {value} at 0"
+    return Decision(len(names) == 1, words)
+
+
+def constants(lines: Iterator[Relation]) -> dict[str, Fraction]:
+    """The constants that relations such as `gamma = 1` fix."""
+    return {line.lhs.name: line.rhs.value for line in lines
+            if isinstance(line.lhs, Sym) and line.lhs.time is None and isinstance(line.rhs, Num) and line.operators == ("=",)}

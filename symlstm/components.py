@@ -1,0 +1,265 @@
+"""Terms as arrays of polynomials: what two terms mean is compared component by component in one polynomial ring.
+
+The leaves' components are generators of a ring over the rationals (`sympy.polys.rings`). What is not a polynomial
+becomes a generator of its own, keyed by what it is made of: an activation by its name and its argument, a quotient by
+its divisor, a sum over time by its limits and its body. So equal keys are equal values, and a difference that vanishes
+in the ring vanishes for all real numbers. Nothing is decided by sampling.
+
+>>> from symlstm import zoo
+>>> from symlstm.algebra import Adj, Diag, quantities, symbols
+>>> (x, f, c), (W,) = quantities("x f c"), symbols("W_f")
+>>> same(f * (c.prev + c), c * f + Diag(f) @ c.prev, zoo.LSTM.shapes), same(W @ x, W @ x.prev, zoo.LSTM.shapes)
+(True, False)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from sympy import QQ
+from sympy.polys.orderings import lex
+from sympy.polys.rings import PolyElement, PolyRing
+
+from symlstm.algebra import (
+    Adj,
+    Interval,
+    Limit,
+    Listed,
+    NotValid,
+    Num,
+    Partial,
+    Prod,
+    Relation,
+    Space,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    children,
+    plain,
+    transform,
+    walk,
+)
+from symlstm.evaluate import Array, Evaluator, shape
+from symlstm.shapes import Shapes
+
+SIZES = {"n": 2, "m": 3}  # m != n: an identity that needs m = n does not pass
+Key = tuple[Any, ...]
+
+
+class Full(Exception):
+    """The ring has no generator left."""
+
+
+class Ring:
+    """A polynomial ring over the rationals whose generators are given out by key; the same key, the same generator.
+
+    >>> ring = Ring()
+    >>> ring.generator(("a",)) * 2 == ring.generator(("a",)) + ring.generator(("a",))
+    True
+    """
+
+    def __init__(self, capacity: int = 192) -> None:
+        self.ring = PolyRing([f"g{k}" for k in range(capacity)], QQ, lex)
+        self._free = iter(self.ring.gens)
+        self._given: dict[Key, PolyElement] = {}
+        self.inverses: dict[PolyElement, PolyElement] = {}
+
+    def generator(self, key: Key) -> PolyElement:
+        """The generator of a key. Raises `Full` when there is none left."""
+        if key not in self._given:
+            try:
+                self._given[key] = next(self._free)
+            except StopIteration:
+                raise Full from None
+        return self._given[key]
+
+    def key(self, of: PolyElement) -> Key:
+        """The key of a generator."""
+        return next(key for key, generator in self._given.items() if generator == of)
+
+    def inverse(self, of: PolyElement) -> PolyElement:
+        """1/p as a generator, with p * (1/p) = 1 kept in mind for `clear`; of a constant, the constant."""
+        of = self.ring(of)
+        if of.is_ground:
+            if not of:
+                raise NotValid("A division by zero.", "1/0")
+            return self.ring(1 / of.LC)
+        monic = of.monic()
+        if ("inverse", monic) not in self._given:
+            self.inverses[self.generator(("inverse", monic))] = monic
+        return self.generator(("inverse", monic)) * (1 / of.LC)
+
+    def clear(self, element: PolyElement) -> PolyElement:
+        """The element times enough divisors that no inverse is left in it: zero exactly when it is."""
+        for inverse, divisor in reversed(self.inverses.items()):
+            element = self.ring(element)
+            index = self.ring.gens.index(inverse)
+            degree = max((monomial[index] for monomial in element), default=0)
+            if degree > 0:
+                parts = [self.ring(0)] * (degree + 1)
+                for monomial, coefficient in element.terms():
+                    rest = (*monomial[:index], 0, *monomial[index + 1:])
+                    parts[monomial[index]] += self.ring({rest: coefficient})
+                element = sum((part * divisor ** (degree - k) for k, part in enumerate(parts)), self.ring(0))
+        return element
+
+
+class Components(Evaluator):
+    """Terms to arrays of ring elements, every leaf opaque: what a term says, not what is true of it."""
+
+    def __init__(self, ring: Ring, shapes: Shapes, times: Mapping[str, int] | None = None) -> None:
+        super().__init__(self.opaque, times)
+        self.ring, self.shapes = ring, shapes
+
+    def opaque(self, leaf: Term) -> Array:
+        """An array of generators for a symbol, an adjoint or a derivative."""
+        return self.generators((type(leaf).__name__, leaf), *self.extent(leaf))
+
+    def generators(self, key: Key, rows: int, columns: int) -> Array:
+        """An array of generators, one for each entry."""
+        array = np.empty((rows, columns), dtype=object)
+        for place in np.ndindex(rows, columns):
+            array[place] = self.ring.generator((*key, *place))
+        return array
+
+    def extent(self, leaf: Term) -> tuple[int, int]:
+        """Rows and columns of a leaf; a name without a shape is a scalar."""
+        if isinstance(leaf, Sym):
+            return self.shapes.at(leaf.name, SIZES) if leaf.name in self.shapes else (1, 1)
+        if isinstance(leaf, Adj):
+            return self.extent(leaf.of)
+        if isinstance(leaf, Partial):
+            (rows, columns), (rows_below, columns_below) = self.extent(leaf.of), self.extent(leaf.wrt)
+            return (rows_below, columns_below) if rows * columns == 1 else (rows * columns, rows_below * columns_below)
+        return 1, 1
+
+    # --- numbers that are ring elements ---
+
+    def number(self, value: Fraction) -> Any:
+        return int(value) if value.denominator == 1 else QQ(value.numerator, value.denominator)
+
+    def atoms(self, key: Key, x: Array) -> Array:
+        """For every entry of an array the generator keyed by it."""
+        return np.frompyfunc(lambda entry: self.ring.generator((*key, self.ring.ring(entry))), 1, 1)(x)
+
+    def apply(self, name: str, x: Array) -> Array:
+        return self.atoms(("apply", name), x)
+
+    def slope(self, name: str, x: Array) -> Array:
+        return self.atoms(("slope", name), x)
+
+    def divide(self, above: Array, below: Array) -> Array:
+        return above * np.frompyfunc(self.ring.inverse, 1, 1)(below)
+
+    def power(self, base: Array, exponent: Array) -> Array:
+        whole = self.ring.ring(np.asarray(exponent, dtype=object).item())
+        if whole.is_ground and QQ.denom(value := QQ.convert(whole.LC if whole else 0)) == 1:
+            raised = base if shape(base) else self.ring.ring(base)
+            return raised ** int(value) if value >= 0 else self.divide(1, raised ** -int(value))
+        return self.atoms(("power", whole), base)
+
+    def larger(self, left: Array, right: Array) -> Array:
+        element = self.ring.ring
+        both = np.frompyfunc(lambda a, b: self.ring.generator(("larger", frozenset((element(a), element(b))))), 2, 1)
+        return both(left, right)
+
+    def norm(self, value: Array) -> Array:
+        return self.whole(("norm", shape(value)), value, (1, 1))
+
+    def whole(self, key: Key, value: Array, extent: tuple[int, int]) -> Array:
+        """Generators keyed by all entries of an array together."""
+        entries = tuple(self.ring.ring(entry) for entry in np.asarray(value, dtype=object).flat)
+        return self.generators((*key, entries), *extent)
+
+    def over(self, node: Sum | Prod) -> list[Array]:
+        """A sum or product over time is opaque: limits and body make it what it is, whatever its letter is called."""
+        body = self(relabelled(node))
+        limits = (self.when(node.lower), self.when(node.upper))
+        if isinstance(node, Sum):
+            return [self.atoms(("sum", *limits), body)]
+        rows, columns = shape(body) or (1, 1)
+        return [self.whole(("product", *limits, (rows, columns)), body, (rows, columns))]
+
+
+def relabelled(node: Sum | Prod) -> Term:
+    """The body with its own letter replaced by one that depends only on how deep it lies."""
+    depth = 1 + max((1 for part in walk(node.body) if isinstance(part, (Sum, Prod))), default=0)
+
+    def rename(part: Term) -> Term:
+        if isinstance(part, Sym) and part.time is not None and part.time.base == node.index:
+            return part.at(Time(f"#{depth}", part.time.offset))
+        return Sym(f"#{depth}") if part == Sym(node.index) else part
+    return transform(node.body, rename)
+
+
+# --- do two terms mean the same? -------------------------------------------------------------------------------
+
+_STRUCTURAL: dict[type[Term], Callable[[Any], Key]] = {
+    Space: lambda node: (node.columns is None,),
+    Interval: lambda node: (node.open_below, node.open_above),
+    Limit: lambda node: (node.sign, node.variable),
+    Listed: lambda node: (len(node.args),),
+}
+
+
+def same(left: Term, right: Term, shapes: Shapes) -> bool:
+    """Whether two terms mean the same with every leaf opaque: equality in the ring, the printed decimals alike.
+
+    Adjoints and derivatives are leaves, so an equation that is true is not for that reason the same as another.
+    """
+    if left == right:
+        return True
+    if _decimals(left) != _decimals(right):
+        return False
+    if type(left) in _STRUCTURAL or type(right) in _STRUCTURAL:
+        return type(left) is type(right) and _STRUCTURAL[type(left)](left) == _STRUCTURAL[type(right)](right) and all(
+            same(one, other, shapes) for one, other in zip(children(left), children(right), strict=True))
+    return with_room(lambda ring: _equal(ring, left, right, shapes))
+
+
+def with_room(compute: Callable[[Ring], Any], capacity: int = 64) -> Any:
+    """Compute in a ring, and again in a larger one for as long as there is no room."""
+    while True:
+        try:
+            return compute(Ring(capacity))
+        except Full:
+            capacity *= 2
+
+
+def _equal(ring: Ring, left: Term, right: Term, shapes: Shapes) -> bool:
+    value = Components(ring, shapes)
+    try:
+        one, other = value(left), value(right)
+    except NotValid:
+        return False
+    return shape(one) == shape(other) and not any(ring.clear(entry) for entry in np.asarray(one - other, dtype=object).flat)
+
+
+def _decimals(node: Term) -> list[tuple[Fraction, int]]:
+    return sorted((part.value, part.places) for part in walk(node) if isinstance(part, Num) and part.places is not None)
+
+
+def same_relation(left: Relation, right: Relation, shapes: Shapes) -> bool:
+    """Whether two relations mean the same: the same operators, the same terms side by side, the same condition."""
+    if (left.condition is None) != (right.condition is None):
+        return False
+    if left.condition is not None and right.condition is not None and not same_relation(left.condition, right.condition, shapes):
+        return False
+    return left.operators == right.operators and all(
+        same(one, other, shapes) for one, other in zip(left.terms, right.terms, strict=True))
+
+
+def differing(left: Relation, right: Relation, shapes: Shapes) -> Iterator[str]:
+    """In words, what keeps two relations from meaning the same; nothing if they do."""
+    if left.operators != right.operators:
+        yield f"the operators are {' '.join(left.operators)} and {' '.join(right.operators)}"
+        return
+    for one, other in zip(left.terms, right.terms, strict=True):
+        if not same(one, other, shapes):
+            yield f"{plain(one)} and {plain(other)} differ"
+    if left.condition != right.condition and not same_relation(left, right, shapes):
+        yield "the conditions differ"
