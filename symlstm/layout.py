@@ -30,14 +30,13 @@ class Line:
     condition: str = ""
     reason: str = ""
 
-    def rows(self, room: float) -> tuple[str, ...] | None:
-        """The right side in rows no wider than `room`, each with its `&`; None where it cannot be broken so far."""
+    def rows(self, room: float) -> tuple[str, ...]:
+        """The right side in rows, each with its `&`, none wider than `room` if that can be."""
         whole = " ".join(f"{link.sign} {' '.join(link.pieces)}" for link in self.links) + self.condition
         if width(whole) <= room:
             return (f"&{whole}",)
         rows = [row for link in self.links for row in _balanced(link, room)]
-        rows[-1] += self.condition
-        return tuple(rows) if all(width(row) <= room for row in rows) else None
+        return (*rows[:-1], rows[-1] + self.condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +90,13 @@ def _rooms(lines: Sequence[Line]) -> list[float]:
 
 def _tried(lines: Sequence[Line], reasons: float) -> tuple[float, Alignment]:
     """The lines with this much room for reasons, and how many rows they take on the page; infinite if they do not fit."""
-    left = max(width(line.left) for line in lines)
-    rows = tuple(line.rows(COLUMNS - left - reasons) for line in lines)
-    fitting = tuple(row for row in rows if row is not None)
-    if len(fitting) < len(rows):
+    room = COLUMNS - max(width(line.left) for line in lines) - reasons
+    rows = tuple(line.rows(room) for line in lines)
+    if any(width(row) > room for own in rows for row in own):
         return inf, Alignment((), (), 0)
-    height = sum(max(len(row), ceil(text_width(line.reason) / reasons)) if line.reason else len(row)
-                 for line, row in zip(lines, fitting, strict=True))
-    return height, Alignment(tuple(lines), fitting, reasons)
+    height = sum(max(len(own), ceil(text_width(line.reason) / reasons) if line.reason else 0)
+                 for line, own in zip(lines, rows, strict=True))
+    return height, Alignment(tuple(lines), rows, reasons)
 
 
 def _awkward(lines: Sequence[Line]) -> int:
@@ -110,6 +108,5 @@ def _awkward(lines: Sequence[Line]) -> int:
 
 
 def _alone(line: Line) -> Alignment:
-    """A line with its reason below; the last resort lets each comparison have a row of its own, however wide."""
-    rows = line.rows(ALONE - width(line.left)) or tuple(row for link in line.links for row in _balanced(link, 0.6 * ALONE))
-    return Alignment((line,), (rows,), 0)
+    """A line with its reason below."""
+    return Alignment((line,), (line.rows(ALONE - width(line.left)),), 0)

@@ -57,6 +57,7 @@ _PYTORCH = {"W_*": "W_x*", "U_*": "W_h*", "W": "W_xh", "U": "W_hh", "b": "b_h"}
 _COLAH = {"g": "C_tilde", "c": "C", **{f"{family}_g": f"{family}_C" for family in "WUb"}, "z_g": "z_C"}
 
 HOUSE = Notation("symlstm")
+GITHUB = replace(HOUSE, operator=r"\mathrm")  # GitHub refuses \operatorname
 NOTATIONS: Mapping[str, Notation] = MappingProxyType({row.name: row for row in (
     HOUSE,
     Notation("pytorch", rename=_PYTORCH),

@@ -162,7 +162,7 @@ def _between(left: Term, right: str) -> str:
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
     if _NUMBER.match(right) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
-    return r" \, " if isinstance(left, (a.Adj, a.Diag)) else " "
+    return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) else " "
 
 
 # --- leaves ---------------------------------------------------------------------------------------------------

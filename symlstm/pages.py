@@ -1,0 +1,255 @@
+r"""How LaTeX, Markdown and HTML write each kind of block of a section: one class each, with the same few methods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
+from typing import Protocol
+
+from symlstm import tex
+from symlstm.algebra import NotSupported, Relation, Term
+from symlstm.layout import Alignment, Line, alignments
+from symlstm.metrics import text_width
+from symlstm.notation import Notation
+from symlstm.prose import Prose
+from symlstm.steps import Step, Table
+from symlstm.tex import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A step with its number."""
+
+    number: int
+    step: Step
+
+
+class Page(Protocol):
+    """What a format must be able to write. `file` puts the parts together, under what the file says it is."""
+
+    def heading(self, text: str) -> str: ...
+    def paragraph(self, text: Prose) -> str: ...
+    def steps(self, run: Sequence[Numbered]) -> str: ...
+    def table(self, table: Table) -> str: ...
+    def evidence(self, text: str) -> str: ...
+    def file(self, claim: str, title: str, parts: Sequence[str]) -> str: ...
+
+
+# --- what the three have in common ----------------------------------------------------------------------------------
+
+_POWER_OF_TEN = re.compile(r"\b1e(-?)(\d+)\b")
+_VALUE = re.compile(r"\b([A-Za-z]) ?([=<>]) ?(?=\w)")
+
+
+def _mixed(text: Prose, words: Callable[[str], str], math: Callable[[Term | Relation], str]) -> str:
+    return "".join(words(piece) if isinstance(piece, str) else math(piece) for piece in text.pieces).strip()
+
+
+def _line(step: Step, notation: Notation, reason: str = "") -> Line:
+    """A step in pieces; LaTeX from another source is split at its first equals sign."""
+    if step.written is not None:
+        left, _, right = step.written.partition(" = ")
+        return Line(left, (Link("=", (right,)),), reason=reason)
+    left, links, condition = tex.links(step.relation, notation)
+    return Line(left, links, condition, reason)
+
+
+def _set(text: str, power: str, value: str, minus: str = "−") -> str:
+    """Words of evidence with their few numbers set: `1e-12` and `n = 2`."""
+    raised = _POWER_OF_TEN.sub(lambda found: power.format((minus if found[1] else "") + found[2]), text)
+    return _VALUE.sub(lambda found: value.format(found[1], found[2]), raised)
+
+
+# --- LaTeX ------------------------------------------------------------------------------------------------------------
+
+_PREAMBLE = r"""\documentclass[11pt]{article}
+\usepackage[a4paper,margin=23mm]{geometry}
+\usepackage{amsmath,amssymb,booktabs,array}
+\newcommand{\reason}[1]{&& \mbox{\small #1}}
+\newcommand{\longreason}[2]{&& \parbox[t]{#1}{\raggedright\small #2}}
+\newcommand{\reasonbelow}[1]{\\ &\quad \mbox{\small #1} \notag}
+\allowdisplaybreaks
+\raggedbottom
+\setlength{\jot}{5pt}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{0.6em plus 0.2em}
+\setlength{\emergencystretch}{3em}
+"""
+_ESCAPED = str.maketrans({
+    **{sign: f"\\{sign}" for sign in "&%_#${}"}, "–": "--", "−": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}",
+})  # fmt: skip
+TABLE, COLUMN = 455.0, 12.0  # how wide a table may be; what a column needs besides what is in it
+
+
+def _tex_words(text: str) -> str:
+    return re.sub(r'"([^"]*)"', r"``\1''", text.translate(_ESCAPED))
+
+
+@dataclass(frozen=True, slots=True)
+class TexPage:
+    """The blocks of a LaTeX article."""
+
+    notation: Notation
+
+    def heading(self, text: str) -> str:
+        return rf"\section*{{{_tex_words(text)}}}"
+
+    def paragraph(self, text: Prose) -> str:
+        return _mixed(text, _tex_words, lambda node: f"${tex.latex(node, self.notation, inline=True)}$")
+
+    def steps(self, run: Sequence[Numbered]) -> str:
+        lines = [_line(each.step, self.notation, self.paragraph(each.step.reason)) for each in run]
+        return "\n".join(map(_align, alignments(lines)))
+
+    def table(self, table: Table) -> str:
+        cells = [[self.paragraph(cell) for cell in row] for row in table.rows]
+        rows = [" & ".join(row) + r" \\" for row in ([*map(_tex_words, table.header)], *cells)]
+        inside = "\n".join([r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"])
+        tabular = f"\\begin{{tabular}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{tabular}}"
+        return f"\\begin{{center}}\\renewcommand{{\\arraystretch}}{{1.2}}\n{tabular}\n\\end{{center}}"
+
+    def evidence(self, text: str) -> str:
+        said = _set(_tex_words(text), r"10\textsuperscript{{{0}}}", r"\textit{{{0}}}~{1}~", "--")
+        return rf"\paragraph{{Evidence.}} {said}"
+
+    def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
+        head = rf"\begin{{center}}{{\LARGE\bfseries {_tex_words(title)}}}\end{{center}}"
+        body = "\n\n".join([head, *parts]).replace("\n\n\\begin{align}", "\n\\begin{align}")  # an equation ends no paragraph
+        return f"% {claim}\n{_PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+
+
+def _columns(cells: Sequence[Sequence[str]]) -> str:
+    """Natural columns, and the last one as a paragraph where the table would be too wide."""
+    wide = [max(1.1 * text_width(cell) for cell in column) + COLUMN for column in zip(*cells, strict=True)]
+    left = TABLE - sum(wide[:-1])
+    return "l" * (len(wide) - 1) + ("l" if wide[-1] <= left else rf">{{\raggedright\arraybackslash}}p{{{left:.0f}pt}}")
+
+
+def _align(found: Alignment) -> str:
+    lines = [_aligned(line, rows, found.reasons) for line, rows in zip(found.lines, found.rows, strict=True)]
+    return "\\begin{align}\n" + " \\\\\n".join(lines) + "\n\\end{align}"
+
+
+def _aligned(line: Line, rows: tuple[str, ...], room: float) -> str:
+    """The rows of one line, never parted by a page; the number and the reason stand at the last."""
+    text = f"{line.left} " + " \\notag \\\\*\n  ".join(rows)
+    if not line.reason:
+        return text
+    if not room:
+        return rf"{text} \reasonbelow{{{line.reason}}}"
+    if text_width(line.reason) > room:
+        return rf"{text} \longreason{{{room:.0f}pt}}{{{line.reason}}}"
+    return rf"{text} \reason{{{line.reason}}}"
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------------------
+
+WIDE = 520.0  # in points at 11 points: about what a page of a code-hosting site shows
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownPage:
+    r"""The blocks of a Markdown file.
+
+    Mathematics between dollars is Markdown before it is mathematics, which breaks `\\`, `\,` and some `_`; inside the
+    code marks that GitHub and GitLab know, it is not. A bar would end the cell of a table, inside code marks too.
+    """
+
+    notation: Notation
+
+    def heading(self, text: str) -> str:
+        return f"## {text}"
+
+    def paragraph(self, text: Prose) -> str:
+        return _mixed(text, str, lambda node: f"$`{tex.latex(node, self.notation, inline=True)}`$")
+
+    def steps(self, run: Sequence[Numbered]) -> str:
+        return "\n\n".join(map(self._step, run))
+
+    def table(self, table: Table) -> str:
+        cells = [[self.paragraph(cell).replace("|", r"\vert ") for cell in row] for row in table.rows]
+        return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, ["---"] * len(table.header), *cells))
+
+    def evidence(self, text: str) -> str:
+        return f"**Evidence.** {_set(text, '10<sup>{0}</sup>', '*{0}* {1} ')}"
+
+    def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
+        return "\n\n".join([f"<!-- {claim} -->", f"# {title}", *parts]) + "\n"
+
+    def _step(self, each: Numbered) -> str:
+        line = _line(each.step, self.notation)
+        rows = line.rows(WIDE)
+        whole = f"{line.left} {rows[0].removeprefix('&')}"
+        if len(rows) > 1:
+            whole = f"\\begin{{aligned}}\n{line.left} " + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        reason = self.paragraph(each.step.reason)
+        return f"```math\n{whole} \\tag{{{each.number}}}\n```" + (f"\n\n({each.number}) {reason}" if reason else "")
+
+
+# --- HTML -----------------------------------------------------------------------------------------------------------------
+
+_STYLE = """
+body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font: 1.05rem/1.5 Georgia, "Times New Roman", serif; color: #222; }
+h1 { text-align: center; }
+table { border-collapse: collapse; margin: 1.5rem auto; border: solid; border-width: 2px 0; }
+th { border-bottom: 1px solid; text-align: left; }
+th, td { padding: .25rem .8rem; }
+.step { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 3fr) 3rem; gap: 1rem;
+  align-items: center; margin: .6rem 0; }
+.step > :first-child { overflow-x: auto; }
+.why { font-size: .9rem; }
+.number { text-align: right; }
+@media (max-width: 40rem) { .step { grid-template-columns: minmax(0, 1fr) 3rem; } .why { grid-row: 2; } }
+"""
+_HEAD = '<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">'
+_MATHML: Mapping[str, str] = MappingProxyType({  # what latex2mathml does not know, and what browsers do better by themselves
+    r"\\[bB]igg?l(?![A-Za-z])": r"\\left", r"\\[bB]igg?r(?![A-Za-z])": r"\\right"})
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlPage:
+    """The blocks of an HTML page with MathML: no script, no network."""
+
+    notation: Notation
+
+    def heading(self, text: str) -> str:
+        return f"<h2>{escape(text)}</h2>"
+
+    def paragraph(self, text: Prose) -> str:
+        return f"<p>{self._words(text)}</p>"
+
+    def steps(self, run: Sequence[Numbered]) -> str:
+        return "\n".join(map(self._step, run))
+
+    def table(self, table: Table) -> str:
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
+        rows = "\n".join("<tr>" + "".join(f"<td>{self._words(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+        return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+
+    def evidence(self, text: str) -> str:
+        return f"<p><b>Evidence.</b> {_set(escape(text), '10<sup>{0}</sup>', '<i>{0}</i> {1} ')}</p>"
+
+    def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
+        head = f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>"
+        return "\n".join([f"<!DOCTYPE html>\n<!-- {claim} -->", _HEAD, head, *parts, "</body>\n</html>\n"])
+
+    def _step(self, each: Numbered) -> str:
+        line = self._math(each.step.written or tex.latex(each.step.relation, self.notation), "block")
+        reason = f'<div class="why">{self._words(each.step.reason)}</div>'
+        return f'<div class="step"><div>{line}</div>{reason}<div class="number">({each.number})</div></div>'
+
+    def _words(self, text: Prose) -> str:
+        return _mixed(text, escape, lambda node: self._math(tex.latex(node, self.notation, inline=True), "inline"))
+
+    def _math(self, latex: str, display: str) -> str:
+        try:
+            from latex2mathml.converter import convert
+        except ImportError:
+            raise NotSupported("HTML needs the package latex2mathml.", "format html", "pip install 'symlstm[html]'") from None
+        for pattern, better in _MATHML.items():
+            latex = re.sub(pattern, better, latex)
+        return convert(latex, display=display)
