@@ -332,9 +332,34 @@ class Listed(Term):
     args: tuple[Term, ...]
 
 
+@_node
+class Component(Term):
+    """One component of a vector, `y_k`."""
+
+    of: Term
+    index: str
+
+
+@_node
+class Total(Term):
+    """The sum of `body` over all values of a component's index."""
+
+    index: str
+    body: Term
+
+
+@_node
+class Extreme(Term):
+    """The largest (`sign` 1) or smallest (-1) value of `body` over all values of `variable`."""
+
+    body: Term
+    variable: Sym
+    sign: int
+
+
 # --- relations ------------------------------------------------------------------------------------------------
 
-OPERATORS = ("=", "<=", "<", ">=", ">", "!=", "~", "in")  # "~" is equality at the precision printed
+OPERATORS = ("=", "<=", "<", ">=", ">", "!=", "~", "in", "+=")  # "~" is equality at the precision printed
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -466,7 +491,7 @@ def map_relation(line: Relation, change: Callable[[Term], Term]) -> Relation:
 
 # --- plain text, for messages and for repr ----------------------------------------------------------------------
 
-_LEVEL: dict[type[Term], int] = {Add: 1, Neg: 1, Sum: 2, Prod: 2, Hadamard: 3, MatMul: 3, Div: 3, Pow: 5, Transpose: 5}
+_LEVEL: dict[type[Term], int] = {Add: 1, Neg: 1, Sum: 2, Prod: 2, Total: 2, Hadamard: 3, MatMul: 3, Div: 3, Pow: 5, Transpose: 5}
 
 
 def plain(node: Term | Relation) -> str:
@@ -519,5 +544,8 @@ _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Prod: lambda s: f"prod[{s.index}={s.lower}..{s.upper}] {_inside(s.body, Prod)}",
     Partial: lambda d: f"d {plain(d.of)} / d {plain(d.wrt)}" + (" (direct)" if d.direct else ""),
     Norm: lambda n: f"|{plain(n.arg)}|",
+    Component: lambda c: f"{_inside(c.of, Pow)}[{c.index}]",
+    Total: lambda s: f"sum[{s.index}] {_inside(s.body, Sum)}",
+    Extreme: lambda e: f"{'max' if e.sign > 0 else 'min'}[{plain(e.variable)}] {plain(e.body)}",
     Limit: lambda n: f"lim[{plain(n.variable)} -> {'+' if n.sign > 0 else '-'}oo] {plain(n.body)}",
 }
