@@ -73,22 +73,22 @@ class Written(NamedTuple):
     raised: bool = False
 
 
-def write(symbol: Sym, notation: Notation = HOUSE, *, above: str = "") -> Written:
-    r"""A quantity as LaTeX; `above` is one more mark for its superscript.
+def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: str = "") -> Written:
+    r"""A quantity as LaTeX; `below` and `above` are one more mark for its subscript and its superscript.
 
     >>> write(Sym("gamma")).text, write(Sym("W_hc")).text, write(Sym("h", Time("", 0))).text
     ('\\gamma', 'W_{hc}', 'h_0')
     >>> write(Sym("U_f"), NOTATIONS["pytorch"]).text
     'W_{hf}'
     """
-    letter, below = _parts(_renamed(symbol.name, notation))
+    letter, lowered = _parts(_renamed(symbol.name, notation))
     raised = [above] if above else []
     if symbol.time is not None:
         if notation.time == "above" or _is_parameter(symbol.name, notation):
             raised.insert(0, f"({time(symbol.time)})")
         else:
-            below = [*below, time(symbol.time)]
-    text = letter + _script("_", below) + _script("^", raised)
+            lowered = [*lowered, time(symbol.time)]
+    text = letter + _script("_", [*lowered, *([below] if below else [])]) + _script("^", raised)
     return Written(text, bool(raised))
 
 

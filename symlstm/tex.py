@@ -31,7 +31,7 @@ FUNCTIONS: Mapping[str, str] = MappingProxyType({
 })
 POWERED = frozenset({"tanh", "sin", "cos", "sinh", "cosh"})  # written \tanh^2(x); of the others the power stands behind
 SIGNS: Mapping[str, str] = MappingProxyType(
-    {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "!=": r"\ne", "~": r"\approx", "in": r"\in"})
+    {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "!=": r"\ne", "~": r"\approx", "in": r"\in", "+=": "+="})
 SIZES = ("", "big", "Big", "bigg")  # of brackets, by the height of what they hold
 MATRIX = len(SIZES)  # the height of a matrix: only \left and \right are tall enough
 
@@ -320,6 +320,25 @@ def _limit(node: a.Limit, style: Style) -> Printed:
     return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
 
 
+def _component(node: a.Component, style: Style) -> Printed:
+    if isinstance(node.of, a.Sym):
+        written = write(node.of, style.notation, below=node.index)
+        return Printed(written.text, Level.FACTOR if written.raised else Level.ATOM)
+    inside = _bracketed(_printed(node.of, style))
+    return Printed(f"{inside.text}_{node.index}", Level.FACTOR, inside.height)
+
+
+def _total(node: a.Total, style: Style) -> Printed:
+    body = _at(node.body, Level.HADAMARD, style, last=True)
+    return Printed(rf"\sum_{node.index} {body.text}", Level.BIG, max(_fraction_height(style), body.height))
+
+
+def _extreme(node: a.Extreme, style: Style) -> Printed:
+    body = _at(node.body, Level.HADAMARD, style, last=True)
+    sign = r"\max" if node.sign > 0 else r"\min"
+    return Printed(rf"{sign}_{{{_printed(node.variable, style).text}}} {body.text}", Level.BIG, body.height)
+
+
 def _norm(node: a.Norm, style: Style) -> Printed:
     """Brackets inside a norm, or a norm inside brackets, are of another kind: they need no other size."""
     inside = _printed(node.arg, style)
@@ -357,4 +376,7 @@ _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyTy
     a.Norm: _norm,
     a.Limit: _limit,
     a.Listed: _listed,
+    a.Component: _component,
+    a.Total: _total,
+    a.Extreme: _extreme,
 })
