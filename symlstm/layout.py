@@ -54,7 +54,7 @@ def _filled(link: Link, room: float) -> list[str]:
         if width(f"{rows[-1]} {piece}") <= room:
             rows[-1] += f" {piece}"
         else:
-            rows.append(rf"&\quad {{}}{piece}")
+            rows.append(rf"&\quad {piece}")
     return rows
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 from types import MappingProxyType
 from typing import Protocol
 
@@ -68,9 +69,9 @@ def _set(text: str, power: str, value: str, minus: str = "−") -> str:
 _PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[a4paper,margin=23mm]{geometry}
 \usepackage{amsmath,amssymb,booktabs,array}
-\newcommand{\reason}[1]{&& \mbox{\small #1}}
-\newcommand{\longreason}[2]{&& \parbox[t]{#1}{\raggedright\small #2}}
-\newcommand{\reasonbelow}[1]{\\ &\quad \mbox{\small #1} \notag}
+\newlength{\reasonwidth}
+\newcommand{\reason}[1]{&& \parbox[t]{\reasonwidth}{\raggedright\small #1}}
+\newcommand{\below}[1]{{\vspace{-\belowdisplayskip}\raggedleft\small #1\par}}
 \allowdisplaybreaks
 \raggedbottom
 \setlength{\jot}{5pt}
@@ -118,7 +119,8 @@ class TexPage:
 
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         head = rf"\begin{{center}}{{\LARGE\bfseries {_tex_words(title)}}}\end{{center}}"
-        body = "\n\n".join([head, *parts]).replace("\n\n\\begin{align}", "\n\\begin{align}")  # an equation ends no paragraph
+        body = "\n\n".join([head, *parts])
+        body = re.sub(r"\n\n(?=\\setlength|\\begin\{align\})", "\n", body)  # an equation ends no paragraph
         return f"% {claim}\n{_PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
@@ -130,20 +132,15 @@ def _columns(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _align(found: Alignment) -> str:
-    lines = [_aligned(line, rows, found.reasons) for line, rows in zip(found.lines, found.rows, strict=True)]
-    return "\\begin{align}\n" + " \\\\\n".join(lines) + "\n\\end{align}"
-
-
-def _aligned(line: Line, rows: tuple[str, ...], room: float) -> str:
-    """The rows of one line, never parted by a page; the number and the reason stand at the last."""
-    text = f"{line.left} " + " \\notag \\\\*\n  ".join(rows)
-    if not line.reason:
-        return text
-    if not room:
-        return rf"{text} \reasonbelow{{{line.reason}}}"
-    if text_width(line.reason) > room:
-        return rf"{text} \longreason{{{room:.0f}pt}}{{{line.reason}}}"
-    return rf"{text} \reason{{{line.reason}}}"
+    """Lines as one `align`. The rows of a line are never parted by a page; its number and its reason stand at the last."""
+    lines = [f"{line.left} " + " \\notag \\\\*\n  ".join(rows) for line, rows in zip(found.lines, found.rows, strict=True)]
+    reasons = [line.reason for line in found.lines]
+    width = ""
+    if found.reasons:
+        lines = [rf"{text} \reason{{{reason}}}" if reason else text for text, reason in zip(lines, reasons, strict=True)]
+        width = f"\\setlength{{\\reasonwidth}}{{{ceil(found.reasons) + 2}pt}}\n"
+    below = "" if found.reasons else "".join(rf"\below{{{reason}}}" for reason in reasons)
+    return f"{width}\\begin{{align}}\n" + " \\\\\n".join(lines) + "\n\\end{align}" + f"\n{below}" * bool(below)
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------------
