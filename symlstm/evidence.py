@@ -1,0 +1,344 @@
+"""What supports a derivation: exact proof, numbers, and its LaTeX read back, gathered into a report.
+
+Every relation of a derivation is looked at in all three ways, those inside reasons, paragraphs and tables too. What a
+way means for each kind of relation is a row of `EXACT` and `NUMERIC`. The LaTeX is read from the exported text by a
+reader that shares nothing with the writer, and its k-th piece must mean what the k-th piece of the derivation means.
+
+>>> from symlstm.derivation import derive
+>>> report = verify(derive("rnn", "gradients"))
+>>> report.ok, [found.method for found in report.rows[0].evidence]
+(True, ['exact', 'numeric', 'readback'])
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from symlstm import bounds, document, numeric, reader, scalars, tex
+from symlstm.algebra import (
+    Blocks,
+    Interval,
+    Limit,
+    Listed,
+    NotSupported,
+    NotValid,
+    Relation,
+    Space,
+    Sym,
+    Term,
+    plain,
+    walk,
+)
+from symlstm.components import differing, same
+from symlstm.derivation import Derivation, derive
+from symlstm.proof import Proof
+from symlstm.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
+from symlstm.scalars import Decision, is_scalar
+from symlstm.sequence import Sequence as Run
+from symlstm.steps import Block, Kind, Section, Step, fragments
+
+Method = Literal["exact", "numeric", "readback", "oracle"]
+Form = Literal["tex", "md"]
+Found = Relation | Term | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one way of looking says of one relation: whether it holds, and exactly what was shown."""
+
+    method: Method
+    ok: bool
+    note: str
+    max_rel_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One relation with its evidence."""
+
+    topic: str
+    name: str
+    kind: Kind
+    latex: str
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every way holds."""
+        return all(found.ok for found in self.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The evidence of every relation of a derivation; `ok` if all of it holds."""
+
+    cell: str
+    rows: tuple[Row, ...]
+    _by_step: Mapping[Step, Row] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every relation holds in every way."""
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+    def words(self, step: Step) -> str:
+        """In plain words what supports a step, without any measured value; empty for a step that was not looked at."""
+        row = self._by_step.get(step)
+        if row is None:
+            return ""
+        return "; ".join(_WORDS[found.method] + (found.note if found.ok else "does not hold") for found in row.evidence)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, the form that `symlstm verify --json` prints."""
+        return {"cell": self.cell, "ok": self.ok, "equations": [
+            {"topic": row.topic, "name": row.name, "kind": row.kind, "latex": row.latex, "evidence": [
+                {"method": found.method, "ok": found.ok, "max_rel_error": found.max_rel_error, "note": found.note}
+                for found in row.evidence]} for row in self.rows]}
+
+
+_WORDS: dict[Method, str] = {"exact": "exact: ", "numeric": "in numbers, to 1e-12: ", "readback": "", "oracle": "PyTorch: "}
+
+
+def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") -> Report:
+    """Look at every relation of a derivation in all three ways. `text` is read back in place of a fresh export.
+
+    Raises nothing for a relation that does not hold: the report says so.
+    """
+    statements, pieces = _collected(derivation)
+    written = text if text is not None else {"tex": derivation.latex, "md": derivation.markdown}[form]()
+    judge = _Judge(derivation)
+    read = _Readings(derivation, pieces, written, form)
+    rows, by_step = [], {}
+    for k, each in enumerate(statements):
+        found = (judge.exact(each), judge.numeric(each), read.evidence(k))
+        row = Row(each.topic, each.name, each.kind, each.latex, found)
+        rows.append(row)
+        if each.step is not None:
+            by_step[each.step] = row
+    return Report(derivation.cell.name, tuple(rows), by_step)
+
+
+def verify_file(cell: str, path: str | Path) -> Report:
+    """Verify an exported file: the derivation is made anew, and the file is read back against it.
+
+    Raises `NotValid` for a file that cannot be read, and for one that says it is about another cell.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotValid("The file cannot be read.", f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}",
+                       "a .tex or .md file that symlstm wrote") from None
+    if path.suffix not in (".tex", ".md"):
+        raise NotValid("The ending of the file does not say what it is.", str(path), "a file that ends in .tex or .md")
+    claim = re.search(r"symlstm: cell=(\S+) topics=(\S+)", text.partition("\n")[0])
+    whole = derive(cell)
+    if claim and claim[1] != whole.cell.name:
+        raise NotValid(f"The file is about the cell {claim[1]}.", str(path), f"verify {claim[1]}")
+    topics = claim[2].split(",") if claim else list(whole.topics)
+    if strange := [topic for topic in topics if topic not in whole.topics]:
+        raise NotSupported(f"The topic {strange[0]} needs the values it was made from.", str(path), ", ".join(whole.topics))
+    chosen = tuple(section for section in whole.sections if section.topic in topics)
+    return verify(Derivation(whole.cell, chosen), text, "md" if path.suffix == ".md" else "tex")
+
+
+# --- what is claimed ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One relation of a derivation; `step` where it is a step's own."""
+
+    topic: str
+    name: str
+    kind: Kind
+    line: Relation
+    step: Step | None
+
+    @property
+    def latex(self) -> str:
+        """The relation as the page shows it."""
+        return self.step.latex() if self.step is not None else tex.latex(self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One piece of mathematics of the page, and the statement that answers for it."""
+
+    meant: Relation | Term
+    owner: int
+
+
+def _collected(derivation: Derivation) -> tuple[list[Statement], list[_Piece]]:
+    """Every statement, and every piece in the order of the page. A piece that states nothing belongs to the statement of
+    its step, or in a paragraph or table to the statement that follows."""
+    statements: list[Statement] = []
+    pieces: list[_Piece] = []
+    for topic, block in _blocks(derivation):
+        here = len(statements)
+        for k, piece in enumerate(fragments(block)):
+            if isinstance(piece, Relation):
+                step = block if isinstance(block, Step) and k == 0 else None
+                statements.append(_statement(topic, block, piece, step))
+                pieces.append(_Piece(piece, len(statements) - 1))
+            else:
+                pieces.append(_Piece(piece, here))
+    last = len(statements) - 1
+    return statements, [_Piece(piece.meant, min(piece.owner, last)) for piece in pieces]
+
+
+def _blocks(derivation: Derivation) -> Iterator[tuple[str, Block]]:
+    for block in document.opening(derivation.cell):
+        yield derivation.topics[0], block
+    for section in derivation.sections:
+        yield from ((section.topic, block) for block in section.blocks)
+
+
+def _statement(topic: str, block: Block | Section, line: Relation, step: Step | None) -> Statement:
+    if step is not None:
+        return Statement(topic, step.name, step.kind, line, step)
+    place = f"the reason of {block.name}" if isinstance(block, Step) else "the text"
+    return Statement(topic, f"{plain(line)}, in {place}", _kind(line), line, None)
+
+
+def _kind(line: Relation) -> Kind:
+    """What kind of statement a relation without a kind of its own is."""
+    for kind, test in _KINDS:
+        if test(line):
+            return kind
+    return "identity"
+
+
+_KINDS: tuple[tuple[Kind, Callable[[Relation], bool]], ...] = (
+    ("size", lambda line: isinstance(line.rhs, Space)),
+    ("limit", lambda line: any(isinstance(part, Limit) for part in walk(line))),
+    ("number", lambda line: "~" in line.operators or not any(isinstance(part, (Sym, Apply, Prime)) for part in walk(line))),
+    ("bound", lambda line: isinstance(line.rhs, Interval) or set(line.operators) != {"="}),
+)
+
+
+# --- exact and in numbers -------------------------------------------------------------------------------------------
+
+
+class _Judge:
+    """The truth about a cell, each part of it made when it is first asked for."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        self.derivation, self.cell = derivation, derivation.cell
+        self.constants = bounds.constants(step.relation for step in derivation.steps if step.kind == "number")
+
+    @cached_property
+    def proof(self) -> Proof:
+        return Proof(self.cell)
+
+    @cached_property
+    def run(self) -> Run:
+        return Run(self.cell, constants=self.constants)
+
+    @cached_property
+    def recomputed(self) -> dict[Arithmetic, Recomputed]:
+        given = {step.relation.lhs: step.relation.rhs for step in self.derivation.steps
+                 if step.name.startswith("given ") and isinstance(step.relation.rhs, Blocks)}
+        return {arithmetic: Recomputed(self.cell, given, arithmetic) for arithmetic in (PRECISE, FLOAT)}
+
+    def exact(self, each: Statement) -> Evidence:
+        """What is decided about a statement."""
+        try:
+            found = scalars.decide(each.line) if is_scalar(each.line) else EXACT[each.kind](self, each.line)
+        except (NotValid, NotSupported) as error:
+            found = Decision(False, error.what)
+        return Evidence("exact", found.ok and found.decided, found.note)
+
+    def numeric(self, each: Statement) -> Evidence:
+        """What a statement is in numbers."""
+        try:
+            found = numeric.on_line(each.line) if is_scalar(each.line) else NUMERIC[each.kind](self, each.line)
+        except (NotValid, NotSupported) as error:
+            found = numeric.Measured(False, None, error.what)
+        finite = found.error is not None and isfinite(found.error)
+        return Evidence("numeric", found.ok, found.note, found.error if finite else None)
+
+    def sized(self, line: Relation) -> tuple[list[str], Space]:
+        """The names that a size is about, and the size."""
+        left = line.lhs.args if isinstance(line.lhs, Listed) else (line.lhs,)
+        if not isinstance(line.rhs, Space) or not all(isinstance(symbol, Sym) for symbol in left):
+            raise NotSupported("A size is of the form: quantities in a space.", plain(line))
+        return [symbol.name for symbol in left if isinstance(symbol, Sym)], line.rhs
+
+    def unified(self, line: Relation) -> Decision:
+        """A size against what the unification of the equations gives."""
+        names, space = self.sized(line)
+        for name in names:
+            if not same(self.cell.shapes.space(name), space, self.cell.shapes):
+                return Decision(False, f"the equations give {name} the size {plain(self.cell.shapes.space(name))}")
+        return Decision(True, "unification of the equations gives this size, for every n and m")
+
+    def exact_number(self, line: Relation) -> Decision:
+        """A number: a constant the text defines, or a line of a worked step."""
+        if isinstance(line.lhs, Sym) and line.lhs.name in self.constants:
+            return bounds.decide_largest_slope(self.cell, self.constants[line.lhs.name])
+        ok, _, note = self.recomputed[PRECISE].check(line)
+        return Decision(ok, note)
+
+    def numeric_number(self, line: Relation) -> numeric.Measured:
+        """The same in float64."""
+        if isinstance(line.lhs, Sym) and line.lhs.name in self.constants:
+            return numeric.largest_slope(self.cell, float(self.constants[line.lhs.name]))
+        return numeric.Measured(*self.recomputed[FLOAT].check(line))
+
+
+EXACT: dict[Kind, Callable[[_Judge, Relation], Decision]] = {
+    "definition": lambda judge, line: judge.proof.define(line),
+    "identity": lambda judge, line: judge.proof.decide(line),
+    "bound": lambda judge, line: bounds.decide(judge.proof, line, judge.constants),
+    "limit": lambda judge, line: scalars.decide(line),
+    "size": _Judge.unified,
+    "number": _Judge.exact_number,
+}
+NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
+    "definition": lambda judge, line: numeric.on_sequence(judge.run, line),
+    "identity": lambda judge, line: numeric.on_sequence(judge.run, line),
+    "bound": lambda judge, line: numeric.on_sequence(judge.run, line),
+    "limit": lambda judge, line: numeric.on_line(line),
+    "size": lambda judge, line: numeric.in_arrays(judge.cell, *judge.sized(line)),
+    "number": _Judge.numeric_number,
+}
+
+
+# --- read back ------------------------------------------------------------------------------------------------------
+
+
+class _Readings:
+    """The pieces of a file held against the pieces of a derivation."""
+
+    def __init__(self, derivation: Derivation, pieces: Sequence[_Piece], text: str, form: Form) -> None:
+        self.shapes, self.form = derivation.cell.shapes, form
+        found: list[Found] = [piece for reading in reader.readings(text, form)
+                              for piece in (reading.found or (reading.error or NotValid("An empty formula."),))]
+        self.surplus = len(found) - len(pieces)
+        self.pairs: dict[int, list[tuple[Relation | Term, Found]]] = {}
+        missing = [NotValid("The file ends before it.")] * max(0, -self.surplus)
+        for piece, here in zip(pieces, [*found, *missing], strict=False):
+            self.pairs.setdefault(piece.owner, []).append((piece.meant, here))
+        self.last = pieces[-1].owner
+
+    def evidence(self, owner: int) -> Evidence:
+        """Whether every piece that a statement answers for says in the file what it says in the derivation."""
+        wrong = [words for meant, found in self.pairs[owner] for words in self._wrong(meant, found)]
+        if owner == self.last and self.surplus > 0:
+            wrong.append(f"the file has {self.surplus} more pieces of mathematics than the derivation")
+        return Evidence("readback", not wrong, "; ".join(wrong) or f"the same when read back from the .{self.form}")
+
+    def _wrong(self, meant: Relation | Term, found: Found) -> Iterator[str]:
+        if isinstance(found, Exception):
+            yield f"{plain(meant)} cannot be read: {found}"
+        elif isinstance(meant, Relation) and isinstance(found, Relation):
+            yield from differing(meant, found, self.shapes)
+        elif isinstance(meant, Relation) or isinstance(found, Relation) or not same(meant, found, self.shapes):
+            yield f"{plain(meant)} is meant, and the file says {plain(found)}"

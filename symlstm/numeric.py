@@ -1,0 +1,234 @@
+"""Relations in numbers: on a measured sequence, on a grid of the real line, far out on it, and in the shapes of arrays.
+
+Left and right side are computed in float64 and compared. The derivatives among them are measured by complex step: along
+the hand-written loops of `symlstm.reference` for a quantity of a sequence, of the function itself for one of x.
+
+>>> from symlstm import zoo
+>>> from symlstm.algebra import (
+    Adj,
+    Apply,
+    Interval,
+    Limit,
+    NotSupported,
+    Partial,
+    Prime,
+    Relation,
+    Space,
+    Sym,
+    SymlstmError,
+    Term,
+    plain,
+    walk,
+)
+from symlstm.evaluate import STEP, Array, Evaluator, apply, forward, shape, slope
+from symlstm.model import Cell, random_parameters
+from symlstm.scalars import rounds_to
+from symlstm.sequence import COMPARE, Sequence, column_shape, reference_of
+
+TOLERANCE = 1e-12
+SIZES = ((3, 2), (2, 4))  # two choices of n and m at which arrays are made
+FAR = 60.0  # far out: exp(-60) is below the tolerance
+INSIDE = 15.0  # up to here a strict bound is strict in float64 too
+GRID = np.unique(np.concatenate([np.linspace(-40, 40, 801), np.linspace(-2, 2, 401)]))[:, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came out in numbers: whether it holds, the largest relative difference of two equal sides, and where."""
+
+    ok: bool
+    error: float | None
+    note: str
+
+
+def difference(left: Array, right: Array) -> float:
+    """The relative difference of two arrays in the Frobenius norm; infinite where their shapes differ.
+
+    >>> difference(np.ones((2, 1)), np.ones((2, 1))), difference(np.ones((2, 1)), np.ones((1, 2)))
+    (0.0, inf)
+    """
+    if shape(left) and shape(right) and shape(left) != shape(right):
+        return float("inf")
+    off, size = np.linalg.norm(np.subtract(left, right)), max(np.linalg.norm(np.asarray(left)), np.linalg.norm(np.asarray(right)))
+    return float(off / size) if size else 0.0
+
+
+def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = True) -> tuple[bool, float | None]:
+    """Whether a chain holds in numbers, and the largest difference over its equalities."""
+    ok, errors = True, []
+    for operator, left, right in zip(operators, sides[:-1], sides[1:], strict=True):
+        if operator == "=":
+            errors.append(difference(left, right))
+            ok &= errors[-1] < TOLERANCE
+        elif operator in COMPARE:
+            slack = TOLERANCE * (np.abs(left) + np.abs(right))
+            loose = COMPARE[operator](*((left, right + slack) if "<" in operator else (left + slack, right)))
+            ok &= bool(np.all(COMPARE[operator](left, right) if strict and "=" not in operator else loose))
+        else:
+            raise NotSupported(f"The sign {operator} is not compared in numbers.", operator)
+    return ok, max(errors) if errors else None
+
+
+# --- a sequence ---------------------------------------------------------------------------------------------------
+
+
+def on_sequence(run: Sequence, line: Relation) -> Measured:
+    """A relation between quantities, at every time at which all of it exists."""
+    try:
+        points = list(run.points(line))
+        found = [_links(line.operators, sides) for _, sides in points]
+    except SymlstmError as error:
+        return Measured(False, None, error.what)
+    if not found:
+        return Measured(False, None, "there is no time at which all of it exists")
+    errors = [error for _, error in found if error is not None]
+    (n, m), times = run.sizes, _times([times for times, _ in points])
+    route = "the hand-written reference" if reference_of(run.cell) else "the component-wise interpreter"
+    how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in walk(line)) else "values from"
+    note = f"{how} {route} at n = {n}, m = {m}, T = {run.steps}{times}"
+    return Measured(all(ok for ok, _ in found), max(errors) if errors else None, note)
+
+
+def _times(points: list[dict[str, int]]) -> str:
+    """For which times: `, for t = 1..5 and k = 0..4`."""
+    letters = points[0]
+    spans = [f"{letter} = {min(p[letter] for p in points)}..{max(p[letter] for p in points)}" for letter in letters]
+    return f", for {' and '.join(spans)}" if spans else ""
+
+
+# --- one real variable ----------------------------------------------------------------------------------------------
+
+FUNCTIONS = {"sigma": reference.sigmoid, "tanh": reference.tanh}
+
+
+class _Line(Evaluator):
+    """Terms in x at points of the real line; the functions are the reference's, where it has them."""
+
+    def __init__(self, x: Any) -> None:
+        super().__init__(lambda leaf: _value_of_x(leaf, x))
+
+    def apply(self, name: str, x: Array) -> Array:
+        return FUNCTIONS[name](x) if name in FUNCTIONS else apply(name, x)
+
+    def slope(self, name: str, x: Array) -> Array:
+        return np.imag(FUNCTIONS[name](x + 1j * STEP)) / STEP if name in FUNCTIONS else slope(name, x)
+
+
+def _value_of_x(leaf: Term, x: Any) -> Any:
+    if leaf == X:
+        return x
+    if leaf == Sym("infinity"):
+        return np.inf
+    raise NotSupported("On the real line only x has a value.", plain(leaf))
+
+
+def on_line(line: Relation) -> Measured:
+    """A relation between functions of x, on a grid of the real line, or far out for a limit."""
+    try:
+        if any(isinstance(part, Limit) for part in walk(line)):
+            return _far_out(line)
+        if "~" in line.operators:
+            return _rounded(line)
+        if not any(part == X for part in walk(line)):
+            ok, error = _links(line.operators, tuple(map(_Line(0.0), line.terms)))
+            return Measured(ok, error, "recomputed in float64")
+        return _on_grid(_without_interval(line))
+    except SymlstmError as error:
+        return Measured(False, None, error.what)
+
+
+def _on_grid(line: Relation) -> Measured:
+    grid = GRID[_allowed(line, GRID)][:, None, None]
+    inside = grid[np.abs(grid) <= INSIDE][:, None, None]
+    ok, error = _links(line.operators, tuple(map(_Line(grid), line.terms)), strict=False)
+    ok &= _links(line.operators, tuple(map(_Line(inside), line.terms)))[0]
+    told = [f"at {grid.size} points x of [{grid.min():g}, {grid.max():g}]"]
+    if any(isinstance(part, Prime) for part in walk(line)):
+        told.append(", slopes by complex step")
+    if {"<", ">"} & set(line.operators):
+        told.append(f", strict bounds strictly up to |x| = {INSIDE:g}")
+    return Measured(ok, error, "".join(told) + _attained(line))
+
+
+def _allowed(line: Relation, grid: Array) -> Array:
+    """Which points the condition allows, and the kinks of the functions do not forbid."""
+    allowed = np.ones(grid.shape, dtype=bool)
+    if line.condition is not None:
+        for left, operator, right in line.condition.links():
+            allowed &= COMPARE[operator](_Line(grid)(left), _Line(grid)(right))
+    for part in walk(line):
+        if isinstance(part, Prime) and part.function in ACTIVATIONS and (kink := ACTIVATIONS[part.function].kink) is not None:
+            allowed &= grid != kink
+    return allowed
+
+
+def _attained(line: Relation) -> str:
+    """Where a bound that is not strict is attained on the grid."""
+    told = []
+    for left, operator, right in line.links():
+        if operator in ("<=", ">=") and line.condition is None:
+            near = np.isclose(_Line(GRID)(left) + 0 * GRID, _Line(GRID)(right) + 0 * GRID, rtol=TOLERANCE, atol=0)
+            told.append(f", attained at x = {GRID[near][0]:g}" if near.sum() == 1 else "" if near.any() else ", not attained")
+    return "".join(told)
+
+
+def _without_interval(line: Relation) -> Relation:
+    """`f in (a, b)` as `a < f < b`, without a bound at infinity."""
+    if line.operators != ("in",) or not isinstance(line.rhs, Interval):
+        return line
+    interval = line.rhs
+    terms: list[Term] = [interval.lower, line.lhs, interval.upper]
+    operators = ["<" if interval.open_below else "<=", "<" if interval.open_above else "<="]
+    if interval.upper == Sym("infinity"):
+        del terms[-1], operators[-1]
+    return Relation(tuple(terms), tuple(operators), line.condition)
+
+
+def _far_out(line: Relation) -> Measured:
+    limit = line.lhs
+    if not (isinstance(limit, Limit) and line.operators == ("=",)):
+        raise NotSupported("A limit stands on the left of an equality.", plain(line))
+    value, wanted = (float(_Line(limit.sign * FAR)(side)) for side in (limit.body, line.rhs))
+    off = abs(value - wanted)
+    return Measured(off < TOLERANCE, off, f"the value at x = {limit.sign * FAR:g}; the difference is absolute")
+
+
+def _rounded(line: Relation) -> Measured:
+    left, right = (float(_Line(0.0)(side)) for side in (line.lhs, line.rhs))
+    ok = len(line.terms) == 2 and rounds_to(Fraction(left), line.rhs)
+    error = abs(left - right) / abs(left) if left else None
+    return Measured(ok, error, "recomputed in float64: right to half a unit of the last digit printed")
+
+
+def largest_slope(cell: Cell, value: float) -> Measured:
+    """Whether a number is the largest slope of the cell's activations, on the grid."""
+    names = sorted({part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)})
+    found = max(float(np.max(_Line(GRID).slope(name, GRID))) for name in names)
+    off, words = abs(found - value), f"the largest slope of {' and '.join(names)} at {GRID.size} points x"
+    return Measured(off < TOLERANCE, off, words)
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def in_arrays(cell: Cell, names: Iterable[str], space: Space) -> Measured:
+    """A size, in the arrays of two steps run at two choices of n and m."""
+    told = []
+    for n, m in SIZES:
+        value = Evaluator(lambda leaf, n=n, m=m: {Sym("n"): n, Sym("m"): m}[leaf])  # type: ignore[index,misc]
+        wanted = (value(space.rows), 1 if space.columns is None else value(space.columns))
+        made = arrays(cell, n, m)
+        for name in names:
+            if made.get(name) != wanted:
+                return Measured(False, None, f"at n = {n}, m = {m} the array of {name} has shape {made.get(name)}, not {wanted}")
+        told.append(f"n = {n}, m = {m}")
+    return Measured(True, None, f"the shapes of arrays, with the cell run at {' and at '.join(told)}")
+
+
+def arrays(cell: Cell, n: int, m: int) -> Mapping[str, tuple[int, int]]:
+    """The shape of the array of every quantity of a step that was run."""
+    params = {name: np.reshape(value, column_shape(cell, name, n, m)) for name, value in random_parameters(cell, n, m).items()}
+    inputs = [np.ones(column_shape(cell, cell.input_terms[0].name, n, m))]
+    states = [np.ones(column_shape(cell, state.name, n, m)) for state in cell.state_terms]
+    step = forward(cell, params, inputs, states)[1]
+    return {name: np.shape(value) for name, value in (params | step).items()}  # type: ignore[misc]
