@@ -1,0 +1,107 @@
+"""A cell as the source of a NumPy module: `forward` and `backward` over a sequence, as one would write them by hand.
+
+What is known before the loop is computed before it, for all steps at once: the input's part of every affine map, and
+in the backward pass every factor that does not depend on an adjoint. The loop holds one matrix product a block and
+step, and elementwise work in place; the gradients of the weights are one matrix product each, after the loop.
+Columns are carried to rows by `symlstm.generator.rows`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symlstm.generator.backward import Backward
+from symlstm.generator.forward import Forward
+from symlstm.generator.layout import Layout
+from symlstm.generator.program import Program
+from symlstm.model import Cell
+from symlstm.reverse import sweep
+
+TEMPLATE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
+
+The equations of one step, for columns; in the arrays here a column is a row, along the last axis:
+
+{equations}
+
+The adjoints of one step (delta q is the gradient of the loss with respect to q, delta+ q what arrives from the step after):
+
+{adjoints}
+"""
+
+import numpy as np
+
+
+class Trace:
+    """What a forward pass gives: `outputs` (T, B, {width}), `state` after the last step, and `kept`, which `backward` reads."""
+
+    def __init__(self, outputs, state, kept):
+        self.outputs, self.state, self.kept = outputs, state, kept
+
+    def __repr__(self):
+        return f"Trace(outputs={{self.outputs.shape}}, state={{tuple(part.shape for part in self.state)}})"
+
+
+class Gradients:
+    """What a backward pass gives: `params` by name, `inputs` (T, B, m), and `state`, for the state before the first step."""
+
+    def __init__(self, params, inputs, state):
+        self.params, self.inputs, self.state = params, inputs, state
+
+    def __repr__(self):
+        return f"Gradients(params={{tuple(self.params)}}, inputs={{self.inputs.shape}}, state={{tuple(part.shape for part in self.state)}})"
+
+
+def forward(params, x, state=None):
+    """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None."""
+    T, *batch, m = x.shape
+    B = batch[0] if batch else 1
+    x = np.array(x, order="C").reshape(T, B, m)
+{forward}
+    outputs = {outputs}.reshape(T, *batch, {width}).copy()
+    state = tuple(part[-1].reshape(*batch, -1).copy() for part in {long_states})
+    return Trace(outputs, state, (batch, {kept}))
+
+
+def backward(trace, d_outputs, d_state=None):
+    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
+    batch, {kept} = trace.kept
+    T, B, m = x.shape
+    d_outputs = d_outputs.reshape(T, B, -1)
+{backward}
+    d_state = tuple(part.reshape(*batch, -1) for part in {d_states})
+    return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
+'''
+
+
+def written(cell: Cell) -> str:
+    """The source of the NumPy module of a cell.
+
+    Raises `NotSupported` for a cell that is not made of affine maps and elementwise formulas of vectors.
+
+    >>> from symlstm import zoo
+    >>> "np.matmul(h_prev, z_from_h.T, out=" in written(zoo.RNN)
+    True
+    """
+    program = Program(cell)
+    layout = Layout(program)
+    ahead, back = Forward(layout), Backward(layout)
+    forward, backward = ahead.lines(), back.lines()
+    bases = [layout.value(state).base for state in program.states]
+    return TEMPLATE.format(
+        title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
+        width=layout.width(program.states[0]), states=_tuple(state.name for state in program.states),
+        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=", ".join(back.kept),
+        forward=_indented(forward), backward=_indented(backward), d_states=_tuple(map(layout.state_adjoint, program.states)))
+
+
+def _tuple(names: Iterable[str]) -> str:
+    parts = tuple(names)
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+
+
+def _listed(relations: Iterable[object]) -> str:
+    return "\n".join(f"    {line!r}" for line in relations)
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in lines)
