@@ -22,12 +22,14 @@ from typing import Any, Literal
 
 from symlstm import bounds, document, numeric, reader, scalars, tex
 from symlstm.algebra import (
+    Apply,
     Blocks,
     Interval,
     Limit,
     Listed,
     NotSupported,
     NotValid,
+    Prime,
     Relation,
     Space,
     Sym,

@@ -4,7 +4,24 @@ Left and right side are computed in float64 and compared. The derivatives among 
 the hand-written loops of `symlstm.reference` for a quantity of a sequence, of the function itself for one of x.
 
 >>> from symlstm import zoo
->>> from symlstm.algebra import (
+>>> from symlstm.algebra import Adj, equation, quantity
+>>> z, h = quantity("z"), quantity("h")
+>>> on_sequence(Sequence(zoo.RNN), equation(Adj(z), Adj(h) * (1 - h ** 2))).note
+'by complex step through the hand-written reference at n = 3, m = 2, T = 5, for t = 1..5'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from symlstm import reference
+from symlstm.activations import ACTIVATIONS, X
+from symlstm.algebra import (
     Adj,
     Apply,
     Interval,
