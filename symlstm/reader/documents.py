@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["tex", "md"]
+Kind = Literal["tex", "md", "bare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,18 @@ def formulas(document: str, kind: Kind) -> list[Formula]:
     return list(_Page(document.replace("\r\n", "\n"), kind).formulas())
 
 
+def directives(document: str) -> dict[str, str]:
+    """What comments of the form `<!-- word: value -->` say.
+
+    >>> directives("<!-- cell: lstm --> text <!-- product *: hadamard -->")
+    {'cell': 'lstm', 'product *': 'hadamard'}
+    """
+    return {match[1].strip(): match[2].strip() for match in DIRECTIVE.finditer(document)}
+
+
 # --- tables ---------------------------------------------------------------------------------------------------
 
+DIRECTIVE = re.compile(r"<!--\s*([a-z]+(?: [^\s:]+)?)\s*:([^\n]*?)-->")
 DISPLAYS = r"(?:equation|align|gather|multline|displaymath|eqnarray|flalign|alignat|math)\*?"
 CODE = r"(?:verbatim|lstlisting|minted|Verbatim)\*?"
 SHARED = rf"(?P<row>\\\\)|\\begin\{{(?P<code>{CODE})\}}|\\begin\{{(?P<display>{DISPLAYS})\}}|"
@@ -53,9 +63,12 @@ OPENING = {
     ),
 }
 CLOSING = {"$$": "$$", "$": "$", "$`": "`$", "\\[": "\\]", "\\(": "\\)"}
+MARK = "\v"  # what an `&` between the columns of a display becomes: white, and a place where a formula may end
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 ARGUMENTS = re.compile(r"(?:\{\\?[A-Za-z]+\}|\\[A-Za-z]+)(?:\[[^\]]*\]|#\d)*\{")  # \newcommand{\R}[1]{, \def\R{
 COLUMNS = re.compile(r"(?:\[[a-z]\])?(?:\{[lcr|@{} ]*\})?")
+OPEN_SYSTEM = re.compile(r"(?:\\left\s*\\\{\s*)?\Z")
+CLOSED_SYSTEM = re.compile(r"(?:\s*\\right\s*\.)?")
 MARGIN = re.compile(r"(?:\s|[,;]|\\q?quad(?![A-Za-z])|\\[,;:!> ])*")
 PART = re.compile(
     r"(?P<row>\\\\\*?(?:[ \t]*\[[^\]\n]*\])?)|\\begin\{(?P<begin>[A-Za-z]*)\*?\}|\\(?P<end>end)\{[A-Za-z]*\*?\}"
@@ -68,11 +81,12 @@ RELATION = r"=|<|>|\\(?:leq?|geq?|leqslant|geqslant|lt|gt|approx|in|neq?|equiv)(
 OPERATOR = r"\+|-|\\(?:odot|cdot|circ|times|otimes|quad\s*[-+])(?![A-Za-z])|\*"
 STARTS_CHAIN = re.compile(rf"\s*(?:{RELATION})")
 CONTINUES = re.compile(rf"\s*(?:\\q?quad\s*|\\[,;!: ]\s*)*(?:{RELATION}|{OPERATOR})")
+BARE_PROSE = re.compile(r"\s*(?:#|<!--|```|.*\$|[|>] )")  # headings, comments, tables, quotations, lines with dollars
 TAIL = 200  # characters at the end of a row that tell whether it is complete
 ENDS_OPEN = re.compile(rf"(?:{RELATION}|{OPERATOR})\s*$")
 SCAN = re.compile(
     rf"(?P<relation>{RELATION})|(?P<open>\\begin(?![A-Za-z])|\\\{{|\\langle|[({{\[])|(?P<close>\\end(?![A-Za-z])|\\\}}|\\rangle|[)}}\]])"
-    r"|\\text\{\s*(?P<word>for|if|when|where)\b|(?P<comma>[,;]|\\q?quad(?![A-Za-z])|\\text\{\s*and\s*\})|\\.",
+    r"|\\text\{\s*(?P<word>for|if|when|where)\b|(?P<comma>[,;\v]|\\q?quad(?![A-Za-z])|\\text\{\s*and\s*\})|\\.",
     re.DOTALL,
 )
 
@@ -101,6 +115,20 @@ class _Page:
         self.missing: set[str] = set()  # closings that occur no more
 
     def formulas(self) -> Iterator[Formula]:
+        """All formulas; of a bare text also the lines without dollars that have a relation sign."""
+        found = self.marked()
+        if self.kind != "bare":
+            yield from found
+            return
+        between = [*found]
+        covered = {line for formula in between for line in range(formula.line, formula.line + formula.text.count("\n") + 1)}
+        for number, (start, stop) in enumerate(zip(self.lines, [*self.lines[1:], len(self.source) + 1], strict=True), 1):
+            line = self.text(start, stop - 1)
+            if number not in covered and not BARE_PROSE.match(line) and any(part.lastgroup == "relation" for part in _scan(line)):
+                between += self.display(start, stop - 1)
+        yield from sorted(between, key=lambda formula: (formula.line, formula.column))
+
+    def marked(self) -> Iterator[Formula]:
         start = self.source.find("\\begin{document}") if self.kind == "tex" else 0
         stop = self.source.find("\\end{document}") if self.kind == "tex" else -1
         self.stop = len(self.source) if stop < 0 else stop
@@ -108,7 +136,7 @@ class _Page:
 
     def between(self, start: int, stop: int) -> Iterator[Formula]:
         """The formulas of running text."""
-        opening = OPENING[self.kind]
+        opening = OPENING["tex" if self.kind == "tex" else "md"]
         while found := opening.search(self.source, start, stop):
             closing = self.closing(found)
             if closing is None:
@@ -119,7 +147,7 @@ class _Page:
                 inline = found[0] in ("$", "$`", "\\(")
                 yield from self.pieces(found.end(), end, False, None) if inline else self.display(found.end(), end)
                 start = end + len(closing)
-            elif found[0] == "$" and self.kind == "md":
+            elif found[0] == "$" and self.kind != "tex":
                 start = found.end()  # a price
             else:
                 end = self.find("\n\n", found.end(), stop)
@@ -212,12 +240,14 @@ class _Page:
             kind, begin, at = part.lastgroup, part.start(), part.end()
             if kind == "begin":
                 flat.append(not depth and self.is_flat(part["begin"], row, begin))
+                begin = OPEN_SYSTEM.search(self.source, row.start, begin).start() if flat[-1] else begin  # type: ignore[union-attr]
                 depth += not flat[-1]
                 at = COLUMNS.match(self.source, at, stop).end() if flat[-1] else at  # type: ignore[union-attr]
                 kind = "erased" if flat[-1] else kind
             elif kind == "end" and flat:
                 kind = "erased" if flat.pop() else kind
                 depth -= kind == "end"
+                at = CLOSED_SYSTEM.match(self.source, at, stop).end() if kind == "erased" else at  # type: ignore[union-attr]
             elif kind == "brace":
                 depth += 1 if part[0] == "{" else -1
             elif kind in ("tag", "beside", "text"):
@@ -226,7 +256,7 @@ class _Page:
             elif kind == "mark" and not depth:
                 row.marks.append(begin)
             if kind in ("erased", "mark", "row") and (kind == "erased" or not depth):
-                self.blank[begin:at] = re.sub(r"[^\n]", " ", self.source[begin:at])
+                self.blank[begin:at] = MARK if kind == "mark" else re.sub(r"[^\n]", " ", self.source[begin:at])
             if kind == "row" and not depth:
                 row.end = begin
                 yield row
@@ -272,7 +302,7 @@ class _Page:
         margin = MARGIN.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
         start += margin
         line = bisect_right(self.lines, start)
-        return Formula(text[margin:].rstrip(), line, start - self.lines[line - 1] + 1, display, tag)
+        return Formula(text[margin:].replace(MARK, " ").rstrip(), line, start - self.lines[line - 1] + 1, display, tag)
 
     def text(self, start: int, stop: int) -> str:
         return "".join(self.blank[start:stop])

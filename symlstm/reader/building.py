@@ -1,0 +1,319 @@
+r"""Terms and relations from the rules of the grammar: one method a rule, called as the parser goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from symlstm.algebra import (
+    Add, Apply, Blocks, Diag, Div, Extreme, Hadamard, Interval, Limit, Listed, MatMul, Max, Neg, Norm, NotSupported, Num,
+    Partial, Pow, Prime, Prod, Relation, Space, Sum, Sym, Term, Total, Transpose, children, map_relation, transform,
+)  # fmt: skip
+from symlstm.reader.symbols import Half
+from symlstm.reader.tokens import FUNCTIONS, LIMITS, Big, Fault
+
+Found = Relation | Term
+Children = list[Any]
+
+_PRODUCTS = {"hadamard": Hadamard, "matrix": MatMul}
+_BIG = {"sum": Sum, "prod": Prod}
+_ENDS = {"LP": "(", "LB": "[", "RP": ")", "RB": "]"}
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tuple(Term):
+    """Several terms in brackets: the arguments of a function, or the ends of an interval."""
+
+    args: tuple[Term, ...]
+    brackets: str
+    at: int
+
+    def alone(self) -> Term:
+        raise Fault("These brackets hold neither an interval nor the arguments of a function.", self.at)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cases(Term):
+    """Values, each with the condition under which it holds."""
+
+    branches: tuple[tuple[Term, Relation | None], ...]
+
+    def alone(self) -> Term:
+        raise Fault("Cases are read only as a whole side of an equation.", 0, kind=NotSupported)
+
+
+def settled(found: Found) -> Found:
+    """The finished term or relation; raises a `Fault` for what is only half of something, or too deep to be worked on."""
+    sides = list(found.terms) if isinstance(found, Relation) else [found]
+    stack: list[tuple[Term, int]] = [(side, 1) for side in reversed(sides)]
+    halves = False
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, (Half, Tuple, Cases)):
+            node.alone()
+            halves = True
+        if depth > 3 * LIMITS["depth"]:
+            raise Fault(f"The formula is nested deeper than the limit of {3 * LIMITS['depth']} operations.", 0)
+        stack.extend((child, depth + 1) for child in reversed(children(node)))
+    if not halves:
+        return found
+    return map_relation(found, _whole) if isinstance(found, Relation) else _whole(found)
+
+
+def _whole(side: Term) -> Term:
+    return transform(side, lambda node: node.alone() if isinstance(node, Half) else node)
+
+
+class Builder:
+    """What each rule of the grammar makes of its parts: terms, and for statements relations."""
+
+    # --- relations ---
+
+    def start(self, parts: Children) -> tuple[Found, ...]:
+        found: list[Found] = []
+        waiting: list[Term] = []
+        for part in parts:
+            if isinstance(part, Term):
+                waiting.append(part)
+            elif isinstance(part, list):
+                if waiting and part[0].operators[0] == "in":
+                    part[0] = replace(part[0], terms=(Listed((*waiting, part[0].terms[0])), *part[0].terms[1:]))
+                    waiting = []
+                found += [*waiting, *part]
+                waiting = []
+        return (*found, *([Listed(tuple(waiting))] if len(waiting) > 1 else waiting))
+
+    def piece(self, parts: Children) -> Term | list[Relation]:
+        statement, *conditions = [part for part in parts if isinstance(part, (Term, list))]
+        if conditions and isinstance(statement, Term):
+            raise Fault("Only a relation can have a condition.", 0, "x = 1 \\quad \\text{for } y > 0")
+        return [replace(line, condition=conditions[0][0]) for line in statement] if conditions else statement
+
+    def statement(self, parts: Children) -> Term | list[Relation]:
+        operators = tuple(sign.value for sign in parts[1::2])
+        terms: list[Term] = parts[::2]
+        if not operators:
+            return _interval(terms[0], 0) if isinstance(terms[0], Tuple) else terms[0]
+        for k, operator in enumerate(operators):
+            if operator == "in":
+                terms[k + 1] = _interval(terms[k + 1], parts[2 * k + 1].start_pos)
+        last = terms[-1]
+        if not isinstance(last, Cases):
+            return [Relation(tuple(terms), operators)]
+        return [Relation((*terms[:-1], value), operators, condition) for value, condition in last.branches]
+
+    def space(self, parts: Children) -> Term:
+        sizes = [part for part in parts if isinstance(part, Term)]
+        return Space(*sizes) if sizes else Space(Num(Fraction(1)))
+
+    def cases(self, parts: Children) -> Term:
+        known = [condition for _, condition in parts if condition]
+        branches: list[tuple[Term, Relation | None]] = []
+        for value, condition in parts:
+            if condition is None:
+                if len(known) != 1 or len(known[0].operators) != 1 or known[0].operators[0] not in _OPPOSITE:
+                    raise Fault("What is left for this case is not clear.", 0, kind=NotSupported)
+                condition = Relation(known[0].terms, (_OPPOSITE[known[0].operators[0]],))
+            branches.append((value, condition))
+        return Cases(tuple(branches))
+
+    def case(self, parts: Children) -> tuple[Term, Relation | None]:
+        return parts[0], next((part[0] for part in parts if isinstance(part, list)), None)
+
+    # --- sums and products ---
+
+    def sum(self, parts: Children) -> Term:
+        terms: list[Term] = []
+        minus = False
+        for part in parts:
+            if isinstance(part, Term):
+                terms.append(Neg(part) if minus else part)
+            minus = _is(part, "MINUS")
+        return terms[0] if len(terms) == 1 else Add(tuple(terms))
+
+    def product(self, parts: Children) -> Term:
+        return parts[0] if len(parts) == 1 else _folded(_groups(_joined(parts)))
+
+    def big(self, parts: Children) -> Term:
+        sign, body = parts
+        if sign.type != "BIG":
+            return (Limit if sign.type == "LIM" else Extreme)(body, *sign.value)
+        big: Big = sign.value
+        if big.lower is not None and big.upper is not None:
+            return _BIG[big.sign](big.letter, big.lower, big.upper, body)
+        if big.sign != "sum":
+            raise Fault("A product over components is not read.", sign.start_pos, kind=NotSupported)
+        return Total(big.letter, body)
+
+    def half(self, parts: Children) -> Term:
+        mark, arg = parts
+        return Half(Sym(arg.value) if _is(arg, "FUNC") else arg, mark.start_pos)
+
+    def derived(self, parts: Children) -> Term:
+        mark, arg = parts
+        return Partial(arg, mark.value)
+
+    # --- factors ---
+
+    def atom(self, parts: Children) -> Term:
+        return parts[0].value
+
+    def transpose(self, parts: Children) -> Term:
+        return Transpose(parts[0])
+
+    def power(self, parts: Children) -> Term:
+        base, caret, exponent = parts
+        if base == Sym("e"):
+            return Apply("exp", exponent)
+        tower = isinstance(exponent, Pow) or (isinstance(exponent, Num) and exponent.value > LIMITS["power"])
+        if isinstance(base, Num) and tower:
+            raise Fault(f"A power of a number has an exponent of at most {LIMITS['power']}.", caret.start_pos, kind=NotSupported)
+        return Pow(base, exponent)
+
+    def direct(self, parts: Children) -> Term:
+        if not isinstance(parts[0], Partial):
+            raise Fault("Only a derivative can be direct.", parts[1].start_pos)
+        return replace(parts[0], direct=True)
+
+    def group(self, parts: Children) -> Term:
+        bracket: Tuple = parts[0]
+        if bracket.brackets == "[]" and len(bracket.args) > 1:
+            return Blocks(tuple((arg,) for arg in bracket.args))
+        return bracket.args[0] if len(bracket.args) == 1 and bracket.brackets in ("()", "[]") else bracket
+
+    def bracket(self, parts: Children) -> Term:
+        return Tuple(tuple(parts[1:-1]), _ENDS[parts[0].type] + _ENDS[parts[-1].type], parts[0].start_pos)
+
+    def brace(self, parts: Children) -> Term:
+        return Tuple((parts[0],), "{}", 0)
+
+    def call(self, parts: Children) -> Term:
+        mark, *scripts, argument = parts
+        args = argument.args if isinstance(argument, Tuple) else (argument,)
+        return _applied(mark, scripts[0] if scripts else [], args)
+
+    def scripts(self, parts: Children) -> Children:
+        return parts
+
+    def norm(self, parts: Children) -> Term:
+        return Norm(parts[0])
+
+    def absolute(self, parts: Children) -> Term:
+        return Apply("abs", parts[0])
+
+    def fraction(self, parts: Children) -> Term:
+        above, below = parts
+        if isinstance(above, Half) and isinstance(below, Half):
+            return _derivative(above, below)
+        if isinstance(above, Num) and isinstance(below, Num) and below.value and above.places is below.places is None:
+            return Num(above.value / below.value)
+        return Div(above, below)
+
+    def matrix(self, parts: Children) -> Term:
+        return Blocks(tuple(parts))
+
+    def row(self, parts: Children) -> tuple[Term, ...]:
+        return tuple(parts)
+
+
+def _is(part: Any, terminal: str) -> bool:
+    return getattr(part, "type", None) == terminal
+
+
+def _interval(part: Term, at: int) -> Term:
+    """What may stand behind `\\in`: a space or an interval."""
+    match part:
+        case Blocks(rows=((lower,), (upper,))):
+            return Interval(lower, upper, False, False)
+        case Tuple(args=(lower, upper), brackets=ends):
+            return Interval(lower, upper, ends[0] == "(", ends[1] == ")")
+        case Space():
+            return part
+    raise Fault("A space or an interval is expected here.", at, r"\mathbb{R}^n or (0, 1)")
+
+
+def _derivative(of: Half, wrt: Half) -> Term:
+    """A derivative; of a function by its variable, the function's prime."""
+    if isinstance(of.arg, Sym) and of.arg.name in FUNCTIONS.values() and of.arg.time is None:
+        return Prime(of.arg.name, wrt.arg)
+    return Partial(of.arg, wrt.arg)
+
+
+def _applied(mark: Any, scripts: Children, args: tuple[Term, ...]) -> Term:
+    """A function with primes and powers at its arguments."""
+    name, primes = mark.value, sum(_is(part, "PRIME") for part in scripts)
+    powers = [part for part in scripts if isinstance(part, Term)]
+    known = name in FUNCTIONS.values()
+    if name == "max" and len(args) > 1 and not scripts:
+        return Max(args)
+    if name == "max" or (known and len(args) > 1) or primes > 1 or len(powers) > 1 or not all(map(_positive, powers)):
+        raise Fault(f"This use of {name} is not read.", mark.start_pos, kind=NotSupported)
+    arg = args[0] if len(args) == 1 else Listed(args)
+    value = Diag(arg) if name == "diag" and not primes else (Prime if primes else Apply)(name, arg)
+    return Pow(value, powers[0]) if powers else value
+
+
+def _positive(power: Term) -> bool:
+    return isinstance(power, Num) and power.value > 0
+
+
+def _joined(parts: Children) -> Children:
+    """The parts of a product with `\\partial a / \\partial b` and `f(a, b)` each made one factor."""
+    joined: Children = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        if isinstance(part, Tuple) and len(part.args) > 1 and isinstance(before, Sym):
+            column = before.name[0].isupper() and part.brackets == "()"
+            joined[-1:] = [before, Blocks(tuple((arg,) for arg in part.args))] if column else [Apply(before.name, Listed(part.args))]
+        elif isinstance(part, Tuple) and isinstance(before, Partial) and isinstance(before.of, Sym):
+            joined[-1] = replace(before, of=Apply(before.of.name, Listed(part.args)))
+        elif isinstance(part, Half) and _is(before, "SLASH") and isinstance(joined[-2], Half):
+            joined[-2:] = [_derivative(joined[-2], part)]
+        else:
+            joined.append(part)
+    return joined
+
+
+def _groups(parts: Children) -> list[tuple[Any, list[Term]]]:
+    """The factors between signs, each group with the sign before it."""
+    groups: list[tuple[Any, list[Term]]] = [(None, [])]
+    for part in parts:
+        if isinstance(part, Term):
+            groups[-1][1].append(part)
+        else:
+            groups.append((part, []))
+    for sign, factors in groups:
+        if _is(sign, "SLASH") and len(factors) > 1:
+            raise Fault("What this divides by is not clear.", sign.start_pos, r"\frac{a}{b} c, or brackets")
+    return groups
+
+
+def _folded(groups: list[tuple[Any, list[Term]]]) -> Term:
+    """The product of groups of factors, from left to right; factors without a sign between them come first if tight."""
+    args: list[Term] = groups[0][1]
+    kind = "matrix"
+    for sign, factors in groups[1:]:
+        if _is(sign, "SLASH"):
+            args = [Div(_product(kind, args), factors[0])]
+            kind = "matrix"
+            continue
+        product = sign.value.product
+        if product != kind and len(args) > 1:
+            args = [_product(kind, args)]
+        kind = product
+        if product == "matrix":
+            args = args + factors
+        elif sign.value.tight:
+            args = [*args, _product("matrix", factors)]
+        else:
+            args = [*args, factors[0]]
+            if factors[1:]:
+                args = [_product(kind, args), *factors[1:]]
+                kind = "matrix"
+    return _product(kind, args)
+
+
+def _product(kind: str, args: list[Term]) -> Term:
+    return args[0] if len(args) == 1 else _PRODUCTS[kind](tuple(args))

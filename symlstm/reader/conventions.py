@@ -1,0 +1,113 @@
+r"""What LaTeX leaves open, settled: how times, products, deltas and names are written in one document.
+
+`HOUSE` is our own notation, and strict. `PEOPLE` takes what people write; `survey` looks at the formulas of a document
+and sets what has to be known before they can be read: where the time stands, which words are names, what is a function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+Product = Literal["hadamard", "matrix"]
+
+HOUSE_PRODUCTS: Mapping[str, Product] = MappingProxyType({r"\odot": "hadamard", r"\cdot": "matrix"})
+PEOPLE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
+    {r"\odot": "hadamard", r"\circ": "hadamard", r"\otimes": "hadamard", r"\bullet": "hadamard", r"\cdot": "matrix",
+     r"\times": "matrix", r"\ast": "matrix", "*": "matrix", ".": "matrix", "@": "matrix"}
+)  # fmt: skip
+NONE: frozenset[str] = frozenset()
+PARAMETERS = frozenset("WUVRPbwu")  # letters whose superscript is no time unless it stands in brackets
+LOSSES = frozenset({"L", "E", "J", "l", "ell"})  # names before a bracket with a time or with what the loss depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """How a text writes what LaTeX leaves open.
+
+    `times` are the letters that count steps where they stand alone in a script; the index of a sum over time does so
+    anyway. `products` gives the meaning of each product sign; a sign that is not in it is refused, and a product
+    without a sign is a matrix product (or scales). With `tight` that product binds more tightly than one with a sign
+    (`a \\odot W x`), else products are read from left to right.
+
+    `free` allows what the house does not write: open sums (`\\sum_t`), `dh_t`, components (`y_k` under `\\sum_k`), names
+    in superscripts (`W^f`), words before and after a formula. The others are what `survey` finds out: `superscript`
+    puts the time there (`h^{t-1}`), `timed` are the names that have it there; `unbraced` reads `h_t-1` as h at t-1;
+    `called` reads `h(t)` as h at t; `words` are names of several letters; `functions` are names that are applied to
+    what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
+    thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`).
+    """
+
+    times: frozenset[str] = frozenset({"t", "T", "s", "k"})
+    products: Mapping[str, Product] = field(default_factory=lambda: HOUSE_PRODUCTS, hash=False)
+    tight: bool = True
+    free: bool = False
+    superscript: bool = False
+    unbraced: bool = False
+    called: bool = False
+    identifiers: bool = False
+    timed: frozenset[str] = NONE
+    words: frozenset[str] = NONE
+    functions: frozenset[str] = NONE
+    components: frozenset[str] = NONE
+    bold: frozenset[str] = NONE
+
+
+HOUSE = Conventions()
+PEOPLE = Conventions(
+    times=frozenset({"t", "T", "tau", "s", "k"}),
+    products=PEOPLE_PRODUCTS,
+    free=True,
+    functions=frozenset({"phi", "varphi", "psi"}),
+)
+
+_TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox)\s*\{[^{}]*\}")
+_SUPERSCRIPT = re.compile(r"(\\?[A-Za-z]+)\}?(?:_(?:\w|\{[^{}]*\}))?\s*\^\s*(?:\{\s*t\s*(?:[-+]\s*1\s*)?\}|t(?![A-Za-z]))")
+_FUNCTION = re.compile(r"(\\?[A-Za-z])(?:_\w)?\s*\((?!t\))[a-z]\)\s*=")
+_WORD = re.compile(r"(?!d[A-Za-z](?![A-Za-z]))([A-Za-z]{2,12})(?=\s*(?:[_^=]|:=|\\in(?![A-Za-z])))")
+_SUM = re.compile(r"\\sum\s*(?:\\limits)?\s*_\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z])(?![A-Za-z]))")
+_BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z]))")
+_JOINED = re.compile(r"(?<![A-Za-z\\_{])([A-Za-z])t(?![A-Za-z_^])")
+
+
+def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
+    r"""The conventions that the formulas of one document follow, as far as their looks tell.
+
+    >>> found = survey([r"Cc_t = \tanh(W x_t + U h_t-1)", r"E = \sum_k y_k \log p_k"])
+    >>> found.words, found.unbraced, found.components
+    (frozenset({'Cc'}), True, frozenset({'k'}))
+    """
+    formulas = [_TEXT.sub(" ", text) for text in texts]
+    whole = "\n".join(formulas)
+    timed = frozenset(name for name in _firsts(_SUPERSCRIPT, whole) if name[0] != "\\" and not name[-1:] in PARAMETERS)
+    sums = frozenset(_firsts(_SUM, whole))
+    words = {match[1] for text in formulas if (match := _WORD.match(text.strip()))}
+    joined = {f"{letter}t" for letter in _firsts(_JOINED, whole) if re.search(rf"(?<![A-Za-z\\]){letter}_\{{?t", whole)}
+    bold = frozenset(_firsts(_BOLD, whole))
+    plain = _BOLD.sub(" ", whole)
+    scripted = re.search(r"[_^]\s*(?:t|\{\s*\(?\s*t)", whole)
+    return replace(
+        start,
+        superscript=bool(timed),
+        timed=frozenset(name[-1] for name in timed),
+        unbraced=bool(re.search(r"[_^]t[-+]1", whole)) and not re.search(r"[_^]\s*\{\s*t\s*[-+]\s*1\s*\}", whole),
+        called=bool(re.search(r"(?<![A-Za-z\\])[a-zA-Z]\((?:t|t\s*[-+]\s*1)\)", whole)) and not scripted,
+        words=start.words | words | joined,
+        functions=start.functions | {name.lstrip("\\") for text in formulas if (name := _first(_FUNCTION.match(text.strip())))},
+        components=start.components | (sums - {"t", "s", "T"}),
+        bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\]){letter}\s*[_^=]", plain)),
+    )
+
+
+def _first(match: re.Match[str] | None) -> str:
+    return next((group for group in match.groups() if group), "") if match else ""
+
+
+def _firsts(pattern: re.Pattern[str], text: str) -> list[str]:
+    return [_first(match) for match in pattern.finditer(text)]
+
+
+Survey = Callable[[Iterable[str]], Conventions]

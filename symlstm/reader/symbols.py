@@ -1,0 +1,372 @@
+r"""How a symbol is put together: a base letter with accents, its subscripts, and those superscripts that are no powers.
+
+Whatever it is made of, a symbol is one token: `\tilde{c}_{t-1}`, `\delta z_{f,t+1}`, `W_f^{(t)}` and `dh_t` each reach
+the grammar as a finished term.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from keyword import iskeyword
+
+from symlstm.algebra import Adj, Component, NotSupported, Sym, Term, Time, term
+from symlstm.reader.conventions import LOSSES, PARAMETERS, Conventions
+from symlstm.reader.tokens import (
+    ACCENTS, BOLD, CLOSING, FONTS, FUNCTIONS, GREEK, SIMPLE, TEXTS, TIME_BRACKETS, TRANSPOSES, Fault, Raw, Token,
+    is_digits, is_letter, words,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Half(Term):
+    """Half of a derivative: `\\partial q`; with `adjoint` it may also stand alone, as `dq` and `\\delta q` do."""
+
+    arg: Term
+    at: int
+    adjoint: bool = False
+
+    def alone(self) -> Term:
+        if self.adjoint and isinstance(self.arg, Sym):
+            return Adj(self.arg)
+        raise Fault("This is only half of a derivative.", self.at, r"\frac{\partial L}{\partial x}")
+
+
+@dataclass(slots=True)
+class Symbol:
+    """A symbol in the making: its name, its time and component, how it was written, and powers behind it."""
+
+    name: str
+    written: str
+    time: Time | None = None
+    component: str = ""
+    tail: list[Token] = field(default_factory=list)
+
+    def term(self) -> Term:
+        named = self.sym()
+        return Component(named, self.component) if self.component else named
+
+    def sym(self) -> Sym:
+        return Sym(self.name + "_" if iskeyword(self.name) else self.name, self.time)
+
+    def timed(self, time: Time, at: int, free: bool) -> None:
+        """Give it a time. With two, `\\delta_t^{(k)}`, the first becomes a part of the name where that is free."""
+        if self.time is not None:
+            if not free or not str(self.time).isidentifier():
+                raise Fault("A symbol with two times is not read.", at, kind=NotSupported)
+            self.name = f"{self.name}_{self.time}" if self.name else str(self.time)
+            self.written = self.written and f"{self.written}_{self.time}"
+        self.time = time
+
+
+class Pieces:
+    """A cursor's view of the pieces of a formula, and what scripts and symbols they make."""
+
+    def __init__(self, text: str, raws: list[Raw], conventions: Conventions) -> None:
+        self.text, self.raws, self.conventions = text, raws, conventions
+        self.times, self.components = conventions.times - conventions.components, conventions.components
+        self.names: dict[str, str] = {}
+
+    def text_at(self, i: int) -> str:
+        return self.raws[i].text if 0 <= i < len(self.raws) else ""
+
+    def place(self, i: int) -> int:
+        return self.raws[i].at if i < len(self.raws) else len(self.text)
+
+    # --- scripts ----------------------------------------------------------------------------------------------
+
+    def group(self, i: int) -> tuple[str, int]:
+        """The text of a brace group as it was written, and the index after it."""
+        inside, after = self.script(i)
+        return (self.text[self.raws[i].at + 1 : self.raws[after - 1].at] if self.text_at(i) == "{" else inside[0].text), after
+
+    def script(self, i: int) -> tuple[list[Raw], int]:
+        """What a `_` or `^` applies to: a brace group without its braces, or one piece."""
+        if i >= len(self.raws):
+            raise Fault("The formula ends too early.", len(self.text))
+        first = self.raws[i]
+        if first.text != "{":
+            if first.text in CLOSING or (first.text in SIMPLE and first.text not in ("+", "-", "'", "<")):
+                raise Fault("A script is missing here.", first.at)
+            if len(first.text) > 1 and is_digits(first.text):
+                raise Fault("A script of several digits needs braces.", first.at, f"{{{first.text}}}")
+            if first.text in FONTS or first.text in TEXTS or first.text in ACCENTS:
+                _, after = self.script(i + 1)
+                return self.raws[i:after], after
+            return [first], i + 1
+        depth = 0
+        for j in range(i, len(self.raws)):
+            depth += {"{": 1, "}": -1}.get(self.raws[j].text, 0)
+            if not depth:
+                return self.raws[i + 1 : j], j + 1
+        raise Fault("This bracket is never closed.", first.at)
+
+    def time(self, pieces: list[Raw]) -> Time | None:
+        """The time that some pieces say (`t-1`, `(t)`, `t-k+1`, `0`), or None."""
+        texts = list(words(pieces))
+        if len(texts) > 2 and (texts[0], texts[-1]) in TIME_BRACKETS:
+            texts = texts[1:-1]
+        if len(texts) % 2 and texts[0] not in "+-":
+            texts.insert(0, "+")
+        base, offset = "", 0
+        if len(texts) % 2:
+            return None
+        for plus, letter in zip(texts[::2], texts[1::2], strict=True):
+            name = letter.lstrip("\\")
+            if plus not in "+-":
+                return None
+            if is_digits(letter) and len(letter) < 10 and "." not in letter:
+                offset += int(plus + letter)
+            elif name in self.times:
+                base += (plus if base or plus == "-" else "") + name
+            else:
+                return None
+        return Time(base, offset) if texts else None
+
+    def name(self, pieces: list[Raw], at: int) -> str:
+        """The letters of a part of a name: `hc`, `\\theta`, `\\text{next}`."""
+        letters = ""
+        for text in words(pieces):
+            bare = text.lstrip("\\")
+            if not (bare.isascii() and bare.isalnum()) or (text[0] == "\\" and text not in GREEK and bare not in FUNCTIONS):
+                raise Fault("This is not read as a subscript.", at, "W_{hc}, h_{t-1} or z_{f,t}", NotSupported)
+            letters += bare
+        if not letters:
+            raise Fault("A script is missing here.", at)
+        return letters
+
+    def unbraced(self, i: int, after: int) -> tuple[list[Raw], int]:
+        """`_t-1` and `_xi` without braces, where the conventions say that all of it is the script."""
+        pieces = self.raws[i:after]
+        if not self.conventions.free or len(pieces) != 1:
+            return pieces, after
+        if self.conventions.unbraced and pieces[0].text in self.times and self.touching(after, 2):
+            if self.text_at(after) in ("-", "+") and is_digits(self.text_at(after + 1)):
+                return self.raws[i : after + 2], after + 2
+        elif self.conventions.identifiers and is_letter(pieces[0].text) and pieces[0].text not in self.times:
+            end = after
+            while is_letter(self.text_at(end)) and len(self.text_at(end)) == 1 and self.touching(end, 1):
+                end += 1
+            if self.text_at(end) != "_":
+                return self.raws[i:end], end
+        return pieces, after
+
+    def touching(self, i: int, count: int) -> bool:
+        """Whether the next pieces stand without a space behind what is before them."""
+        return all(k < len(self.raws) and self.raws[k].at == self.raws[k - 1].at + len(self.raws[k - 1].text) for k in range(i, i + count))
+
+    # --- symbols ----------------------------------------------------------------------------------------------
+
+    def symbol(self, i: int) -> tuple[Term, list[Token], int]:
+        """A symbol or the adjoint of one, the powers behind it, and the index after it."""
+        text, at = self.raws[i]
+        free = self.conventions.free
+        if text == "\\delta" or (free and text == "\\Delta"):
+            return self.delta(i)
+        if free and text == "d" and self.is_differential(i):
+            found, after = self.scripted(i + 1)
+            return Half(found.sym(), at, adjoint=True), found.tail, after
+        found, after = self.scripted(i)
+        if free and (time := self.called(found, after)):
+            found.time, after = time
+        self.note(found)
+        return found.term(), found.tail, after
+
+    def note(self, found: Symbol) -> None:
+        """Remember how a name is written; one name written in two ways is refused."""
+        name = found.sym().name
+        if self.names.setdefault(name, found.written) != found.written:
+            raise Fault(f"{self.names[name]} and {found.written} have the same name, {name}.", 0)
+
+    def is_differential(self, i: int) -> bool:
+        following = self.text_at(i + 1)
+        starts = (is_letter(following) and len(following) == 1) or following in GREEK or following in ACCENTS or following in FONTS
+        return starts and self.touching(i + 1, 1)
+
+    def called(self, found: Symbol, i: int) -> tuple[Time, int] | None:
+        """The time in brackets behind a name (`l(t)`), and the index after it."""
+        if found.time is not None or self.text_at(i) != "(" or not (self.conventions.called or found.name in LOSSES):
+            return None
+        end = next((k for k in range(i, min(i + 8, len(self.raws))) if self.raws[k].text == ")"), 0)
+        time = self.time(self.raws[i : end + 1]) if end else None
+        return (time, end + 1) if time is not None and time.base else None
+
+    def base(self, i: int) -> tuple[Symbol, int]:
+        """The letter a symbol is built on, with fonts dropped and accents put behind it."""
+        text, at = self.raws[i] if i < len(self.raws) else Raw("", len(self.text))
+        if text in ACCENTS or text in FONTS:
+            braced = self.text_at(i + 1) == "{"
+            found, after = self.scripted(i + 1 + braced) if braced else self.base(i + 1)
+            if braced and self.text_at(after) != "}":
+                raise Fault("One symbol is expected here.", self.place(i + 1), kind=NotSupported)
+            if text in ACCENTS or (text in BOLD and found.name in self.conventions.bold):
+                head, _, rest = found.name.partition("_")
+                found.name = "_".join(part for part in (head, ACCENTS.get(text, "bold"), rest) if part)
+            found.written = f"{text}{{{found.written}}}" if text not in BOLD else found.written
+            return found, after + braced
+        if text in TEXTS:
+            inside, after = self.group(i + 1)
+            name = inside.replace("\\_", "_").strip()
+            return Symbol(name, f"{text}{{{inside.strip()}}}" if len(name) > 1 else name), after
+        if text == "{" and self.conventions.free:
+            found, after = self.scripted(i + 1)
+            if self.text_at(after) == "}":
+                return found, after + 1
+        for word in sorted(self.conventions.words, key=len, reverse=True):
+            if is_letter(text) and self.text.startswith(word, at):
+                joined = len(word) == 2 and word[1] == "t"
+                return Symbol(word[0] if joined else word, word[0] if joined else word, Time("t") if joined else None), i + len(word)
+        if is_letter(text) or text in GREEK:
+            return Symbol(text.lstrip("\\"), text), i + 1
+        raise Fault("A symbol is expected here.", at)
+
+    def scripted(self, i: int) -> tuple[Symbol, int]:
+        """A symbol with its subscripts, and those superscripts that are times or parts of its name."""
+        found, i = self.base(i)
+        while self.text_at(i) in ("_", "^") and not found.tail:
+            after = self.subscript(found, i) if self.text_at(i) == "_" else self.superscript(found, i)
+            if after == i:
+                break
+            i = after
+        return found, i
+
+    def subscript(self, found: Symbol, i: int) -> int:
+        """A subscript: a part of the name, a time, a component, or some of them with commas between."""
+        at = self.raws[i].at
+        inside, after = self.script(i + 1)
+        if self.text_at(i + 1) != "{":
+            inside, after = self.unbraced(i + 1, after)
+        parts: list[list[Raw]] = [[]]
+        for raw in inside:
+            if raw.text in (",", ";"):
+                parts.append([])
+            else:
+                parts[-1].append(raw)
+        named = False
+        for k, part in enumerate(parts):
+            texts, free = list(words(part)), self.conventions.free
+            bracketed = len(texts) == 3 and (texts[0], texts[2]) == ("[", "]") and is_letter(texts[1]) and texts[1] not in self.times
+            if free and (bracketed or "".join(texts) in self.components) and not found.component:
+                found.component = texts[1] if bracketed else texts[0]
+            elif (time := self.time(part)) is not None and not (found.name in PARAMETERS and not time.base):
+                found.timed(time, at, free and len(parts) == 1)
+            elif not named and not k:
+                more = self.name(part, at)
+                found.name, found.written, named = f"{found.name}_{more}", f"{found.written}_{self.spelled(part)}", True
+            else:
+                raise Fault("A subscript is a name, a time, or a name and a time.", at, "z_{f,t}", NotSupported)
+        return after
+
+    def spelled(self, part: list[Raw]) -> str:
+        text = "".join(raw.text for raw in part)
+        return text if len(part) == 1 else f"{{{text}}}"
+
+    def superscript(self, found: Symbol, i: int) -> int:
+        """A superscript that is a time, perhaps with a power behind it, or a part of the name; else nothing is used."""
+        at = self.raws[i].at
+        inside, after = self.script(i + 1)
+        if self.text_at(i + 1) != "{":
+            inside, after = self.unbraced(i + 1, after)
+        texts, free, head = list(words(inside)), self.conventions.free, found.name
+        if "".join(texts) in TRANSPOSES:
+            last = self.conventions.superscript and texts == ["T"] and found.time is None and head[0] in self.conventions.timed
+            if last:
+                found.time = Time("T")
+            return after if last else i
+        end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), 0)
+        time = self.time(inside[: end + 1]) if end else None
+        if end and time is None:
+            if free and head in PARAMETERS and all(map(is_letter, texts[1:end])) and end + 1 == len(texts):
+                return self.named(found, inside[1:end], after, at)
+            if end == 2 and end + 1 == len(texts):
+                raise Fault("What stands in brackets here is not a time.", at, "h^{(t)}", NotSupported)
+            return i
+        rest = texts[end + 1 :] if end else []
+        if not end and self.conventions.superscript and head not in PARAMETERS:
+            cut = len(inside) - (len(texts) > 1 and texts[-1] in TRANSPOSES and self.time(inside[:-1]) is not None)
+            time, rest = self.time(inside[:cut]), texts[cut:]
+            time = None if time is not None and not time.base else time
+        if time is not None:
+            found.timed(time, at, free)
+            found.tail = self.powers(rest, at)
+            return after
+        if free and head in PARAMETERS and texts and all(map(is_letter, texts)) and not {"n", "m"} & set(texts) and texts[0] not in self.times:
+            return self.named(found, inside, after, at)
+        return i
+
+    def named(self, found: Symbol, pieces: list[Raw], after: int, at: int) -> int:
+        found.name, found.written = f"{found.name}_{self.name(pieces, at)}", f"{found.written}^{self.spelled(pieces)}"
+        return after
+
+    def powers(self, rest: list[str], at: int) -> list[Token]:
+        """What stands behind a time in the same superscript: a transpose or a power."""
+        rest = [text for text in rest if text != ","]
+        if not rest:
+            return []
+        if "".join(rest) in TRANSPOSES:
+            return [Token("TRANSPOSE", "T", at)]
+        if len(rest) == 1 and is_digits(rest[0]):
+            return [Token("CARET", "^", at), Token("NUM", term(int(rest[0])), at)]
+        raise Fault("This is not read behind a time.", at, kind=NotSupported)
+
+    # --- deltas -----------------------------------------------------------------------------------------------
+
+    def delta(self, i: int) -> tuple[Term, list[Token], int]:
+        """`\\delta q` and, where that is free, `\\delta_q^{(t)}`, `\\delta_{qt}`, `\\delta^{(t)}` and `\\delta 3`."""
+        text, at = self.raws[i]
+        following, free, greek = self.text_at(i + 1), self.conventions.free, text[1:]
+        if free and is_digits(following) and "." not in following:
+            return Sym(f"{greek}_{following}"), [], i + 2
+        if free and (time := self.called(Symbol("L", ""), i + 1)):
+            return Sym(greek, time[0]), [], time[1]
+        scripts = free and following in ("_", "^")
+        found, after = self.delta_scripts(i + 1) if scripts else self.scripted(i + 1)
+        if greek == "Delta" or not found.written:
+            found.name = f"{greek}_{found.name}" if found.name else greek
+            return found.term(), found.tail, after
+        if free:
+            return Half(found.sym(), at, adjoint=True), found.tail, after
+        arriving = [raw.text for raw in self.raws[after : after + 4]] == ["^", "{", "+", "}"]
+        return Adj(found.sym(), arriving), found.tail, after + 4 * arriving
+
+    def delta_scripts(self, i: int) -> tuple[Symbol, int]:
+        """The quantity and the time that the scripts of a delta give; `written` is empty if they give no quantity."""
+        found = Symbol("", "")
+        while self.text_at(i) in ("_", "^") and not found.tail:
+            inside, after = self.script(i + 1)
+            texts, at = list(words(inside)), self.raws[i].at
+            if "".join(texts) in TRANSPOSES or (found.time and self.text_at(i) == "^" and len(texts) == 1 and is_digits(texts[0])):
+                break
+            end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), len(texts) - 1)
+            time = self.time(inside[: end + 1] if end < len(texts) - 1 else inside)
+            if time is not None:
+                found.timed(time, at, free=True)
+                found.tail = self.powers(texts[end + 1 :], at)
+            else:
+                self.quantity(found, inside, at)
+            i = after
+        return found, i
+
+    def quantity(self, found: Symbol, inside: list[Raw], at: int) -> None:
+        """The quantity that a script of a delta names: `h`, `ht`, `h,t` or `h_t`."""
+        texts = list(words(inside))
+        if found.written:
+            raise Fault("A delta of two quantities is not read.", at, kind=NotSupported)
+        if "," in texts[1:-1]:
+            comma = [raw.text for raw in inside].index(",")
+            time = self.time(inside[comma + 1 :])
+            if time is None:
+                raise Fault("A time is expected behind the comma.", at, r"\delta_{h,t}", NotSupported)
+            found.timed(time, at, free=True)
+            inside = inside[:comma]
+        elif len(texts) == 2 and is_letter(texts[0]) and texts[1] in self.times and found.time is None:
+            found.time, inside = Time(texts[1]), inside[:1]
+        if all(map(is_letter, words(inside))):
+            name, time = self.name(inside, at), None
+        else:
+            inner, end = Pieces(self.text, inside, self.conventions).scripted(0)
+            if end < len(inside) or inner.tail:
+                raise Fault("This is not read as the quantity of a delta.", at, r"\delta_{h_t}", NotSupported)
+            name, time = inner.name, inner.time
+        found.name, found.written = f"{name}_{found.name}" if found.name else name, name
+        if time is not None:
+            found.timed(time, at, free=True)
