@@ -7,8 +7,9 @@ are broken, and which lines are better off alone is decided here, from the estim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, inf
 
 from symlstm.metrics import text_width, width
@@ -18,10 +19,11 @@ PAGE = 466.0  # the text width of the page in points: A4 less two margins of 23 
 NUMBER, GAP = 27.0, 10.0  # an equation number; the least space between columns
 COLUMNS = PAGE - NUMBER - 3 * GAP  # what left side, right side and reason share
 ALONE = PAGE - NUMBER - 2 * GAP  # what left and right side share where the reason stands below
+NEW_GROUP = 2.0  # how many rows a new alignment must save
 REASONS = (230.0, 190.0, 160.0, 130.0)  # widths of the column of reasons that are tried, widest first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line: its left side, its comparisons in breakable pieces, its condition, and the reason as TeX text."""
 
@@ -38,14 +40,24 @@ class Line:
         rows = [row for link in self.links for row in _balanced(link, room)]
         return (*rows[:-1], rows[-1] + self.condition)
 
+    @cached_property
+    def least(self) -> float:
+        """How narrow the right side can be made."""
+        return max(map(width, self.rows(0.0)))
+
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Lines that share their columns, each with its rows. `reasons` is the width of their column; 0: reasons below."""
+    """Lines that share their columns, each with its rows.
+
+    `reasons` is the width of their column; where it is 0, the one reason stands below. `scale` is how much smaller a
+    line must be set that is too wide however it is broken.
+    """
 
     lines: tuple[Line, ...]
     rows: tuple[tuple[str, ...], ...]
     reasons: float
+    scale: float = 1.0
 
 
 def _filled(link: Link, room: float) -> list[str]:
@@ -66,47 +78,46 @@ def _balanced(link: Link, room: float) -> list[str]:
     return rows
 
 
-def alignments(lines: Sequence[Line]) -> Iterator[Alignment]:
-    """Consecutive lines, in as few alignments as their widths allow, in order."""
-    if not lines:
-        return
-    best = min((_tried(lines, room) for room in _rooms(lines)), key=lambda found: found[0])
-    if best[0] < inf:
-        yield best[1]
-    elif len(lines) == 1:
-        yield _alone(lines[0])
-    else:
-        k = _awkward(lines)
-        yield from alignments(lines[:k])
-        yield from alignments(lines[k : k + 1])
-        yield from alignments(lines[k + 1 :])
+def alignments(lines: Sequence[Line]) -> list[Alignment]:
+    """Consecutive lines in groups, so that they take the fewest rows; a new group costs as much as two rows.
+
+    >>> short = Line("h_t", (Link("=", ("c_t",)),), reason="short")
+    >>> [len(found.lines) for found in alignments([short, short])]
+    [2]
+    """
+    best: list[tuple[float, list[Alignment]]] = [(0.0, [])]
+    for end in range(1, len(lines) + 1):
+        best.append(min((_extended(best[start], lines[start:end]) for start in range(end)), key=lambda found: found[0]))
+    return best[-1][1]
+
+
+def _extended(before: tuple[float, list[Alignment]], lines: Sequence[Line]) -> tuple[float, list[Alignment]]:
+    """A division of the lines before, and these lines as one more group."""
+    rows, found = min((_tried(lines, room) for room in _rooms(lines)), key=lambda each: each[0])
+    if rows == inf and len(lines) == 1:
+        rows, found = _alone(lines[0])
+    return before[0] + rows + NEW_GROUP, [*before[1], found]
 
 
 def _rooms(lines: Sequence[Line]) -> list[float]:
     """The widths of the column of reasons worth trying: what the longest needs, and narrower ones."""
     longest = max(text_width(line.reason) for line in lines)
-    return [longest if longest <= REASONS[0] else REASONS[0], *(room for room in REASONS[1:] if room < longest)]
+    return [min(longest, REASONS[0]), *(room for room in REASONS[1:] if room < longest)]
 
 
 def _tried(lines: Sequence[Line], reasons: float) -> tuple[float, Alignment]:
     """The lines with this much room for reasons, and how many rows they take on the page; infinite if they do not fit."""
     room = COLUMNS - max(width(line.left) for line in lines) - reasons
-    rows = tuple(line.rows(room) for line in lines)
-    if any(width(row) > room for own in rows for row in own):
+    if any(line.least > room for line in lines):
         return inf, Alignment((), (), 0)
+    rows = tuple(line.rows(room) for line in lines)
     height = sum(max(len(own), ceil(text_width(line.reason) / reasons) if line.reason else 0)
                  for line, own in zip(lines, rows, strict=True))
     return height, Alignment(tuple(lines), rows, reasons)
 
 
-def _awkward(lines: Sequence[Line]) -> int:
-    """Which line to take out: the first that does not fit by itself, else the one with the widest left side."""
-    for k, line in enumerate(lines):
-        if all(_tried([line], room)[0] == inf for room in _rooms([line])):
-            return k
-    return max(range(len(lines)), key=lambda k: width(lines[k].left))
-
-
-def _alone(line: Line) -> Alignment:
+def _alone(line: Line) -> tuple[float, Alignment]:
     """A line with its reason below."""
-    return Alignment((line,), (line.rows(ALONE - width(line.left)),), 0)
+    left = width(line.left)
+    rows = line.rows(ALONE - left)
+    return len(rows) + 1, Alignment((line,), (rows,), 0, min(1.0, ALONE / (left + max(map(width, rows)))))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|[^\\\s]")
@@ -36,6 +37,7 @@ SPACED = 13.5  # a sign with space around it; in a script the space is left out
 SMALL = 10 / 10.95  # mathematics inside small text
 
 
+@lru_cache(4096)
 def text_width(text: str) -> float:
     r"""The width of text in the size of a reason, with mathematics between dollars.
 
@@ -46,6 +48,7 @@ def text_width(text: str) -> float:
     return sum(SMALL * width(part) if k % 2 else sum(LETTERS.get(sign, 8.0) for sign in part) for k, part in enumerate(words))
 
 
+@lru_cache(4096)
 def width(latex: str) -> float:
     """The width of mathematics in display style, in points."""
     return _Measure(latex).run()

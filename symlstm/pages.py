@@ -83,6 +83,7 @@ _ESCAPED = str.maketrans({
     **{sign: f"\\{sign}" for sign in "&%_#${}"}, "–": "--", "−": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}",
 })  # fmt: skip
+SMALLER = ((1.0, ""), (0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0.0, r"\tiny"))
 TABLE, COLUMN = 455.0, 12.0  # how wide a table may be; what a column needs besides what is in it
 
 
@@ -107,8 +108,8 @@ class TexPage:
         return "\n".join(map(_align, alignments(lines)))
 
     def table(self, table: Table) -> str:
-        cells = [[self.paragraph(cell) for cell in row] for row in table.rows]
-        rows = [" & ".join(row) + r" \\" for row in ([*map(_tex_words, table.header)], *cells)]
+        cells = [[*map(_tex_words, table.header)], *([self.paragraph(cell) for cell in row] for row in table.rows)]
+        rows = [" & ".join(row) + r" \\" for row in cells]
         inside = "\n".join([r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"])
         tabular = f"\\begin{{tabular}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{tabular}}"
         return f"\\begin{{center}}\\renewcommand{{\\arraystretch}}{{1.2}}\n{tabular}\n\\end{{center}}"
@@ -120,7 +121,7 @@ class TexPage:
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         head = rf"\begin{{center}}{{\LARGE\bfseries {_tex_words(title)}}}\end{{center}}"
         body = "\n\n".join([head, *parts])
-        body = re.sub(r"\n\n(?=\\setlength|\\begin\{align\})", "\n", body)  # an equation ends no paragraph
+        body = re.sub(r"\n\n(?=\\setlength|\{\\\w+\\setlength|\\begin\{align\})", "\n", body)  # an equation ends no paragraph
         return f"% {claim}\n{_PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
@@ -135,12 +136,14 @@ def _align(found: Alignment) -> str:
     """Lines as one `align`. The rows of a line are never parted by a page; its number and its reason stand at the last."""
     lines = [f"{line.left} " + " \\notag \\\\*\n  ".join(rows) for line, rows in zip(found.lines, found.rows, strict=True)]
     reasons = [line.reason for line in found.lines]
-    width = ""
-    if found.reasons:
-        lines = [rf"{text} \reason{{{reason}}}" if reason else text for text, reason in zip(lines, reasons, strict=True)]
-        width = f"\\setlength{{\\reasonwidth}}{{{ceil(found.reasons) + 2}pt}}\n"
-    below = "" if found.reasons else "".join(rf"\below{{{reason}}}" for reason in reasons)
-    return f"{width}\\begin{{align}}\n" + " \\\\\n".join(lines) + "\n\\end{align}" + f"\n{below}" * bool(below)
+    if not found.reasons:
+        size = next(size for scale, size in SMALLER if scale <= found.scale)
+        before, after = (f"{{{size}\\setlength{{\\arraycolsep}}{{2.5pt}}\n", "}") if size else ("", "")
+        below = "".join(f"\n\\below{{{reason}}}" for reason in reasons if reason)
+        return f"{before}\\begin{{align}}\n{lines[0]}\n\\end{{align}}{after}{below}"
+    lines = [rf"{text} \reason{{{reason}}}" if reason else text for text, reason in zip(lines, reasons, strict=True)]
+    width = f"\\setlength{{\\reasonwidth}}{{{ceil(found.reasons) + 2}pt}}"
+    return f"{width}\n\\begin{{align}}\n" + " \\\\\n".join(lines) + "\n\\end{align}"
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------------

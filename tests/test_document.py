@@ -1,0 +1,196 @@
+r"""The documents' laws: the mathematics in its order, the same bytes every time, and pages that TeX sets without complaint."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from symlstm import document, reference, zoo
+from symlstm.algebra import (
+    Add,
+    Apply,
+    Blocks,
+    Hadamard,
+    MatMul,
+    NotSupported,
+    Num,
+    Partial,
+    Relation,
+    Sym,
+    equation,
+    quantity,
+    relation,
+)
+from symlstm.layout import COLUMNS, Line, alignments
+from symlstm.metrics import text_width, width
+from symlstm.model import Cell
+from symlstm.notation import GITHUB, HOUSE
+from symlstm.prose import Prose, prose
+from symlstm.rendering import NAMES, rendered
+from symlstm.steps import Section, Step, Table
+from symlstm.tex import Link, latex
+from symlstm.topics import sections
+
+CELLS = [zoo.cell(name) for name in zoo.cells()]
+h, x, c, f = map(quantity, ["h", "x", "c", "f"])
+LONG = prose("a reason that goes on and on, with {} and {} inside, until there is no room left beside the line", h, c)
+
+
+def step(line: Relation, reason: Prose = LONG, written: str | None = None) -> Step:
+    return Step("hard", "name", "identity", line, reason, written=written)
+
+
+def hard() -> Section:
+    """What is awkward to set: long sums, products and chains, wide matrices and left sides, long and empty reasons."""
+    matrix = Blocks(tuple(tuple(Num(Fraction(k, 7), 5) for k in range(row, row + 7)) for row in (1, -50, 3)))
+    code = equation(Apply("sigma", Sym("x")), 1)
+    return Section("hard", "Hard cases & others", (
+        prose('Text with 100% of _signs_ & "quotes" – and # more ~ x^2 <a> {b} \\ $5:'),
+        step(equation(h, c)), step(equation(h, Add((c,) * 30))), step(equation(c, f), prose("")),
+        step(equation(h, Hadamard((f,) * 14))), step(equation(h, MatMul((matrix, c)), matrix)),
+        step(code, prose("the code"), rendered(reference.sigmoid)),
+        step(equation(Add((Partial(h, h.prev),) * 6), c), prose("a wide left side, {}", h)),
+        step(relation(h, "<=", Add((c,) * 9), "<", Add((f,) * 9), "<=", x, condition=relation(x, ">", 0)), prose("a chain")),
+        Table(("narrow", "wide"), ((prose("{}", h), prose("a very long cell " * 12 + "{}", c)),)),
+        step(equation(h, c), prose("after a table")),
+    ))  # fmt: skip
+
+
+class Report:
+    """Evidence in words, for every step that has a reason."""
+
+    def words(self, step: Step) -> str:
+        return "proved at n = 2, m=3; complex step below 1e-12; read back from this file" if step.reason.pieces else ""
+
+
+def bare(text: str) -> str:
+    """A file without line breaks inside formulas."""
+    return re.sub(r"\s+", " ", re.sub(r"\\notag|\\\\\*?\n|&(\\quad)?(?= ?[-+=<>\\])", " ", text))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
+@pytest.mark.parametrize("form", ["latex", "markdown"])
+def test_the_mathematics_stands_in_its_order(cell: Cell, form: str) -> None:
+    made = sections(cell, None)
+    text, notation = bare(getattr(document, form)(cell, made)), GITHUB if form == "markdown" else HOUSE
+    place = text.index("quantity")
+    for node in document.contents(cell, made):
+        places = [text.find(bare(latex(node, notation, inline=inline)), place) for inline in (True, False)]
+        assert max(places) >= 0, latex(node, notation)
+        place = min(where for where in places if where >= 0)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
+def test_files_are_the_same_every_time_and_say_what_they_are(cell: Cell) -> None:
+    made = sections(cell, None)
+    for form, opening in (("latex", "% "), ("markdown", "<!-- "), ("html", "<!DOCTYPE html>\n<!-- ")):
+        pytest.importorskip("latex2mathml") if form == "html" else None
+        first, again = (getattr(document, form)(cell, sections(cell, None), Report()) for _ in range(2))
+        assert first == again
+        topics = ",".join(section.topic for section in made)
+        assert first.startswith(f"{opening}symlstm: cell={cell.name} topics={topics}")
+
+
+def test_evidence_is_said_once_for_each_group() -> None:
+    text = document.markdown(zoo.LSTM, [hard()], Report())
+    said = "proved at *n* = 2, *m* = 3; complex step below 10<sup>−12</sup>; read back from this file"
+    assert f"**Evidence.** (1), (2), (4)–(9): {said}. (3): nothing was checked." in text
+    assert r"\textit{n}~=~2" in (tex := document.latex(zoo.LSTM, [hard()], Report())) and r"10\textsuperscript{--12}" in tex
+    assert "Evidence" not in document.latex(zoo.LSTM, [hard()])
+
+
+def test_markdown_survives_code_hosting_pages() -> None:
+    text = document.markdown(zoo.LSTM, [*sections(zoo.LSTM, None), hard()])
+    assert r"\operatorname" not in text
+    assert not re.search(r"(?<!`)\$(?!`|5)", text.replace("`$", ""))  # no bare dollar but the one in the prose
+    for row in re.findall(r"^\|.*\|$", text, re.M):
+        assert len(row.split("|")) - 2 in (2, 3)
+    assert text.count("```math\n") == text.count(r"\tag{") == sum(len(part.steps) for part in [*sections(zoo.LSTM, None), hard()])
+
+
+def test_html_is_well_formed_and_without_a_script() -> None:
+    pytest.importorskip("latex2mathml")
+    text = document.html(zoo.LSTM, [*sections(zoo.LSTM, None), hard()], Report())
+    ElementTree.fromstring(text[text.index("<body>") : text.index("</html>")])
+    assert "<script" not in text and "http" not in text.replace("http://www.w3.org/1998/Math/MathML", "")
+    words = re.sub(r"<[^>]*>", "", text[text.index("<h2>Sizes") : text.index("Hard cases")])
+    assert "\\" not in words and "&#92;" not in words  # no LaTeX is left over
+
+
+def test_without_the_extra_html_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "latex2mathml.converter", None)
+    with pytest.raises(NotSupported, match="latex2mathml"):
+        document.html(zoo.RNN, sections(zoo.RNN, "forward"))
+
+
+# --- lines in columns -------------------------------------------------------------------------------------------------
+
+
+def test_lines_share_columns_where_they_fit() -> None:
+    short = Line("c_t", (Link("=", ("f_t",)),), reason="short")
+    long = Line("h_t", (Link("=", ("c_t", *["+ c_t"] * 29)),), reason="broken")
+    wide = Line("h_t", (Link("=", (r" \odot ".join(["f_t"] * 20),)),), reason="alone")
+    found = alignments([short, long, short, wide, short])
+    assert [len(each.lines) for each in found] == [3, 1, 1]
+    assert [len(rows) for rows in found[0].rows] == [1, len(found[0].rows[1]), 1] and found[1].reasons == 0
+    assert all(row.startswith(r"&\quad + ") for row in found[0].rows[1][1:])
+    assert all(width(row) <= COLUMNS for row in found[0].rows[1])
+
+
+def test_the_reference_as_code() -> None:
+    assert {name: rendered(getattr(reference, name)).partition(" = ")[2] for name in NAMES} == {
+        "sigmoid": r"\frac{1}{1 + \exp(-x)}",
+        "sigmoid_slope": r"\sigma(x) \bigl(1 - \sigma(x)\bigr)",
+        "tanh_slope": r"1 - \tanh^2(x)",
+        "pre_activation": "w + u + b",
+        "cell_update": r"f_t c_{t-1} + i_t g_t",
+        "output": r"o_t \tanh(c_t)",
+    }
+    with pytest.raises(NotSupported, match="affine"):
+        rendered(reference.affine)
+
+
+# --- with TeX ---------------------------------------------------------------------------------------------------------
+
+needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+
+
+def compiled(folder: Path, text: str) -> str:
+    """The log of pdflatex over a document."""
+    (folder / "page.tex").write_text(text, encoding="utf-8")
+    subprocess.run(["pdflatex", "-interaction=nonstopmode", "page.tex"], cwd=folder, capture_output=True, check=False)
+    return (folder / "page.log").read_text(encoding="latin-1")
+
+
+@pytest.mark.tex
+@needs_tex
+@pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
+def test_pages_compile_with_nothing_too_wide(cell: Cell, tmp_path: Path) -> None:
+    log = compiled(tmp_path, document.latex(cell, [*sections(cell, None), hard()], Report()))
+    assert "Output written" in log
+    assert not re.findall(r"^(?:Over|Under)full.*|^!.*|.*Warning: (?!Label).*", log, re.M)
+    if shutil.which("pdftotext"):
+        shown = subprocess.run(["pdftotext", "-layout", "page.pdf", "-"], cwd=tmp_path, capture_output=True, check=True)
+        assert not re.findall(rb"(?m)^\s*\(\d+\)\s*$", shown.stdout), "an equation number on a line of its own"
+
+
+@pytest.mark.tex
+@needs_tex
+def test_the_estimated_widths_are_near_the_real_ones(tmp_path: Path) -> None:
+    made = [step for cell in CELLS for section in sections(cell, None) for step in section.steps]
+    formulas = [latex(each.relation) for each in made]
+    reasons = ["".join(p if isinstance(p, str) else f"${latex(p, inline=True)}$" for p in each.reason.pieces) for each in made]
+    lines = [rf"\say{{$\displaystyle {text}$}}" for text in formulas] + [r"\small", *(rf"\say{{{text}}}" for text in reasons)]
+    log = compiled(tmp_path, "\n".join([
+        r"\documentclass[11pt]{article}\usepackage{amsmath,amssymb}\begin{document}",
+        r"\def\say#1{\setbox0\hbox{#1}\typeout{W:\the\wd0}}", *lines, r"\end{document}"]))  # fmt: skip
+    real = [float(found) for found in re.findall(r"W:([\d.]+)pt", log)]
+    guessed = [*map(width, formulas), *map(text_width, reasons)]
+    for text, guess, size in zip([*formulas, *reasons], guessed, real, strict=True):
+        assert 0.99 * size <= guess <= 1.25 * size + 4, text
