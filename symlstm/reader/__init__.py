@@ -17,5 +17,6 @@ from symlstm.reader.documents import Formula, Kind, directives, formulas
 from symlstm.reader.reading import Reading, read, read_all, readings
 
 __all__ = [
-    "HOUSE", "PEOPLE", "Conventions", "Formula", "Kind", "Reading", "directives", "formulas", "read", "read_all", "readings", "survey",
+    "HOUSE", "PEOPLE", "Conventions", "Formula", "Kind", "Reading",
+    "directives", "formulas", "read", "read_all", "readings", "survey",
 ]  # fmt: skip

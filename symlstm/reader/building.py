@@ -7,8 +7,36 @@ from fractions import Fraction
 from typing import Any
 
 from symlstm.algebra import (
-    Add, Apply, Blocks, Diag, Div, Extreme, Hadamard, Interval, Limit, Listed, MatMul, Max, Neg, Norm, NotSupported, Num,
-    Partial, Pow, Prime, Prod, Relation, Space, Sum, Sym, Term, Total, Transpose, children, map_relation, transform,
+    Add,
+    Apply,
+    Blocks,
+    Diag,
+    Div,
+    Extreme,
+    Hadamard,
+    Interval,
+    Limit,
+    Listed,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    NotSupported,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Relation,
+    Space,
+    Sum,
+    Sym,
+    Term,
+    Total,
+    Transpose,
+    children,
+    map_relation,
+    transform,
 )  # fmt: skip
 from symlstm.reader.symbols import Half
 from symlstm.reader.tokens import FUNCTIONS, LIMITS, Big, Fault
@@ -86,22 +114,30 @@ class Builder:
         return (*found, *([Listed(tuple(waiting))] if len(waiting) > 1 else waiting))
 
     def piece(self, parts: Children) -> Term | list[Relation]:
-        statement, *conditions = [part for part in parts if isinstance(part, (Term, list))]
-        if conditions and isinstance(statement, Term):
+        statement: Term | list[Relation] = parts[0]
+        conditions = [part[0] for part in parts[1:] if isinstance(part, list)]
+        if not conditions:
+            return statement
+        if isinstance(statement, Term):
             raise Fault("Only a relation can have a condition.", 0, "x = 1 \\quad \\text{for } y > 0")
-        return [replace(line, condition=conditions[0][0]) for line in statement] if conditions else statement
+        return [replace(line, condition=conditions[0]) for line in statement]
 
     def statement(self, parts: Children) -> Term | list[Relation]:
         operators = tuple(sign.value for sign in parts[1::2])
         terms: list[Term] = parts[::2]
         if not operators:
-            return _interval(terms[0], 0) if isinstance(terms[0], Tuple) else terms[0]
-        for k, operator in enumerate(operators):
-            if operator == "in":
-                terms[k + 1] = _interval(terms[k + 1], parts[2 * k + 1].start_pos)
+            return _set(terms[0], 0) if isinstance(terms[0], Tuple) else terms[0]
+        more: list[Relation] = []
+        for k, sign in enumerate(parts[1::2], 1):
+            if sign.value == "in":
+                box = terms[k]
+                if isinstance(box, Pow) and isinstance(box.base, (Tuple, Blocks)):  # (-1, 1)^n is an interval and a size
+                    terms[k] = box.base
+                    more.append(Relation((terms[k - 1], Space(box.exponent)), ("in",)))
+                terms[k] = _set(terms[k], sign.start_pos)
         last = terms[-1]
         if not isinstance(last, Cases):
-            return [Relation(tuple(terms), operators)]
+            return [Relation(tuple(terms), operators), *more]
         return [Relation((*terms[:-1], value), operators, condition) for value, condition in last.branches]
 
     def space(self, parts: Children) -> Term:
@@ -222,7 +258,7 @@ def _is(part: Any, terminal: str) -> bool:
     return getattr(part, "type", None) == terminal
 
 
-def _interval(part: Term, at: int) -> Term:
+def _set(part: Term, at: int) -> Term:
     """What may stand behind `\\in`: a space or an interval."""
     match part:
         case Blocks(rows=((lower,), (upper,))):
@@ -265,8 +301,9 @@ def _joined(parts: Children) -> Children:
     for part in parts:
         before = joined[-1] if joined else None
         if isinstance(part, Tuple) and len(part.args) > 1 and isinstance(before, Sym):
-            column = before.name[0].isupper() and part.brackets == "()"
-            joined[-1:] = [before, Blocks(tuple((arg,) for arg in part.args))] if column else [Apply(before.name, Listed(part.args))]
+            stacked = before.name[0].isupper() and part.brackets == "()"  # W (h, x): a matrix at a column
+            column = [before, Blocks(tuple((arg,) for arg in part.args))]
+            joined[-1:] = column if stacked else [Apply(before.name, Listed(part.args))]
         elif isinstance(part, Tuple) and isinstance(before, Partial) and isinstance(before.of, Sym):
             joined[-1] = replace(before, of=Apply(before.of.name, Listed(part.args)))
         elif isinstance(part, Half) and _is(before, "SLASH") and isinstance(joined[-2], Half):

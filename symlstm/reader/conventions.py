@@ -82,12 +82,13 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
     """
     formulas = [_TEXT.sub(" ", text) for text in texts]
     whole = "\n".join(formulas)
-    timed = frozenset(name for name in _firsts(_SUPERSCRIPT, whole) if name[0] != "\\" and not name[-1:] in PARAMETERS)
+    timed = frozenset(name for name in _firsts(_SUPERSCRIPT, whole) if name[0] != "\\" and name[-1:] not in PARAMETERS)
     sums = frozenset(_firsts(_SUM, whole))
     words = {match[1] for text in formulas if (match := _WORD.match(text.strip()))}
     joined = {f"{letter}t" for letter in _firsts(_JOINED, whole) if re.search(rf"(?<![A-Za-z\\]){letter}_\{{?t", whole)}
     bold = frozenset(_firsts(_BOLD, whole))
-    plain = _BOLD.sub(" ", whole)
+    parts_of_names = {letter for letter in sums if re.search(rf"[WUVRPb]_\{{?\w?{letter}|(?<![A-Za-z\\]){letter}_", whole)}
+    plain = _BOLD.sub("#", whole)
     scripted = re.search(r"[_^]\s*(?:t|\{\s*\(?\s*t)", whole)
     return replace(
         start,
@@ -97,8 +98,8 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
         called=bool(re.search(r"(?<![A-Za-z\\])[a-zA-Z]\((?:t|t\s*[-+]\s*1)\)", whole)) and not scripted,
         words=start.words | words | joined,
         functions=start.functions | {name.lstrip("\\") for text in formulas if (name := _first(_FUNCTION.match(text.strip())))},
-        components=start.components | (sums - {"t", "s", "T"}),
-        bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\]){letter}\s*[_^=]", plain)),
+        components=start.components | (sums - parts_of_names - {"t", "s", "T"}),
+        bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*[_^=]", plain)),
     )
 
 

@@ -70,6 +70,7 @@ COLUMNS = re.compile(r"(?:\[[a-z]\])?(?:\{[lcr|@{} ]*\})?")
 OPEN_SYSTEM = re.compile(r"(?:\\left\s*\\\{\s*)?\Z")
 CLOSED_SYSTEM = re.compile(r"(?:\s*\\right\s*\.)?")
 MARGIN = re.compile(r"(?:\s|[,;]|\\q?quad(?![A-Za-z])|\\[,;:!> ])*")
+NUMBERED = re.compile(r"\\q?quad\s*\((?P<tag>\d+[a-z]?)\)[\s.,]*\Z")  # \qquad (3)
 PART = re.compile(
     r"(?P<row>\\\\\*?(?:[ \t]*\[[^\]\n]*\])?)|\\begin\{(?P<begin>[A-Za-z]*)\*?\}|\\(?P<end>end)\{[A-Za-z]*\*?\}"
     r"|\\(?P<tag>tag|label)\*?\{|\\(?P<beside>reason|intertext|shortintertext) *\{|\\(?P<text>text[a-z]*|mbox) *\{"
@@ -217,6 +218,9 @@ class _Page:
             yield from self.finished(whole)
 
     def finished(self, row: _Row) -> Iterator[Formula]:
+        numbered = NUMBERED.search(self.text(row.start, row.end))
+        if numbered and not row.tag:
+            row.tag, row.end = numbered["tag"], row.start + numbered.start()
         yield from self.pieces(row.start, row.end, True, row.tag)
         yield from row.beside
 

@@ -69,8 +69,13 @@ def readings(document: str, kind: Kind, conventions: Conventions = HOUSE) -> Ite
 
     A name that is written in two ways within the document is an error of the formula that comes second.
 
-    >>> [reading.error or reading.found for reading in readings(r"$\tilde c_t$ is not $c_{tilde}$", "md")]
-    [(c_tilde[t],), NotValid('\\tilde{c} and c_{tilde} have the same name, c_tilde.\n  in: line 1, column 22\n    c_{tilde}\n    ^')]
+    >>> first, second = readings(r"$\tilde c_t$ is not $c_{tilde}$", "md")
+    >>> print(first.found, second.error, sep="\n")
+    (c_tilde[t],)
+    \tilde{c} and c_{tilde} have the same name, c_tilde.
+      in: line 1, column 22
+        c_{tilde}
+        ^
     """
     written: dict[str, str] = {}
     for formula in formulas(document, kind):

@@ -10,10 +10,22 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from symlstm.algebra import Adj, Component, NotSupported, Sym, Term, Time, term
-from symlstm.reader.conventions import LOSSES, PARAMETERS, Conventions
+from symlstm.reader.conventions import LOSSES, PARAMETERS
+from symlstm.reader.scripts import Pieces
 from symlstm.reader.tokens import (
-    ACCENTS, BOLD, CLOSING, FONTS, FUNCTIONS, GREEK, SIMPLE, TEXTS, TIME_BRACKETS, TRANSPOSES, Fault, Raw, Token,
-    is_digits, is_letter, words,
+    ACCENTS,
+    BOLD,
+    FONTS,
+    GREEK,
+    TEXTS,
+    TIME_BRACKETS,
+    TRANSPOSES,
+    Fault,
+    Raw,
+    Token,
+    is_digits,
+    is_letter,
+    words,
 )  # fmt: skip
 
 
@@ -58,103 +70,8 @@ class Symbol:
         self.time = time
 
 
-class Pieces:
-    """A cursor's view of the pieces of a formula, and what scripts and symbols they make."""
-
-    def __init__(self, text: str, raws: list[Raw], conventions: Conventions) -> None:
-        self.text, self.raws, self.conventions = text, raws, conventions
-        self.times, self.components = conventions.times - conventions.components, conventions.components
-        self.names: dict[str, str] = {}
-
-    def text_at(self, i: int) -> str:
-        return self.raws[i].text if 0 <= i < len(self.raws) else ""
-
-    def place(self, i: int) -> int:
-        return self.raws[i].at if i < len(self.raws) else len(self.text)
-
-    # --- scripts ----------------------------------------------------------------------------------------------
-
-    def group(self, i: int) -> tuple[str, int]:
-        """The text of a brace group as it was written, and the index after it."""
-        inside, after = self.script(i)
-        return (self.text[self.raws[i].at + 1 : self.raws[after - 1].at] if self.text_at(i) == "{" else inside[0].text), after
-
-    def script(self, i: int) -> tuple[list[Raw], int]:
-        """What a `_` or `^` applies to: a brace group without its braces, or one piece."""
-        if i >= len(self.raws):
-            raise Fault("The formula ends too early.", len(self.text))
-        first = self.raws[i]
-        if first.text != "{":
-            if first.text in CLOSING or (first.text in SIMPLE and first.text not in ("+", "-", "'", "<")):
-                raise Fault("A script is missing here.", first.at)
-            if len(first.text) > 1 and is_digits(first.text):
-                raise Fault("A script of several digits needs braces.", first.at, f"{{{first.text}}}")
-            if first.text in FONTS or first.text in TEXTS or first.text in ACCENTS:
-                _, after = self.script(i + 1)
-                return self.raws[i:after], after
-            return [first], i + 1
-        depth = 0
-        for j in range(i, len(self.raws)):
-            depth += {"{": 1, "}": -1}.get(self.raws[j].text, 0)
-            if not depth:
-                return self.raws[i + 1 : j], j + 1
-        raise Fault("This bracket is never closed.", first.at)
-
-    def time(self, pieces: list[Raw]) -> Time | None:
-        """The time that some pieces say (`t-1`, `(t)`, `t-k+1`, `0`), or None."""
-        texts = list(words(pieces))
-        if len(texts) > 2 and (texts[0], texts[-1]) in TIME_BRACKETS:
-            texts = texts[1:-1]
-        if len(texts) % 2 and texts[0] not in "+-":
-            texts.insert(0, "+")
-        base, offset = "", 0
-        if len(texts) % 2:
-            return None
-        for plus, letter in zip(texts[::2], texts[1::2], strict=True):
-            name = letter.lstrip("\\")
-            if plus not in "+-":
-                return None
-            if is_digits(letter) and len(letter) < 10 and "." not in letter:
-                offset += int(plus + letter)
-            elif name in self.times:
-                base += (plus if base or plus == "-" else "") + name
-            else:
-                return None
-        return Time(base, offset) if texts else None
-
-    def name(self, pieces: list[Raw], at: int) -> str:
-        """The letters of a part of a name: `hc`, `\\theta`, `\\text{next}`."""
-        letters = ""
-        for text in words(pieces):
-            bare = text.lstrip("\\")
-            if not (bare.isascii() and bare.isalnum()) or (text[0] == "\\" and text not in GREEK and bare not in FUNCTIONS):
-                raise Fault("This is not read as a subscript.", at, "W_{hc}, h_{t-1} or z_{f,t}", NotSupported)
-            letters += bare
-        if not letters:
-            raise Fault("A script is missing here.", at)
-        return letters
-
-    def unbraced(self, i: int, after: int) -> tuple[list[Raw], int]:
-        """`_t-1` and `_xi` without braces, where the conventions say that all of it is the script."""
-        pieces = self.raws[i:after]
-        if not self.conventions.free or len(pieces) != 1:
-            return pieces, after
-        if self.conventions.unbraced and pieces[0].text in self.times and self.touching(after, 2):
-            if self.text_at(after) in ("-", "+") and is_digits(self.text_at(after + 1)):
-                return self.raws[i : after + 2], after + 2
-        elif self.conventions.identifiers and is_letter(pieces[0].text) and pieces[0].text not in self.times:
-            end = after
-            while is_letter(self.text_at(end)) and len(self.text_at(end)) == 1 and self.touching(end, 1):
-                end += 1
-            if self.text_at(end) != "_":
-                return self.raws[i:end], end
-        return pieces, after
-
-    def touching(self, i: int, count: int) -> bool:
-        """Whether the next pieces stand without a space behind what is before them."""
-        return all(k < len(self.raws) and self.raws[k].at == self.raws[k - 1].at + len(self.raws[k - 1].text) for k in range(i, i + count))
-
-    # --- symbols ----------------------------------------------------------------------------------------------
+class Symbols(Pieces):
+    """What symbols the pieces make. Each method takes the index of a piece and gives the index after what it used."""
 
     def symbol(self, i: int) -> tuple[Term, list[Token], int]:
         """A symbol or the adjoint of one, the powers behind it, and the index after it."""
@@ -179,7 +96,7 @@ class Pieces:
 
     def is_differential(self, i: int) -> bool:
         following = self.text_at(i + 1)
-        starts = (is_letter(following) and len(following) == 1) or following in GREEK or following in ACCENTS or following in FONTS
+        starts = is_letter(following) or following in GREEK or following in ACCENTS or following in FONTS
         return starts and self.touching(i + 1, 1)
 
     def called(self, found: Symbol, i: int) -> tuple[Time, int] | None:
@@ -201,7 +118,8 @@ class Pieces:
             if text in ACCENTS or (text in BOLD and found.name in self.conventions.bold):
                 head, _, rest = found.name.partition("_")
                 found.name = "_".join(part for part in (head, ACCENTS.get(text, "bold"), rest) if part)
-            found.written = f"{text}{{{found.written}}}" if text not in BOLD else found.written
+            command = f"\\{ACCENTS[text]}" if text in ACCENTS else text
+            found.written = f"{command}{{{found.written}}}" if text not in BOLD else found.written
             return found, after + braced
         if text in TEXTS:
             inside, after = self.group(i + 1)
@@ -213,10 +131,13 @@ class Pieces:
                 return found, after + 1
         for word in sorted(self.conventions.words, key=len, reverse=True):
             if is_letter(text) and self.text.startswith(word, at):
-                joined = len(word) == 2 and word[1] == "t"
-                return Symbol(word[0] if joined else word, word[0] if joined else word, Time("t") if joined else None), i + len(word)
+                joined = len(word) == 2 and word[1] == "t"  # Ct for C_t
+                name, time = (word[0], Time("t")) if joined else (word, None)
+                return Symbol(name, name, time), i + len(word)
         if is_letter(text) or text in GREEK:
-            return Symbol(text.lstrip("\\"), text), i + 1
+            primed = self.conventions.free and self.text_at(i + 1) == "'" and self.text_at(i + 2) in ("_", "^")
+            name = text.lstrip("\\")
+            return (Symbol(f"{name}_prime", f"{text}'"), i + 2) if primed else (Symbol(name, text), i + 1)
         raise Fault("A symbol is expected here.", at)
 
     def scripted(self, i: int) -> tuple[Symbol, int]:
@@ -244,10 +165,11 @@ class Pieces:
         named = False
         for k, part in enumerate(parts):
             texts, free = list(words(part)), self.conventions.free
-            bracketed = len(texts) == 3 and (texts[0], texts[2]) == ("[", "]") and is_letter(texts[1]) and texts[1] not in self.times
-            if free and (bracketed or "".join(texts) in self.components) and not found.component:
+            bracketed = texts[::2] == ["[", "]"] and is_letter(texts[1]) and texts[1] not in self.times
+            indexed = "".join(texts) in self.components and found.name not in PARAMETERS
+            if free and (bracketed or indexed) and not found.component:
                 found.component = texts[1] if bracketed else texts[0]
-            elif (time := self.time(part)) is not None and not (found.name in PARAMETERS and not time.base):
+            elif (time := self.time(part)) is not None and self.is_timed(found.name, time):
                 found.timed(time, at, free and len(parts) == 1)
             elif not named and not k:
                 more = self.name(part, at)
@@ -255,6 +177,10 @@ class Pieces:
             else:
                 raise Fault("A subscript is a name, a time, or a name and a time.", at, "z_{f,t}", NotSupported)
         return after
+
+    def is_timed(self, name: str, time: Time) -> bool:
+        """Whether this is a time and not a number or index in the name of a parameter, `W_1` or `b_i`."""
+        return name not in PARAMETERS or (time.base != "" and time.base[0] in self.conventions.times)
 
     def spelled(self, part: list[Raw]) -> str:
         text = "".join(raw.text for raw in part)
@@ -266,7 +192,7 @@ class Pieces:
         inside, after = self.script(i + 1)
         if self.text_at(i + 1) != "{":
             inside, after = self.unbraced(i + 1, after)
-        texts, free, head = list(words(inside)), self.conventions.free, found.name
+        texts, free, head = list(words(inside)), self.conventions.free, found.name.partition("_")[0]
         if "".join(texts) in TRANSPOSES:
             last = self.conventions.superscript and texts == ["T"] and found.time is None and head[0] in self.conventions.timed
             if last:
@@ -289,7 +215,7 @@ class Pieces:
             found.timed(time, at, free)
             found.tail = self.powers(rest, at)
             return after
-        if free and head in PARAMETERS and texts and all(map(is_letter, texts)) and not {"n", "m"} & set(texts) and texts[0] not in self.times:
+        if free and head in PARAMETERS and texts and all(map(is_letter, texts)) and not (self.times | {"n", "m"}) & {*texts}:
             return self.named(found, inside, after, at)
         return i
 
@@ -334,7 +260,8 @@ class Pieces:
         while self.text_at(i) in ("_", "^") and not found.tail:
             inside, after = self.script(i + 1)
             texts, at = list(words(inside)), self.raws[i].at
-            if "".join(texts) in TRANSPOSES or (found.time and self.text_at(i) == "^" and len(texts) == 1 and is_digits(texts[0])):
+            power = found.time and self.text_at(i) == "^" and len(texts) == 1 and is_digits(texts[0])
+            if power or "".join(texts) in TRANSPOSES:
                 break
             end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), len(texts) - 1)
             time = self.time(inside[: end + 1] if end < len(texts) - 1 else inside)
@@ -363,10 +290,12 @@ class Pieces:
         if all(map(is_letter, words(inside))):
             name, time = self.name(inside, at), None
         else:
-            inner, end = Pieces(self.text, inside, self.conventions).scripted(0)
+            scripts = next((k for k, raw in enumerate(inside) if raw.text in ("_", "^")), 1)
+            first = scripts - 1 if all(is_letter(raw.text) for raw in inside[:scripts]) else 0  # the cc of \delta_{cc_t}
+            inner, end = Symbols(self.text, inside, self.conventions).scripted(first)
             if end < len(inside) or inner.tail:
                 raise Fault("This is not read as the quantity of a delta.", at, r"\delta_{h_t}", NotSupported)
-            name, time = inner.name, inner.time
+            name, time = "".join(raw.text for raw in inside[:first]) + inner.name, inner.time
         found.name, found.written = f"{name}_{found.name}" if found.name else name, name
         if time is not None:
             found.timed(time, at, free=True)

@@ -82,9 +82,10 @@ CASES = frozenset({"cases", "dcases"})
 SIGNS = _commands("odot cdot circ times otimes ast bullet") | {"*", "@", "."}
 SIZING = frozenset(f"\\{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r", "m"))
 SIZING |= _commands("left right middle mathopen mathclose mathrel mathbin")
-SPACES = _commands("thinspace displaystyle textstyle limits nolimits rm bf it small footnotesize large Large strut left. right. boldmath")
+SPACES = _commands("thinspace displaystyle textstyle limits nolimits rm bf it small footnotesize large Large strut")
+SPACES |= _commands("left. right. notag nonumber")
 SPACES |= {"~", "\\,", "\\;", "\\:", "\\!", "\\>", "\\ ", "\\/"}
-DROPPED = _commands("color hspace vspace phantom hphantom vphantom label")  # with what stands in braces behind them
+DROPPED = _commands("color hspace vspace phantom hphantom vphantom label tag")  # with what stands in braces behind them
 FRAMES = _commands("boxed underline textcolor colorbox fbox cancel overbrace underbrace mathstrut")
 FONTS = _commands("mathbf boldsymbol bm pmb mathit mathcal mathscr mathfrak")
 BOLD = _commands("mathbf boldsymbol bm pmb")
@@ -179,6 +180,8 @@ def _add_unicode(found: list[Raw], piece: str, at: int) -> None:
     letters = [chr(int(code, 16)) for code in codes.split()]
     if kind in ("<sub", "<super") and len(letters) == 1:
         sign, inside = "_" if kind == "<sub" else "^", UNICODE.get(letters[0], letters[0])
+        if found and found[-1].text == sign:
+            found.pop()
         if len(found) > 2 and found[-1].text == "}" and found[-1].at == at - 1 and _script_of(found) == sign:
             found.insert(len(found) - 1, Raw(inside, at))
             found[-1] = Raw("}", at)
