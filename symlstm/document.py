@@ -11,7 +11,7 @@ section's pieces as `steps.fragments` has them. Nothing else in a file is mathem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -23,14 +23,16 @@ from symlstm.prose import Prose, prose
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes
 
+UNCHECKED = "Not checked"
+
 
 class Evidence(Protocol):
-    """What a report must offer: of a step, in plain words, what supports it; empty where nothing does.
+    """What a report must offer: for each way of looking at a step, in plain words, what it showed; nothing: not looked at.
 
-    The words are a phrase that ends without a full stop. They hold no mathematics; `n = 2` and `1e-12` are set as such.
+    The words are without a full stop and hold no mathematics; `n = 2`, `-1` and `1e-12` are set as such.
     """
 
-    def words(self, step: Step) -> str: ...
+    def words(self, step: Step) -> Mapping[str, str]: ...
 
 
 def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
@@ -117,8 +119,10 @@ def _runs(blocks: Sequence[Block]) -> Iterator[list[Step] | Prose | Table]:
             yield steps
 
 
-def _supported(steps: Sequence[Numbered], report: Evidence) -> str:
-    """Steps with equal evidence together: `(1)–(4), (7): words.`"""
-    words = {each.number: report.words(each.step) or "nothing was checked" for each in steps}
-    groups = {said: [number for number, own in words.items() if own == said] for said in words.values()}
-    return " ".join(f"{spans(numbers)}: {said}." for said, numbers in groups.items())
+def _supported(steps: Sequence[Numbered], report: Evidence) -> dict[str, str]:
+    """For each way of looking, what it found, each phrase once with the steps it is about: `(1)–(4), (7): words.`"""
+    found: dict[str, dict[str, list[int]]] = {}
+    for each in steps:
+        for way, phrase in (report.words(each.step) or {UNCHECKED: "no evidence was gathered"}).items():
+            found.setdefault(way, {}).setdefault(phrase, []).append(each.number)
+    return {way: " ".join(f"{spans(numbers)}: {phrase}." for phrase, numbers in said.items()) for way, said in found.items()}

@@ -89,12 +89,11 @@ class Report:
         """Whether every relation holds in every way."""
         return bool(self.rows) and all(row.ok for row in self.rows)
 
-    def words(self, step: Step) -> str:
-        """In plain words what supports a step, without any measured value; empty for a step that was not looked at."""
+    def words(self, step: Step) -> dict[str, str]:
+        """In plain words what supports a step, for each way of looking, without any measured value; empty for no step of it."""
         row = self._by_step.get(step)
-        if row is None:
-            return ""
-        return "; ".join(_WORDS[found.method] + (found.note if found.ok else "does not hold") for found in row.evidence)
+        found = row.evidence if row is not None else ()
+        return {_WORDS[each.method]: each.note if each.ok else "does not hold" for each in found}
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, the form that `symlstm verify --json` prints."""
@@ -104,7 +103,7 @@ class Report:
                 for found in row.evidence]} for row in self.rows]}
 
 
-_WORDS: dict[Method, str] = {"exact": "exact: ", "numeric": "in numbers, to 1e-12: ", "readback": "", "oracle": "PyTorch: "}
+_WORDS: dict[Method, str] = {"exact": "Exact", "numeric": "In numbers, to 1e-12", "readback": "Read back", "oracle": "PyTorch"}
 
 
 def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") -> Report:

@@ -35,14 +35,15 @@ class Page(Protocol):
     def paragraph(self, text: Prose) -> str: ...
     def steps(self, run: Sequence[Numbered]) -> str: ...
     def table(self, table: Table) -> str: ...
-    def evidence(self, text: str) -> str: ...
+    def evidence(self, found: Mapping[str, str]) -> str: ...
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str: ...
 
 
 # --- what the three have in common ----------------------------------------------------------------------------------
 
 _POWER_OF_TEN = re.compile(r"\b1e(-?)(\d+)\b")
-_VALUE = re.compile(r"\b([A-Za-z]) ?([=<>]) ?(?=\w)")
+_VALUE = re.compile(r"\b([A-Za-z]) ?([=<>]) ?(?=[-\w])")
+_MINUS = re.compile(r"(?<![\w)])-(?=\d)")
 
 
 def _mixed(text: Prose, words: Callable[[str], str], math: Callable[[Term | Relation], str]) -> str:
@@ -58,10 +59,10 @@ def _line(step: Step, notation: Notation, reason: str = "") -> Line:
     return Line(left, links, condition, reason)
 
 
-def _set(text: str, power: str, value: str, minus: str = "−") -> str:
-    """Words of evidence with their few numbers set: `1e-12` and `n = 2`."""
-    raised = _POWER_OF_TEN.sub(lambda found: power.format((minus if found[1] else "") + found[2]), text)
-    return _VALUE.sub(lambda found: value.format(found[1], found[2]), raised)
+def _set(text: str, power: str, value: str) -> str:
+    """Words of evidence with their few numbers set: `1e-12`, `n = 2` and `-1`."""
+    raised = _POWER_OF_TEN.sub(lambda found: power.format(("−" if found[1] else "") + found[2]), text)
+    return _MINUS.sub("−", _VALUE.sub(lambda found: value.format(found[1], found[2]), raised))
 
 
 # --- LaTeX ------------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ _PREAMBLE = r"""\documentclass[11pt]{article}
 """
 _ESCAPED = str.maketrans({
     **{sign: f"\\{sign}" for sign in "&%_#${}"}, "–": "--", "−": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 })  # fmt: skip
 SMALLER = ((1.0, ""), (0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0.0, r"\tiny"))
 TABLE, COLUMN = 455.0, 12.0  # how wide a table may be; what a column needs besides what is in it
@@ -114,9 +115,12 @@ class TexPage:
         tabular = f"\\begin{{tabular}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{tabular}}"
         return f"\\begin{{center}}\\renewcommand{{\\arraystretch}}{{1.2}}\n{tabular}\n\\end{{center}}"
 
-    def evidence(self, text: str) -> str:
-        said = _set(_tex_words(text), r"10\textsuperscript{{{0}}}", r"\textit{{{0}}}~{1}~", "--")
-        return rf"\paragraph{{Evidence.}} {said}"
+    def evidence(self, found: Mapping[str, str]) -> str:
+        said = [f"\\textit{{{self._plain(way)}.}} {self._plain(text)}" for way, text in found.items()]
+        return "\\paragraph{Evidence.} {\\small " + "\\par\n".join(said) + "\\par}"
+
+    def _plain(self, text: str) -> str:
+        return _set(_tex_words(text), r"10\textsuperscript{{{0}}}", r"\textit{{{0}}}~{1}~").replace("−", "--")
 
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         head = rf"\begin{{center}}{{\LARGE\bfseries {_tex_words(title)}}}\end{{center}}"
@@ -174,8 +178,9 @@ class MarkdownPage:
         cells = [[self.paragraph(cell).replace("|", r"\vert ") for cell in row] for row in table.rows]
         return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, ["---"] * len(table.header), *cells))
 
-    def evidence(self, text: str) -> str:
-        return f"**Evidence.** {_set(text, '10<sup>{0}</sup>', '*{0}* {1} ')}"
+    def evidence(self, found: Mapping[str, str]) -> str:
+        said = "".join(f"\n- **{way}.** {text}" for way, text in found.items())
+        return "**Evidence.**\n" + _set(said, "10<sup>{0}</sup>", "*{0}* {1} ")
 
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         return "\n\n".join([f"<!-- {claim} -->", f"# {title}", *parts]) + "\n"
@@ -230,8 +235,12 @@ class HtmlPage:
         rows = "\n".join("<tr>" + "".join(f"<td>{self._words(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
         return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
 
-    def evidence(self, text: str) -> str:
-        return f"<p><b>Evidence.</b> {_set(escape(text), '10<sup>{0}</sup>', '<i>{0}</i> {1} ')}</p>"
+    def evidence(self, found: Mapping[str, str]) -> str:
+        said = "".join(f"<br/>\n<i>{self._plain(way)}.</i> {self._plain(text)}" for way, text in found.items())
+        return f'<p class="why"><b>Evidence.</b>{said}</p>'
+
+    def _plain(self, text: str) -> str:
+        return _set(escape(text), "10<sup>{0}</sup>", "<i>{0}</i> {1} ")
 
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         head = f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>"

@@ -65,8 +65,10 @@ def hard() -> Section:
 class Report:
     """Evidence in words, for every step that has a reason."""
 
-    def words(self, step: Step) -> str:
-        return "proved at n = 2, m=3; complex step below 1e-12; read back from this file" if step.reason.pieces else ""
+    def words(self, step: Step) -> dict[str, str]:
+        if not step.reason.pieces:
+            return {}
+        return {"Exact": "proved at n = 2, m=3", "In numbers, to 1e-12": "at x = -1" if step.relation.lhs == h else "for |x| < 2"}
 
 
 def bare(text: str) -> str:
@@ -99,9 +101,11 @@ def test_files_are_the_same_every_time_and_say_what_they_are(cell: Cell) -> None
 
 def test_evidence_is_said_once_for_each_group() -> None:
     text = document.markdown(zoo.LSTM, [hard()], Report())
-    said = "proved at *n* = 2, *m* = 3; complex step below 10<sup>−12</sup>; read back from this file"
-    assert f"**Evidence.** (1), (2), (4)–(9): {said}. (3): nothing was checked." in text
-    assert r"\textit{n}~=~2" in (tex := document.latex(zoo.LSTM, [hard()], Report())) and r"10\textsuperscript{--12}" in tex
+    assert "- **Exact.** (1), (2), (4)–(9): proved at *n* = 2, *m* = 3.\n" in text
+    assert "- **In numbers, to 10<sup>−12</sup>.** (1), (2), (4), (5), (8), (9): at *x* = −1. (6), (7): for |x| < 2.\n" in text
+    assert "- **Not checked.** (3): no evidence was gathered.\n" in text
+    made = document.latex(zoo.LSTM, [hard()], Report())
+    assert r"\textit{n}~=~2" in made and r"10\textsuperscript{--12}" in made and r"\textit{x}~=~--1" in made
     assert "Evidence" not in document.latex(zoo.LSTM, [hard()])
 
 
