@@ -18,11 +18,12 @@ from typing import Protocol
 from symlstm.algebra import Relation, Term
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
-from symlstm.pages import HtmlPage, MarkdownPage, Numbered, Page, TexPage
+from symlstm.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage
 from symlstm.prose import Prose, prose
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes
 
+__all__ = ["HOSTING", "NOTEBOOK", "Evidence", "Marks", "contents", "html", "latex", "markdown", "opening", "spans"]
 UNCHECKED = "Not checked"
 
 
@@ -40,9 +41,10 @@ def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = Non
     return _file(TexPage(_knowing(notation, cell)), cell, sections, report)
 
 
-def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = GITHUB) -> str:
-    """A Markdown file for code-hosting pages: its mathematics stands in code marks, which Markdown leaves alone."""
-    return _file(MarkdownPage(_knowing(notation, cell)), cell, sections, report)
+def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = GITHUB,
+             marks: Marks = HOSTING) -> str:
+    """A Markdown file; its marks around mathematics are for code-hosting pages, or with `NOTEBOOK` for Jupyter."""
+    return _file(MarkdownPage(_knowing(notation, cell), marks), cell, sections, report)
 
 
 def html(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from symlstm import tex
 from symlstm.algebra import NotSupported, Relation, Term
@@ -155,6 +155,17 @@ def _align(found: Alignment) -> str:
 WIDE = 520.0  # in points at 11 points: about what a page of a code-hosting site shows
 
 
+class Marks(NamedTuple):
+    """What stands around mathematics in a line, and around mathematics by itself."""
+
+    inline: tuple[str, str]
+    display: tuple[str, str]
+
+
+HOSTING = Marks(("$`", "`$"), ("```math\n", "\n```"))  # GitHub, GitLab, Gitea, pandoc
+NOTEBOOK = Marks(("$", "$"), ("$$\n", "\n$$"))  # Jupyter, which takes mathematics out before Markdown sees it
+
+
 @dataclass(frozen=True, slots=True)
 class MarkdownPage:
     r"""The blocks of a Markdown file.
@@ -164,12 +175,13 @@ class MarkdownPage:
     """
 
     notation: Notation
+    marks: Marks = HOSTING
 
     def heading(self, text: str) -> str:
         return f"## {text}"
 
     def paragraph(self, text: Prose) -> str:
-        return _mixed(text, str, lambda node: f"$`{tex.latex(node, self.notation, inline=True)}`$")
+        return _mixed(text, str, lambda node: tex.latex(node, self.notation, inline=True).join(self.marks.inline))
 
     def steps(self, run: Sequence[Numbered]) -> str:
         return "\n\n".join(map(self._step, run))
@@ -192,7 +204,8 @@ class MarkdownPage:
         if len(rows) > 1:
             whole = f"\\begin{{aligned}}\n{line.left} " + " \\\\\n".join(rows) + "\n\\end{aligned}"
         reason = self.paragraph(each.step.reason)
-        return f"```math\n{whole} \\tag{{{each.number}}}\n```" + (f"\n\n({each.number}) {reason}" if reason else "")
+        shown = rf"{whole} \tag{{{each.number}}}".join(self.marks.display)
+        return f"{shown}\n\n({each.number}) {reason}" if reason else shown
 
 
 # --- HTML -----------------------------------------------------------------------------------------------------------------

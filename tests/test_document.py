@@ -118,6 +118,11 @@ def test_markdown_survives_code_hosting_pages() -> None:
     assert text.count("```math\n") == text.count(r"\tag{") == sum(len(part.steps) for part in [*sections(zoo.LSTM, None), hard()])
 
 
+def test_a_notebook_has_dollars() -> None:
+    text = document.markdown(zoo.RNN, sections(zoo.RNN, "forward"), marks=document.NOTEBOOK)
+    assert "`" not in text and "$$\nh_t = \\tanh(z_t) \\tag{2}\n$$" in text and "of $x_t$" in text.replace("in $x_t$", "of $x_t$")
+
+
 def test_html_is_well_formed_and_without_a_script() -> None:
     pytest.importorskip("latex2mathml")
     text = document.html(zoo.LSTM, [*sections(zoo.LSTM, None), hard()], Report())

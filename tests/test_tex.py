@@ -187,7 +187,7 @@ def small_terms() -> Iterator[Term]:
     first = [*LEAVES, *(make(arg) for make in ONE for arg in LEAVES), *(make(*pair) for make in TWO for pair in pairs)]
     yield from first
     yield from (make(arg) for make in ONE for arg in first)
-    for make, deep, leaf in itertools.product(TWO, first, LEAVES[:6]):
+    for make, deep, leaf in itertools.product(TWO, first, LEAVES[:4]):
         yield from (make(deep, leaf), make(leaf, deep))
 
 
