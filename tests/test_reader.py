@@ -2,7 +2,10 @@ r"""The reader, on LaTeX written by hand: what each construct means, what is ref
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +16,10 @@ from symlstm.algebra import (
     Adj,
     Apply,
     Blocks,
+    Component,
     Diag,
     Div,
+    Extreme,
     Hadamard,
     Interval,
     Limit,
@@ -36,13 +41,14 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     Time,
+    Total,
     Transpose,
     equation,
     relation,
     size,
     term,
 )  # fmt: skip
-from symlstm.reader import Formula, formulas, read, read_all, readings
+from symlstm.reader import PEOPLE, Formula, directives, formulas, read, read_all, readings, survey
 
 t, T, n, m, x = Sym("t"), Time("T"), Sym("n"), Sym("m"), Sym("x")
 NOW, BEFORE, AFTER = Time("t"), Time("t", -1), Time("t", 1)
@@ -340,3 +346,153 @@ def test_several_formulas_at_once() -> None:
 def test_terms_are_terms() -> None:
     assert isinstance(read("x"), Term)
     assert read(Formula("x_t = 1", 3, 7)) == equation(Sym("x", NOW), 1)
+
+
+# --- other notations -------------------------------------------------------------------------------------------
+
+D = Adj
+DIALECTS: list[tuple[str, object]] = [
+    # time
+    (r"h^t + h^{t-1}", h + Sym("h", BEFORE)),
+    (r"h^{(t)} + h_{(t-1)} + h^{\langle t+1\rangle} + h^{<t>}", Add((h, Sym("h", BEFORE), Sym("h", AFTER), h))),
+    (r"x^{(t)T} + h^{(t)2}", Transpose(Sym("x", NOW)) + h**2),
+    (r"h_t-1", Sym("h", BEFORE)),
+    (r"l(t) + L(t+1)", Sym("l", NOW) + Sym("L", AFTER)),
+    (r"h(t) = f(t) * c(t)", equation(h, f @ c)),
+    (r"\partial h_j / \partial h_{j-1}", Partial(Sym("h", Time("j")), Sym("h", Time("j", -1)))),
+    # deltas and derivatives
+    (r"\delta h^t", D(h)),
+    (r"\delta_h^{(t)}", D(h)),
+    (r"\delta_{ht} + \delta_{h_t} + \delta_{h,t}", Add((D(h), D(h), D(h)))),
+    (r"\delta_{C_{t+1}}", D(Sym("C", AFTER))),
+    (r"\delta^{(t)}", Sym("delta", NOW)),
+    (r"\delta_{t}^{(k)}", Sym("delta_t", Time("k"))),
+    (r"\delta 3 - \Delta C", Sym("delta_3") - Sym("Delta_C")),
+    (r"dL/dW + \frac{dL}{dh_t} + \frac{d L}{d h_t}", Partial(Sym("L"), Sym("W")) + Partial(Sym("L"), h) + Partial(Sym("L"), h)),
+    (r"\frac{\delta L}{\delta h_t}", Partial(Sym("L"), h)),
+    (r"dc_{next} \odot do_t", D(Sym("c_next")) * D(Sym("o", NOW))),
+    (r"x_tdo_t", Sym("x", NOW) @ D(Sym("o", NOW))),
+    (r"\mathrm{d}c_t", D(c)),
+    (r"\partial_w h_t", Partial(h, Sym("w"))),
+    (r"\nabla_{W_f} L", Partial(Sym("L"), W)),
+    (r"\frac{d \sigma}{dx} + \frac{d}{dx} \tanh(x)", Prime("sigma", x) + Partial(Apply("tanh", x), x)),
+    (r"\partial_h f(x, b)", Partial(Apply("f", Listed((x, b))), Sym("h"))),
+    (r"\frac{\partial L}{\partial tanh(C_t)}", Partial(Sym("L"), Apply("tanh", Sym("C", NOW)))),
+    # functions and names
+    (r"tanh(x) + sigmoid'(x) + \text{tanh} x", Add((Apply("tanh", x), Prime("sigma", x), Apply("tanh", x)))),
+    (r"tanh^2{C_t}", Apply("tanh", Sym("C", NOW)) ** 2),
+    (r"\sigma_g(x)", Apply("sigma_g", x)),
+    (r"f'(x)", Prime("f", x)),
+    (r"\text{prod}(x, b)", Apply("prod", Listed((x, b)))),
+    (r"E_t(h^t)", Apply("E[t]", h)),
+    (r"Cc_t = \tanh(Cc_{t-1})", equation(Sym("Cc", NOW), Apply("tanh", Sym("Cc", BEFORE)))),
+    (r"C_t = d Ct", equation(Sym("C", NOW), Sym("d") @ Sym("C", NOW))),
+    (r"W^f x_t + b^{(f)}", W @ Sym("x", NOW) + Sym("b_f")),
+    (r"\phi(x)", Apply("phi", x)),
+    (r"h'_t", Sym("h_prime", NOW)),
+    # products
+    (r"f_t \circ c_t \circ h_t", f * c * h),
+    (r"W_f * x \cdot b \times c", MatMul((W, x, b, Sym("c")))),
+    (r"W_f [h_t, x]", W @ Blocks(((h,), (x,)))),
+    (r"U ^{Tr}", Transpose(U)),
+    # sums
+    (r"\sum_t h_t", Sum("t", Time("", 1), T, h)),
+    (r"\sum_{s \ge t} h_s", Sum("s", NOW, T, Sym("h", Time("s")))),
+    (r"\prod_t^T f_t", Prod("t", NOW, T, f)),
+    (r"-\sum_k y_{t,k} \log p_{t,k}", Neg(Total("k", MatMul((
+        Component(Sym("y", NOW), "k"), Apply("log", Component(Sym("p", NOW), "k"))))))),
+    (r"y_i = \frac{e^{z_i}}{\sum_j e^{z_j}}", equation(
+        Component(Sym("y"), "i"),
+        Apply("exp", Component(Sym("z"), "i")) / Total("j", Apply("exp", Component(Sym("z"), "j"))))),
+    (r"a = \sum_{t=1}^T y_t - h_t", equation(Sym("a"), Sum("t", Time("", 1), T, Sym("y", NOW) - h))),
+    (r"a_t = \sum_{t=1}^T y_t - h_t", equation(Sym("a", NOW), Sum("t", Time("", 1), T, Sym("y", NOW)) - h)),
+    (r"\max_x \sigma'(x)", Extreme(Prime("sigma", x), x, 1)),
+    # what frames and colours
+    (r"\underbrace{f_t}_{\text{gate}} \odot \boxed{c_t}", f * c),
+    (r"\boxed{h_t = c_t}", equation(h, c)),
+    (r"c_t \color{red}+= \color{black} f_t", relation(c, "+=", f)),
+    (r"c_t \mathrel{+}= f_t", relation(c, "+=", f)),
+    (r"\text{(Forget Gate) } f_t = c_t", equation(f, c)),
+    (r"f_t = c_t \text{（遗忘门）}", equation(f, c)),
+    (r"h_t := c_t", equation(h, c)),
+    # Unicode and lines typed without TeX
+    ("c̃ₜ = tanh(W·xₜ) ⊙ σ(hₜ₋₁) − δhᵗ", equation(
+        Sym("c_tilde", NOW), Apply("tanh", Sym("W") @ Sym("x", NOW)) * Apply("sigma", Sym("h", BEFORE)) - D(h))),
+    ("W_f @ x_t + U.T @ h_t ** 2", W @ Sym("x", NOW) + MatMul((Transpose(U), h**2))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "meaning"), DIALECTS)
+def test_other_notations(text: str, meaning: object) -> None:
+    assert read(text, survey([text])) == meaning
+
+
+def test_cases_are_relations_with_conditions() -> None:
+    text = r"L(t) = \begin{cases} l(t) & \text{if} \, t < \tau \\ 0, & \text{otherwise} \end{cases}"
+    at, last = Sym("t"), Sym("tau")
+    assert read_all(text, PEOPLE) == (
+        relation(Sym("L", NOW), "=", Sym("l", NOW), condition=relation(at, "<", last)),
+        relation(Sym("L", NOW), "=", 0, condition=relation(at, ">=", last)),
+    )
+
+
+def test_the_caller_says_what_a_product_sign_means() -> None:
+    text = r"W_f * x \cdot b"
+    other = replace(PEOPLE, products={"*": "matrix", r"\cdot": "hadamard"})
+    assert read(text, other) == Hadamard((MatMul((W, x)), b))
+    assert next(readings(f"${text}$", "md", PEOPLE)).signs == {"*", r"\cdot"}
+    assert read(r"b \odot f_t x_t^T", replace(PEOPLE, tight=False)) == MatMul((Hadamard((b, f)), Transpose(Sym("x", NOW))))
+
+
+def test_bold_is_a_name_of_its_own_only_where_it_must_be() -> None:
+    assert read(r"\mathbf{h}_t", survey([r"\mathbf{h}_t", "h_t = 1"])) == Sym("h_bold", NOW)
+    assert read(r"\mathbf{h}_t", survey([r"\mathbf{h}_t"])) == h
+
+
+@pytest.mark.parametrize("text", [r"h_t^{(l)}", r"f + \dots", r"\left.\frac{dL}{dh}\right|_{h=0}", r"x \oplus h", r"\min(0, x)"])
+def test_other_notations_refused(text: str) -> None:
+    with pytest.raises(NotSupported):
+        read(text, PEOPLE)
+
+
+def test_one_name_written_in_two_ways_is_refused() -> None:
+    _, second = readings(r"$\tilde{c}_t$ and $c_{tilde}$", "md")
+    assert second.error and "have the same name, c_tilde" in str(second.error)
+    first, again = readings(r"$W_{f} \tilde{c}_t$ and $\widetilde c_{t-1} W_f$", "md")
+    assert first.names == again.names == {"W_f": "W_f", "c_tilde": r"\tilde{c}"}
+
+
+def test_bare_lines_and_directives() -> None:
+    text = "<!-- cell: lstm -->\n# LSTM\n\nThe gate is\nf_t = σ(W_xf x_t + U h_t-1)\n\n$$x = 1$$\nc_t = f_t * c_t-1, g = 2\n"
+    found = formulas(text, "bare")
+    assert [(formula.line, formula.text) for formula in found] == [
+        (5, "f_t = σ(W_xf x_t + U h_t-1)"), (7, "x = 1"), (8, "c_t = f_t * c_t-1"), (8, "g = 2"),
+    ]  # fmt: skip
+    conventions = replace(survey(formula.text for formula in found), identifiers=True)
+    assert read(found[0], conventions) == equation(f, Apply("sigma", Sym("W_xf") @ Sym("x", NOW) + U @ Sym("h", BEFORE)))
+    assert directives(text) == {"cell": "lstm"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(), LATEX, st.builds(lambda piece, n: piece * n, LATEX, st.integers(1, 400))))
+def test_any_text_of_other_people_is_read_or_refused(text: str) -> None:
+    try:
+        read_all(text, survey([text]))
+    except SymlstmError as error:
+        assert error.line >= 1
+
+
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("[a-z]*.md")), ids=lambda path: path.stem)
+def test_every_display_of_the_corpus_is_read(path: Path) -> None:
+    document = path.read_text(encoding="utf-8")
+    conventions = survey(formula.text for formula in formulas(document, "md"))
+    found = list(readings(document, "md", conventions))
+    assert [str(reading.error) for reading in found if reading.error and reading.formula.display] == []
+    claims = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))["claims"]
+    assert {claim["tag"] for claim in claims} <= {reading.formula.tag for reading in found}
+    for claim in claims:
+        if "fix" in claim:
+            assert read_all(claim["fix"], conventions)

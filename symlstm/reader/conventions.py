@@ -7,12 +7,11 @@ and sets what has to be known before they can be read: where the time stands, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
 
-Product = Literal["hadamard", "matrix"]
+from symlstm.reader.tokens import Product, without_unicode
 
 HOUSE_PRODUCTS: Mapping[str, Product] = MappingProxyType({r"\odot": "hadamard", r"\cdot": "matrix"})
 PEOPLE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
@@ -80,7 +79,7 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
     >>> found.words, found.unbraced, found.components
     (frozenset({'Cc'}), True, frozenset({'k'}))
     """
-    formulas = [_TEXT.sub(" ", text) for text in texts]
+    formulas = [_TEXT.sub(" ", without_unicode(text)) for text in texts]
     whole = "\n".join(formulas)
     timed = frozenset(name for name in _firsts(_SUPERSCRIPT, whole) if name[0] != "\\" and name[-1:] not in PARAMETERS)
     sums = frozenset(_firsts(_SUM, whole))
@@ -109,6 +108,3 @@ def _first(match: re.Match[str] | None) -> str:
 
 def _firsts(pattern: re.Pattern[str], text: str) -> list[str]:
     return [_first(match) for match in pattern.finditer(text)]
-
-
-Survey = Callable[[Iterable[str]], Conventions]

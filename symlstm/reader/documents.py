@@ -10,7 +10,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
+
+from symlstm.algebra import NotValid
+from symlstm.reader.tokens import LIMITS
 
 Kind = Literal["tex", "md", "bare"]
 
@@ -32,7 +36,10 @@ def formulas(document: str, kind: Kind) -> list[Formula]:
     >>> [formula.text for formula in formulas(r"Let $x_t$ be \[ y &= 1 && \text{as $z$ is} \\ z &= 2, \quad u = 3 \]", "tex")]
     ['x_t', 'y  = 1', 'z', 'z  = 2', 'u = 3']
     """
-    return list(_Page(document.replace("\r\n", "\n"), kind).formulas())
+    found = list(islice(_Page(document.replace("\r\n", "\n"), kind).formulas(), LIMITS["formulas"] + 1))
+    if len(found) > LIMITS["formulas"]:
+        raise NotValid(f"The document has more formulas than the limit of {LIMITS['formulas']}.")
+    return found
 
 
 def directives(document: str) -> dict[str, str]:
@@ -135,8 +142,8 @@ class _Page:
         self.stop = len(self.source) if stop < 0 else stop
         yield from self.between(max(start, 0), self.stop)
 
-    def between(self, start: int, stop: int) -> Iterator[Formula]:
-        """The formulas of running text."""
+    def between(self, start: int, stop: int, beside: bool = False) -> Iterator[Formula]:
+        """The formulas of running text; in a text beside a formula a display counts as a part of its line."""
         opening = OPENING["tex" if self.kind == "tex" else "md"]
         while found := opening.search(self.source, start, stop):
             closing = self.closing(found)
@@ -145,7 +152,7 @@ class _Page:
                 continue
             end = self.find(closing, found.end(), stop)
             if end >= 0:
-                inline = found[0] in ("$", "$`", "\\(")
+                inline = beside or found[0] in ("$", "$`", "\\(")
                 yield from self.pieces(found.end(), end, False, None) if inline else self.display(found.end(), end)
                 start = end + len(closing)
             elif found[0] == "$" and self.kind != "tex":
@@ -278,7 +285,7 @@ class _Page:
             row.tag = row.tag or self.source[start:stop].strip()
             return "erased"
         if kind == "beside" or (len(row.marks) > 1 and not self.text(row.marks[-1], start).partition("\\")[0].strip()):
-            row.beside += self.between(start, stop)  # before it is blanked
+            row.beside += self.between(start, stop, beside=True)  # before it is blanked
             return "erased"
         return kind
 

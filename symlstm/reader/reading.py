@@ -11,7 +11,7 @@ from typing import Any
 from symlstm.algebra import NotValid, SymlstmError
 from symlstm.reader.building import Builder, Found, settled
 from symlstm.reader.conventions import HOUSE, Conventions
-from symlstm.reader.cutting import cut, tokens
+from symlstm.reader.cutting import cut
 from symlstm.reader.documents import Formula, Kind, formulas
 from symlstm.reader.tokens import Fault, Token
 
@@ -44,10 +44,7 @@ def read_all(source: str | Formula, conventions: Conventions = HOUSE) -> tuple[F
     >>> read_all(r"y = 1, \quad i_t, f_t \in \mathbb{R}^n")
     (y = 1, i[t], f[t] in R^n)
     """
-    try:
-        return _parse(tokens(_text(source), conventions), len(_text(source)))
-    except Fault as fault:
-        raise located(fault, source) from None
+    return _understood(source, conventions)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,13 @@ def readings(document: str, kind: Kind, conventions: Conventions = HOUSE) -> Ite
     written: dict[str, str] = {}
     for formula in formulas(document, kind):
         try:
-            stream, names = cut(formula.text, conventions)
-            for name in names.keys() & written.keys():
-                if names[name] != written[name]:
-                    raise Fault(f"{written[name]} and {names[name]} have the same name, {name}.", 0)
-            found = _parse(stream, len(formula.text))
-            written |= names
-            yield Reading(formula, found, None, names, frozenset(token.value.text for token in stream if token.type == "SIGN"))
-        except Fault as fault:
-            yield Reading(formula, error=located(fault, formula))
+            found, stream, names = _understood(formula, conventions, written)
+        except SymlstmError as error:
+            yield Reading(formula, error=error)
+            continue
+        written |= names
+        signs = frozenset(token.value.text for token in stream if token.type == "SIGN")
+        yield Reading(formula, found, None, names, signs)
 
 
 # --- messages -------------------------------------------------------------------------------------------------
@@ -120,6 +115,23 @@ def _parser() -> Any:
 
     grammar = files("symlstm.reader").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", transformer=Builder())
+
+
+def _understood(
+    source: str | Formula, conventions: Conventions, written: dict[str, str] | None = None
+) -> tuple[tuple[Found, ...], list[Token], dict[str, str]]:
+    """What a formula says, its tokens and how its names are written; `written` are the names of the formulas before."""
+    text = _text(source)
+    try:
+        stream, names = cut(text, conventions)
+        for name in sorted(names.keys() & (written or {}).keys()):
+            if written and names[name] != written[name]:
+                raise Fault(f"{written[name]} and {names[name]} have the same name, {name}.", 0)
+        return _parse(stream, len(text)), stream, names
+    except Fault as fault:
+        raise located(fault, source) from None
+    except RecursionError:
+        raise located(Fault("The formula is nested too deeply.", 0), source) from None
 
 
 def _parse(stream: list[Token], end: int) -> tuple[Found, ...]:

@@ -48,7 +48,7 @@ class Pieces:
             raise Fault("The formula ends too early.", len(self.text))
         first = self.raws[i]
         if first.text != "{":
-            if first.text in CLOSING or (first.text in SIMPLE and first.text not in ("+", "-", "'", "<")):
+            if first.text in CLOSING or first.text in "_^" or (first.text in SIMPLE and first.text not in ("+", "-", "'", "<")):
                 raise Fault("A script is missing here.", first.at)
             if len(first.text) > 1 and is_digits(first.text):
                 raise Fault("A script of several digits needs braces.", first.at, f"{{{first.text}}}")

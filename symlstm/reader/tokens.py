@@ -9,12 +9,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from symlstm.algebra import NotValid, Sym, SymlstmError, Time
-from symlstm.reader.conventions import Product
 
-LIMITS = MappingProxyType({"characters": 20_000, "tokens": 5_000, "depth": 40, "digits": 40, "power": 1000})
+Product = Literal["hadamard", "matrix"]
+LIMITS = MappingProxyType({"characters": 20_000, "tokens": 5_000, "depth": 40, "digits": 40, "power": 1000, "formulas": 20_000})
 
 
 class Fault(Exception):
@@ -166,6 +166,21 @@ def raws(text: str) -> list[Raw]:
     if len(found) > LIMITS["tokens"]:
         raise Fault(f"The formula has {len(found)} tokens; the limit is {LIMITS['tokens']}.", 0)
     return found
+
+
+def without_unicode(text: str) -> str:
+    """The text with the commands that its characters beyond ASCII stand for.
+
+    >>> without_unicode("δhᵗ ⊙ x")
+    '\\\\delta h^{t} \\\\odot  x'
+    """
+    return "".join(character if character.isascii() else _commands_for(character) for character in text)
+
+
+def _commands_for(character: str) -> str:
+    found: list[Raw] = []
+    _add_unicode(found, character, 0)
+    return "".join(raw.text + " " * raw.text.startswith("\\") for raw in found)
 
 
 def _add_unicode(found: list[Raw], piece: str, at: int) -> None:
