@@ -158,8 +158,8 @@ def test_the_reference_as_code() -> None:
         "sigmoid_slope": r"\sigma(x) \bigl(1 - \sigma(x)\bigr)",
         "tanh_slope": r"1 - \tanh^2(x)",
         "pre_activation": "w + u + b",
-        "cell_update": r"f_t c_{t-1} + i_t g_t",
-        "output": r"o_t \tanh(c_t)",
+        "cell_update": r"f_t \odot c_{t-1} + i_t \odot g_t",
+        "output": r"o_t \odot \tanh(c_t)",
     }
     with pytest.raises(NotSupported, match="affine"):
         rendered(reference.affine)
