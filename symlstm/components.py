@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from random import Random
+from typing import Any, Protocol
 
 import numpy as np
 from sympy import QQ
@@ -54,13 +55,36 @@ class Full(Exception):
     """The ring has no generator left."""
 
 
+class Numbers(Protocol):
+    """What components are made of: elements that add and multiply, and a symbol for every key."""
+
+    symbolic: bool
+
+    def generator(self, key: Key) -> Any:
+        """The element that stands for a key; the same key, the same element."""
+
+    def element(self, value: Any) -> Any:
+        """A number or an element as an element."""
+
+    def constant(self, value: Fraction) -> Any:
+        """A rational number, as what may be added to and multiplied with elements."""
+
+    def inverse(self, of: Any) -> Any:
+        """1/p. Raises `NotValid` for zero."""
+
+    def clear(self, element: Any) -> Any:
+        """The element times enough divisors that no inverse is left in it: zero exactly when it is."""
+
+
 class Ring:
-    """A polynomial ring over the rationals whose generators are given out by key; the same key, the same generator.
+    """A polynomial ring over the rationals whose generators are given out by key.
 
     >>> ring = Ring()
     >>> ring.generator(("a",)) * 2 == ring.generator(("a",)) + ring.generator(("a",))
     True
     """
+
+    symbolic = True
 
     def __init__(self, capacity: int = 192) -> None:
         self.ring = PolyRing([f"g{k}" for k in range(capacity)], QQ, lex)
@@ -77,12 +101,18 @@ class Ring:
                 raise Full from None
         return self._given[key]
 
+    def element(self, value: Any) -> PolyElement:
+        return self.ring(value)
+
+    def constant(self, value: Fraction) -> Any:
+        return int(value) if value.denominator == 1 else QQ(value.numerator, value.denominator)
+
     def key(self, of: PolyElement) -> Key:
         """The key of a generator."""
         return next(key for key, generator in self._given.items() if generator == of)
 
     def inverse(self, of: PolyElement) -> PolyElement:
-        """1/p as a generator, with p * (1/p) = 1 kept in mind for `clear`; of a constant, the constant."""
+        """As a generator, with p * (1/p) = 1 kept in mind for `clear`; of a constant, a constant."""
         of = self.ring(of)
         if of.is_ground:
             if not of:
@@ -94,7 +124,6 @@ class Ring:
         return self.generator(("inverse", monic)) * (1 / of.LC)
 
     def clear(self, element: PolyElement) -> PolyElement:
-        """The element times enough divisors that no inverse is left in it: zero exactly when it is."""
         for inverse, divisor in reversed(self.inverses.items()):
             element = self.ring(element)
             index = self.ring.gens.index(inverse)
@@ -108,10 +137,93 @@ class Ring:
         return element
 
 
+PRIME = 2**61 - 1
+
+
+class Residue:
+    """An integer modulo a prime.
+
+    >>> (Residue(2) * 3 - 7 + Residue(1)).value
+    0
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int) -> None:
+        self.value = value % PRIME
+
+    def __add__(self, other: Residue | int) -> Residue:
+        return Residue(self.value + _residue(other)) if isinstance(other, (Residue, int)) else NotImplemented
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Residue:
+        return Residue(-self.value)
+
+    def __sub__(self, other: Residue | int) -> Residue:
+        return Residue(self.value - _residue(other)) if isinstance(other, (Residue, int)) else NotImplemented
+
+    def __rsub__(self, other: int) -> Residue:
+        return Residue(other - self.value) if isinstance(other, int) else NotImplemented
+
+    def __mul__(self, other: Residue | int) -> Residue:
+        return Residue(self.value * _residue(other)) if isinstance(other, (Residue, int)) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: int) -> Residue:
+        return Residue(pow(self.value, exponent, PRIME))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Residue, int)) and not (self.value - _residue(other)) % PRIME
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+def _residue(value: Residue | int) -> int:
+    return value.value if isinstance(value, Residue) else value
+
+
+class Point:
+    """One random point of the ring, modulo the prime 2^61 - 1: every key has a value there.
+
+    Two terms that differ at a point are different polynomials; that they agree there is no proof of anything.
+    """
+
+    symbolic = False
+
+    def __init__(self, seed: int = 0) -> None:
+        self._draw, self._given = Random(seed), dict[Key, Residue]()
+
+    def generator(self, key: Key) -> Residue:
+        """The value of a key."""
+        if key not in self._given:
+            self._given[key] = Residue(self._draw.randrange(1, PRIME))
+        return self._given[key]
+
+    def element(self, value: Any) -> Residue:
+        return value if isinstance(value, Residue) else Residue(value)
+
+    def constant(self, value: Fraction) -> Residue | int:
+        return int(value) if value.denominator == 1 else Residue(value.numerator) * self.inverse(value.denominator)
+
+    def inverse(self, of: Residue | int) -> Residue:
+        if not self.element(of):
+            raise NotValid("A division by zero.", "1/0")
+        return self.element(of) ** -1
+
+    def clear(self, element: Residue) -> Residue:
+        return element
+
+
 class Components(Evaluator):
     """Terms to arrays of ring elements, every leaf opaque: what a term says, not what is true of it."""
 
-    def __init__(self, ring: Ring, shapes: Shapes, times: Mapping[str, int] | None = None) -> None:
+    def __init__(self, ring: Numbers, shapes: Shapes, times: Mapping[str, int] | None = None) -> None:
         super().__init__(self.opaque, times)
         self.ring, self.shapes = ring, shapes
 
@@ -140,11 +252,11 @@ class Components(Evaluator):
     # --- numbers that are ring elements ---
 
     def number(self, value: Fraction) -> Any:
-        return int(value) if value.denominator == 1 else QQ(value.numerator, value.denominator)
+        return self.ring.constant(value)
 
     def atoms(self, key: Key, x: Array) -> Array:
         """For every entry of an array the generator keyed by it."""
-        return np.frompyfunc(lambda entry: self.ring.generator((*key, self.ring.ring(entry))), 1, 1)(x)
+        return np.frompyfunc(lambda entry: self.ring.generator((*key, self.ring.element(entry))), 1, 1)(x)
 
     def apply(self, name: str, x: Array) -> Array:
         return self.atoms(("apply", name), x)
@@ -156,14 +268,10 @@ class Components(Evaluator):
         return above * np.frompyfunc(self.ring.inverse, 1, 1)(below)
 
     def power(self, base: Array, exponent: Array) -> Array:
-        whole = self.ring.ring(np.asarray(exponent, dtype=object).item())
-        if whole.is_ground and QQ.denom(value := QQ.convert(whole.LC if whole else 0)) == 1:
-            raised = base if shape(base) else self.ring.ring(base)
-            return raised ** int(value) if value >= 0 else self.divide(1, raised ** -int(value))
-        return self.atoms(("power", whole), base)
+        return self.atoms(("power", *self.entries(exponent)), base)
 
     def larger(self, left: Array, right: Array) -> Array:
-        element = self.ring.ring
+        element = self.ring.element
         both = np.frompyfunc(lambda a, b: self.ring.generator(("larger", frozenset((element(a), element(b))))), 2, 1)
         return both(left, right)
 
@@ -172,8 +280,11 @@ class Components(Evaluator):
 
     def whole(self, key: Key, value: Array, extent: tuple[int, int]) -> Array:
         """Generators keyed by all entries of an array together."""
-        entries = tuple(self.ring.ring(entry) for entry in np.asarray(value, dtype=object).flat)
-        return self.generators((*key, entries), *extent)
+        return self.generators((*key, self.entries(value)), *extent)
+
+    def entries(self, value: Array) -> tuple[Any, ...]:
+        """All entries of an array, row by row."""
+        return tuple(self.ring.element(entry) for entry in np.asarray(value, dtype=object).flat)
 
     def over(self, node: Sum | Prod) -> list[Array]:
         """A sum or product over time is opaque: limits and body make it what it is, whatever its letter is called."""

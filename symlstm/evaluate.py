@@ -114,7 +114,8 @@ class Evaluator:
         return above / below
 
     def power(self, base: Array, exponent: Array) -> Array:
-        return base ** (float(exponent) if isinstance(exponent, int) and exponent < 0 else exponent)
+        """A power whose exponent is not a whole number written out."""
+        return base**exponent
 
     def larger(self, left: Array, right: Array) -> Array:
         return larger(left, right)
@@ -197,10 +198,19 @@ def _quotient(self: Evaluator, node: Div) -> Array:
 
 
 def _power(self: Evaluator, node: Pow) -> Array:
+    base, whole = self(node.base), _whole(node.exponent)
+    if whole is not None:
+        return base**whole if whole >= 0 else self.divide(self.number(Fraction(1)), base**-whole)
     exponent = self(node.exponent)
     if shape(exponent) not in ((), (1, 1)):
         raise NotValid("An exponent is a number.", plain(node))
-    return self.power(self(node.base), exponent)
+    return self.power(base, exponent)
+
+
+def _whole(exponent: Term) -> int | None:
+    """The whole number that is written as an exponent, if one is."""
+    number, sign = (exponent.arg, -1) if isinstance(exponent, Neg) else (exponent, 1)
+    return sign * int(number.value) if isinstance(number, Num) and number.value.denominator == 1 else None
 
 
 def _diagonal(self: Evaluator, node: Diag) -> Array:

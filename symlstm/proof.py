@@ -41,13 +41,14 @@ from symlstm.algebra import (
     transform,
     walk,
 )
-from symlstm.components import SIZES, Components, Full, Ring
+from symlstm.components import SIZES, Components, Full, Numbers, Point, Ring
 from symlstm.evaluate import Array, shape
 from symlstm.model import Cell
 from symlstm.scalars import Decision, slope_is_proved
 from symlstm.sequence import LOSS, LOSS_TERM, free_letters, reference_of
 
 FIRST, LAST = Time("", 1), Time("T", 0)
+EARLIEST = -5  # how many steps before and after t are looked at
 INNER = Sym("#P")  # stands for the rest of a product over time in an induction step
 
 
@@ -127,7 +128,7 @@ class _Step:
         self._count = 0
         leaves: dict[Term, Array] = {}
         for symbol in (*self.cell.parameter_terms, *self.cell.input_terms, *(state.prev for state in self.cell.state_terms)):
-            value = proof.leaf_generators(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
+            value = proof.value(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
             leaves[symbol] = self._define(symbol, value)
         evaluate = _Forward(proof, leaves)
         for line in self.cell.named:
@@ -140,22 +141,23 @@ class _Step:
         self._count += value.size
         duals = np.empty(value.shape, dtype=object)
         values = np.empty(value.shape, dtype=object)
-        symbols = self.proof.leaf_generators(symbol.at(self.at)) if symbol in self.cell.state_terms else None
+        named = symbol in self.cell.state_terms and self.proof.ring.symbolic
+        symbols = self.proof.leaf_generators(symbol.at(self.at)) if named else None
         for place in np.ndindex(*value.shape):
             entry = value[place] if isinstance(value[place], Dual) else Dual(value[place])
-            element = self.proof.ring.ring(entry.value)
+            element = self.proof.ring.element(entry.value)
             if symbols is not None:
                 self.proof.definitions[symbols[place]] = element
                 self.proof.defined[element] = symbols[place]
                 element = symbols[place]
             values[place] = element
-            duals[place] = Dual(element, {**entry.parts, int(self.seeds[symbol][place]): self.proof.ring.ring(1)})
+            duals[place] = Dual(element, {**entry.parts, int(self.seeds[symbol][place]): self.proof.ring.element(1)})
         self.values[symbol], self.duals[symbol] = values, duals
         return duals
 
     def jacobian(self, of: Sym, wrt: Sym) -> Array:
         """d of / d wrt within this step, entries in a row-by-row order: a row for each entry of `of`."""
-        zero = self.proof.ring.ring(0)
+        zero = self.proof.ring.element(0)
         rows = [[dual.parts.get(int(seed), zero) for seed in self.seeds[wrt].flat] for dual in self.duals[of].flat]
         return np.array(rows, dtype=object).reshape(len(rows), -1)
 
@@ -171,12 +173,13 @@ class Proof:
     (True, False)
     """
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-        self._reset(192)
+    def __init__(self, cell: Cell, numbers: Point | None = None) -> None:
+        self.cell, self._capacity = cell, 192
+        self._reset(numbers or Ring(self._capacity))
+        self._point = None if numbers else Proof(cell, Point())
 
-    def _reset(self, capacity: int) -> None:
-        self.capacity, self.ring = capacity, Ring(capacity)
+    def _reset(self, ring: Numbers) -> None:
+        self.ring = ring
         self.definitions: dict[PolyElement, PolyElement] = {}
         self.defined: dict[PolyElement, PolyElement] = {}
         self._steps: dict[Time, _Step] = {}
@@ -193,7 +196,7 @@ class Proof:
 
     def atom(self, name: str, argument: Any) -> PolyElement:
         """An activation's value as a symbol; an argument that is a state written out is that state."""
-        argument = self.ring.ring(argument)
+        argument = self.ring.element(argument)
         return self.ring.generator(("apply", name, self.defined.get(argument, argument)))
 
     def atom_slope(self, name: str, argument: Any) -> PolyElement:
@@ -204,7 +207,7 @@ class Proof:
             return Components.__call__(_Forward(self, value), row.slope_of)[0, 0]  # type: ignore[arg-type]
         if name == "exp":
             return self.atom(name, argument)
-        argument = self.ring.ring(argument)
+        argument = self.ring.element(argument)
         return self.ring.generator(("slope", name, self.defined.get(argument, argument)))
 
     # --- truths about steps ---
@@ -213,17 +216,25 @@ class Proof:
         """The step at a time, run once. Raises `NotValid` for one that no sequence has."""
         if not at.base and at.offset < 1:
             raise NotValid(f"There is no step {at}.", str(at), "a step from 1 to T")
+        if not EARLIEST <= at.offset <= -EARLIEST:
+            raise NotSupported(f"A step as far off as {at} is not looked at.", str(at))
         if at not in self._steps:
             self._steps[at] = _Step(self, at)
         return self._steps[at]
 
     def value(self, leaf: Sym) -> Array:
         """The components of a quantity; of a state and an input, its symbols."""
-        if leaf.time is None or leaf.name == LOSS_TERM or leaf.at(Time()) in (*self.cell.state_terms, *self.cell.input_terms):
+        if leaf.time is None or leaf.name == LOSS_TERM or leaf.at(Time()) in self.cell.input_terms:
             return self.leaf_generators(leaf)
         if leaf.at(None) in self.cell.parameter_terms:
             return self.leaf_generators(leaf.at(None))
+        if leaf.at(Time()) in self.cell.state_terms and (self.ring.symbolic or leaf.time.offset < self._first(leaf.time)):
+            return self.leaf_generators(leaf)
         return self.step(leaf.time).values[self._known(leaf)]
+
+    def _first(self, at: Time) -> int:
+        """At a point, the first step that is run; the states before it are the point's."""
+        return EARLIEST if at.base else 1
 
     def _known(self, leaf: Sym) -> Sym:
         """The quantity as the cell's equations of step t name it."""
@@ -237,7 +248,7 @@ class Proof:
         key = state.at(at), last
         if key not in self._arrivals:
             if at.base == "T" and at.offset >= 0:
-                found = self.leaf_generators(state.at(at)) * self.ring.ring(0)
+                found = self.leaf_generators(state.at(at)) * self.ring.element(0)
             elif at.offset >= last:
                 found = self.leaf_generators(Adj(state.at(at), arriving=True))
             else:
@@ -264,22 +275,23 @@ class Proof:
         output = self.cell.state_terms[0].at(at)
         symbols = self.leaf_generators(Partial(Sym(LOSS_TERM, at), output))
         outside = (not at.base and at.offset < 1) or (at.base == "T" and at.offset > 0)
-        return symbols * self.ring.ring(0) if outside else symbols
+        return symbols * self.ring.element(0) if outside else symbols
 
     def adjoint(self, of: Sym, last: int, *, arriving: bool = False) -> Array:
         """dL/dq by forward-mode derivatives; of a parameter with a time mark, of the copy that this step uses."""
         assert of.time is not None
         if arriving or (not of.time.base and of.time.offset == 0):
+            if of.at(Time()) not in self.cell.state_terms:
+                raise NotValid(f"{plain(of)} is not handed on from step to step.", plain(of), "a state")
             return self.arriving(of.at(Time()), of.time, last)
         return self._pulled(of.time, self._known(of), last)
 
     def jacobian(self, of: Sym, wrt: Sym) -> Array:
         """The total derivative of one quantity by another, over as many steps as lie between them."""
         assert of.time is not None and wrt.time is not None
-        if of.time.base != wrt.time.base:
-            raise NotSupported("A derivative over an open number of steps is proved as a product.", plain(Partial(of, wrt)))
+        self._closed(of, wrt)
         if wrt.time.offset > of.time.offset:
-            return np.full((self.value(of).size, self.value(wrt).size), self.ring.ring(0), dtype=object)
+            return np.full((self.value(of).size, self.value(wrt).size), self.ring.element(0), dtype=object)
         states = self.cell.state_terms
         is_handed = wrt.at(Time()) in states and not self._has(wrt.time)
         at = wrt.time if not is_handed else wrt.time + 1
@@ -293,27 +305,36 @@ class Proof:
             reach = {target: sum(here.jacobian(target, state.prev) @ reach[state] for state in states) for target in targets}
         return reach[self._known(of)]
 
+    def _closed(self, of: Sym, wrt: Sym) -> None:
+        if of.time is None or wrt.time is None or of.time.base != wrt.time.base:
+            raise NotSupported("A derivative over an open number of steps is proved as a product.", plain(Partial(of, wrt)))
+
     def _has(self, at: Time) -> bool:
         return bool(at.base) or at.offset >= 1
 
     def direct(self, of: Sym, wrt: Sym) -> Array:
         """Along the equation of `of` alone, everything else in it held fixed; over several steps, step after step."""
         assert of.time is not None and wrt.time is not None
-        if of.name == wrt.name and of.time.base == wrt.time.base and of.time.offset > wrt.time.offset + 1:
+        self._closed(of, wrt)
+        if of.name == wrt.name and of.time.offset > wrt.time.offset + 1:
             return self.direct(of, of.prev) @ self.direct(of.prev, wrt)
-        line = next(line for line in self.cell.declared if line.lhs == self._known(of))
+        line = next((line for line in self.cell.declared if line.lhs == self._known(of)), None)
+        if line is None:
+            raise NotSupported(f"No declared equation defines {plain(of)}.", plain(of))
         moved = shifted(line.rhs, of.time)
         symbols = self.value(wrt)
-        seeded = np.array([Dual(entry, {k: self.ring.ring(1)}) for k, entry in enumerate(symbols.flat)], dtype=object)
+        seeded = np.array([Dual(entry, {k: self.ring.element(1)}) for k, entry in enumerate(symbols.flat)], dtype=object)
         leaves = {part: self.value(part) for part in walk(moved) if isinstance(part, Sym)}
         result = _Forward(self, {**leaves, wrt: seeded.reshape(symbols.shape)})(moved)
         duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in result.flat]
-        return np.array([[dual.parts.get(k, self.ring.ring(0)) for k in range(symbols.size)] for dual in duals], dtype=object)
+        return np.array([[dual.parts.get(k, self.ring.element(0)) for k in range(symbols.size)] for dual in duals], dtype=object)
 
     # --- deciding ---
 
     def decide(self, line: Relation) -> Decision:
         """Whether every equality of a relation holds, exactly. What cannot be decided is said to be so."""
+        if self._point is not None and (refuted := self._point.decide(line)).decided and not refuted.ok:
+            return refuted
         return self.with_room(lambda: self._decide(line))
 
     def with_room(self, decide: Callable[[], Decision]) -> Decision:
@@ -322,7 +343,8 @@ class Proof:
             try:
                 return decide()
             except Full:
-                self._reset(2 * self.capacity)
+                self._capacity *= 2
+                self._reset(Ring(self._capacity))
             except NotSupported as error:
                 return Decision(False, f"not decided: {error.what}", decided=False)
             except SymlstmError as error:
@@ -334,7 +356,7 @@ class Proof:
         notes = []
         for left, _, right in line.links():
             if not (self._products(left, right) if _over_time(left, right) else self._equal(left, right)):
-                return Decision(False, f"{plain(left)} and {plain(right)} differ in the ring")
+                return Decision(False, f"{plain(left)} and {plain(right)} differ{'' if self.ring.symbolic else _AT_A_POINT}")
             notes.append(_note(left, right))
         return Decision(True, "; ".join(dict.fromkeys(notes)))
 
@@ -367,7 +389,7 @@ class Proof:
 
     def vanishes(self, element: Any) -> bool:
         """Whether an element is zero, as it stands or with the definitions of the states put in."""
-        element = self.ring.clear(self.ring.ring(element))
+        element = self.ring.clear(self.ring.element(element))
         return not element or not self.ring.clear(self.written_out(element))
 
     def written_out(self, element: PolyElement) -> PolyElement:
@@ -398,7 +420,11 @@ class Proof:
         latest_first = limits[product.lower, product.upper]
         body, rest = substitute_index(Sum(product.index, FIRST, LAST, product.body), "t"), substitute(right, {product: INNER})
         one_step, factor = self.values(Partial(state, state.prev, direct), body)
+        if len(shape(factor)) != 2 or shape(factor)[1] not in (1, shape(factor)[0]):
+            raise NotValid("A product over time has square factors, or columns for an elementwise one.", plain(product))
         remainder = self._opaque.generators(("rest",), *shape(factor))
+        if shape(factor)[1] > 1 and not any(entry for (j, k), entry in np.ndenumerate(factor) if j != k):
+            remainder = remainder * np.eye(shape(factor)[0], dtype=int)  # a product of diagonal matrices is diagonal
         join = np.multiply if shape(factor)[1] == 1 else np.matmul
         longer = join(factor, remainder) if latest_first else join(remainder, factor)
         (first,), (before,), (after,) = (self.values(rest, inner=inner) for inner in (factor, remainder, longer))
@@ -474,10 +500,32 @@ class Truth(Components):
         if of.name == LOSS_TERM and of.time is not None:
             output = self.proof.cell.state_terms[0].at(of.time)
             slope = self.proof.loss_slope(of.time)
-            return slope if wrt == output else (self.proof.jacobian(output, wrt).T @ slope).reshape(self.extent(wrt))
+            if wrt == output:
+                return slope
+            reach = self.proof.jacobian(output, wrt).T @ slope
+            return (reach * self.ring.element(0) if direct else reach).reshape(self.extent(wrt))
         if direct:
             return self.proof.direct(of, wrt)
         return self.proof.jacobian(of, wrt)
+
+    def over(self, node: Sum | Prod) -> list[Array]:
+        """A sum from about 1 to about T as one from 1 to T, and the terms that it has more or less."""
+        if not isinstance(node, Sum) or (node.lower.base, node.upper.base) != ("", LAST.base):
+            return super().over(node)
+        more = [Time("", k) for k in range(node.lower.offset, 1)] + [Time("T", k) for k in range(1, node.upper.offset + 1)]
+        less = [Time("", k) for k in range(1, node.lower.offset)] + [Time("T", k) for k in range(node.upper.offset + 1, 1)]
+        if not more and not less:
+            return super().over(node)
+        whole = super().over(Sum(node.index, FIRST, LAST, node.body))
+        return whole + [sign * self._at(node, at) for sign, times in ((1, more), (-1, less)) for at in times]
+
+    def _at(self, node: Sum, at: Time) -> Array:
+        """One term of a sum; it may look at later times than the rest of the relation does."""
+        def move(part: Term) -> Term:
+            inside = isinstance(part, Sym) and part.time is not None and part.time.base == node.index
+            return part.at(at + part.time.offset) if inside else part  # type: ignore[union-attr]
+        term = transform(node.body, move)
+        return Truth(self.proof, (term,))(term)
 
     def apply(self, name: str, x: Array) -> Array:
         return np.frompyfunc(lambda entry: self.proof.atom(name, entry), 1, 1)(x)
@@ -511,6 +559,7 @@ def _over_time(*nodes: Term) -> bool:
     return any(isinstance(part, Prod) for node in nodes for part in walk(node))
 
 
+_AT_A_POINT = " at a point modulo 2^61 - 1, so they are different polynomials"
 _SIZES = "n = {n}, m = {m}".format(**SIZES)
 
 

@@ -7,7 +7,7 @@ write and Python's names; two tables tidy both. The signs, the order and the str
 >>> print(rendered(reference.sigmoid))
 \sigma(x) = \frac{1}{1 + \exp(-x)}
 >>> print(rendered(reference.cell_update))
-c_t = f_t c_{t-1} + i_t g_t
+c_t = f_t \odot c_{t-1} + i_t \odot g_t
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from symlstm.algebra import NotSupported
 
 
 class Names(NamedTuple):
-    """How a function's result is written, and its arguments where they are not written as in Python."""
+    """How a function's result is written, its arguments where they are not written as in Python, and its product."""
 
     result: str
     arguments: Mapping[str, str] = MappingProxyType({})
+    product: str = " "
 
 
+ELEMENTWISE = r" \odot "  # the loops call these for each component
 NAMES: Mapping[str, Names] = MappingProxyType({
     "sigmoid": Names(r"\sigma(x)"),
     "sigmoid_slope": Names(r"\sigma'(x)"),
     "tanh_slope": Names(r"\tanh'(x)"),
     "pre_activation": Names("z"),
-    "cell_update": Names("c_t", {"f": "f_t", "c": "c_{t-1}", "i": "i_t", "g": "g_t"}),
-    "output": Names("h_t", {"o": "o_t", "c": "c_t"}),
+    "cell_update": Names("c_t", {"f": "f_t", "c": "c_{t-1}", "i": "i_t", "g": "g_t"}, ELEMENTWISE),
+    "output": Names("h_t", {"o": "o_t", "c": "c_t"}, ELEMENTWISE),
 })
 _TIDY: tuple[tuple[str, str], ...] = (  # in this order
     (r"\\mathrm\{sigmoid\}", r"\\sigma"),
@@ -42,9 +44,9 @@ _TIDY: tuple[tuple[str, str], ...] = (  # in this order
     (r"(\\(?!cdot)[a-z]+) \(", r"\1("),  # no space between a function and its bracket
     (r"(\\(?:tanh|exp)) ([A-Za-z])(?![A-Za-z])", r"\1(\2)"),  # and always a bracket
     (r"\((\\tanh)(\(\w\))\)\^\{(\d)\}", r"\1^\3\2"),  # tanh^2(x)
-    (r" \\cdot (?=\D)", " "),  # a sign only where a number follows
     (r" \((?=[^()]*\()((?:[^()]|\([^()]*\))*)\)", r" \\bigl(\1\\bigr)"),  # brackets around brackets are bigger
 )
+_PRODUCT = re.compile(r"(?<=[A-Za-z)}]) (?:\\cdot )?(?=[A-Za-z\\(])")  # before a number latexify's sign stays
 
 
 def rendered(function: Callable[..., Any]) -> str:
@@ -58,5 +60,6 @@ def rendered(function: Callable[..., Any]) -> str:
     text = get_latex(function).partition(" = ")[2]
     for pattern, better in _TIDY:
         text = re.sub(pattern, better, text)
+    text = _PRODUCT.sub(lambda _: names.product, text)
     text = re.sub(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", lambda found: names.arguments.get(found[0], found[0]), text)
     return f"{names.result} = {text}"

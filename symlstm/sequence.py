@@ -173,6 +173,9 @@ class Sequence:
     def _direct(self, of: Sym, wrt: Sym) -> Array:
         """Along the equation of `of` alone, everything else in it held fixed at every step between."""
         assert of.time is not None and wrt.time is not None
+        if of.name == LOSS_TERM:
+            whole = self._derivative(of, wrt)
+            return whole if wrt == self.cell.state_terms[0].at(of.time) else 0 * whole
         rhs = next((line.rhs for line in self.cell.declared if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
         if rhs is None:
             raise NotValid(f"No equation defines {plain(of)}.", plain(of))

@@ -5,12 +5,14 @@ x is one real number here; everything is elementwise, so it holds for each entry
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from symlstm import reference
 from symlstm.activations import ACTIVATIONS, X, Activation
 from symlstm.algebra import Apply, Limit, MatMul, Num, Pow, Prime, Relation, Term, equation, relation, term
 from symlstm.model import Cell
 from symlstm.prose import prose
+from symlstm.rendering import rendered
 from symlstm.steps import Block, Kind, Section, Step
 
 TOPIC, TITLE = "activations", "The activations and their slopes"
@@ -28,15 +30,21 @@ def section(cell: Cell) -> Section:  # noqa: ARG001  (one signature for every to
     ))
 
 
-def _step(name: str, kind: Kind, line: Relation, reason: str, *math: Term | Relation) -> Step:
-    return Step(TOPIC, name, kind, line, prose(reason, *math), shapes={})  # every letter is one number
+def _step(name: str, kind: Kind, line: Relation, reason: str, *math: Term | Relation, written: str | None = None) -> Step:
+    return Step(TOPIC, name, kind, line, prose(reason, *math), written=written, shapes={})  # every letter is one number
+
+
+def _as_code(name: str, kind: Kind, line: Relation, function: Callable[..., object]) -> Step:
+    return _step(f"{name}, as code", kind, line, "the reference, as code", written=rendered(function))
 
 
 def _sigma() -> Iterator[Block]:
     row = ACTIVATIONS["sigma"]
     yield prose("The logistic function.")
     yield _step("sigma", "definition", equation(S, row.formula), "definition")
+    yield _as_code("sigma", "definition", equation(S, row.formula), reference.sigmoid)
     yield _step("slope of sigma", "identity", equation(DS, row.slope_at, MatMul((S, 1 - S))), "quotient rule")
+    yield _as_code("slope of sigma", "identity", equation(DS, MatMul((S, 1 - S))), reference.sigmoid_slope)
     yield _step("completing the square", "identity", equation(QUARTER - DS, Pow(S - HALF, term(2))), "completing the square")
     yield _step("bound of the slope of sigma", "bound", relation(0, "<", DS, "<=", QUARTER), "a square is never negative")
     yield _step("where the bound is attained", "identity", equation(Prime("sigma", term(0)), QUARTER), "{} there", equation(Apply("sigma", term(0)), HALF))
@@ -49,6 +57,7 @@ def _tanh() -> Iterator[Block]:
     yield prose("The hyperbolic tangent.")
     yield _step("tanh", "definition", equation(TANH, row.formula), "definition")
     yield _step("slope of tanh", "identity", equation(DTANH, row.slope_at, 1 - Pow(TANH, term(2))), "quotient rule")
+    yield _as_code("slope of tanh", "identity", equation(DTANH, 1 - Pow(TANH, term(2))), reference.tanh_slope)
     yield _step("bound of the slope of tanh", "bound", relation(0, "<", DTANH, "<=", 1), "{} is taken off", Pow(TANH, term(2)))
     yield _step("where the bound is attained", "identity", equation(Prime("tanh", term(0)), term(1)), "{} there", equation(Apply("tanh", term(0)), term(0)))
     yield _step("only there", "bound", relation(DTANH, "<", 1, condition=relation(X, "!=", 0)), "{} grows strictly", TANH)

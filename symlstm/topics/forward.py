@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from symlstm import reference
 from symlstm.activations import activation
-from symlstm.algebra import Apply, Hadamard, Relation, Sym, walk
+from symlstm.algebra import Apply, Hadamard, Relation, Sym, equation, quantities, walk
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
+from symlstm.rendering import rendered
 from symlstm.steps import Section, Step
 
 TOPIC, TITLE = "forward", "One step forward"
+
+h, c, i, f, o, g = quantities("h c i f o g")
+CODE = {equation(c, f * c.prev + i * g): reference.cell_update, equation(h, o * Apply("tanh", c)): reference.output}
 
 
 def section(cell: Cell) -> Section:
@@ -17,7 +22,9 @@ def section(cell: Cell) -> Section:
         "Every pre-activation has a name.")
     steps = (Step(TOPIC, f"definition of {line.lhs.name}", "definition", line, _reason(cell, line))  # type: ignore[union-attr]
              for line in cell.named)
-    return Section(TOPIC, TITLE, (head, *steps))
+    code = (Step(TOPIC, f"{line.lhs.name}, as code", "definition", line, prose("the reference, as code"),  # type: ignore[union-attr]
+                 written=rendered(CODE[line])) for line in cell.named if line in CODE)
+    return Section(TOPIC, TITLE, (head, *steps, *code))
 
 
 def _reason(cell: Cell, line: Relation) -> Prose:
