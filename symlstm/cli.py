@@ -62,6 +62,7 @@ def derive(
     topic: Annotated[str | None, typer.Option(help="One topic: shapes, forward, activations, gradients, bptt, flow or worked. "
                                                    "Default: all but worked.")] = None,
     values: Annotated[Path | None, typer.Option(help="For the topic worked: a JSON file with the arrays by name.")] = None,
+    steps: Annotated[int | None, typer.Option(help="For the topic bptt: write the recurrences out for so many of the last steps.")] = None,
     form: Annotated[Format | None, typer.Option("--format", help="tex, md or html. Default: by the ending of FILE, else tex.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")] = None,
 ) -> None:
@@ -69,7 +70,7 @@ def derive(
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence import verify as verify_derivation
 
-    made = derive_cell(cell, topic, values)
+    made = derive_cell(cell, topic, values, steps)
     form = form or _format_of(output)
     report = verify_derivation(made)
     text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from symlstm.algebra import NotValid
 from symlstm.model import Cell
 from symlstm.steps import Block, Section, Step
-from symlstm.topics import WORKED, sections
+from symlstm.topics import WORKED, bptt, sections
 
 if TYPE_CHECKING:
     from symlstm.evidence import Report
 
+LONGEST = 1000  # steps written out
 Values = Mapping[str, Any] | str | os.PathLike[str]
 
 
@@ -63,16 +64,19 @@ class Derivation:
         return document.html(self.cell, self.sections, report)
 
     def _repr_markdown_(self) -> str:
-        return self.markdown()
+        from symlstm import document
+
+        return document.markdown(self.cell, self.sections, marks=document.NOTEBOOK)
 
     def _repr_latex_(self) -> str:
         return "$$\\begin{aligned}\n" + " \\\\\n".join(step.latex() for step in self.steps) + "\n\\end{aligned}$$"
 
 
-def derive(cell: Cell | str, topic: str | None = None, values: Values | None = None) -> Derivation:
+def derive(cell: Cell | str, topic: str | None = None, values: Values | None = None, steps: int | None = None) -> Derivation:
     """Derive one topic of a cell, or all of them.
 
-    `values`, for the topic `worked`, gives the arrays by name, as a mapping or as the path of a JSON file.
+    `values`, for the topic `worked`, gives the arrays by name, as a mapping or as the path of a JSON file. `steps`, for the
+    topic `bptt`, writes the recurrences out for so many of the last steps.
     Raises `NotValid` for a topic or cell that does not exist, and for values that do not fit the cell.
     """
     from symlstm import zoo
@@ -85,11 +89,21 @@ def derive(cell: Cell | str, topic: str | None = None, values: Values | None = N
         if values is None:
             raise NotValid("The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", worked.EXPECTED)
         found: tuple[Section, ...] = (worked.section(cell, worked.load(values)),)
+    elif steps is not None:
+        found = (_unrolled(cell, topic, steps),)
     elif values is not None:
         raise NotValid("Values are for the topic 'worked' only.", f"topic {topic!r}", "topic='worked', or no values")
     else:
         found = sections(cell, topic)
     return Derivation(cell, tuple(_with_shapes(section, cell) for section in found))
+
+
+def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
+    if topic != bptt.TOPIC:
+        raise NotValid("A number of steps is for the topic 'bptt' only.", f"topic {topic!r}", "topic='bptt', or no number of steps")
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= LONGEST:
+        raise NotValid(f"The number of steps is a whole number from 1 to {LONGEST}.", f"steps = {steps!r}", "for example 3")
+    return bptt.unrolled(cell, steps)
 
 
 def _with_shapes(section: Section, cell: Cell) -> Section:

@@ -144,7 +144,8 @@ def _align(found: Alignment) -> str:
         size = next(size for scale, size in SMALLER if scale <= found.scale)
         before, after = (f"{{{size}\\setlength{{\\arraycolsep}}{{2.5pt}}\n", "}") if size else ("", "")
         below = "".join(f"\n\\below{{{reason}}}" for reason in reasons if reason)
-        return f"{before}\\begin{{align}}\n{lines[0]}\n\\end{{align}}{after}{below}"
+        together = " \\\\\n".join(lines)
+        return f"{before}\\begin{{align}}\n{together}\n\\end{{align}}{after}{below}"
     lines = [rf"{text} \reason{{{reason}}}" if reason else text for text, reason in zip(lines, reasons, strict=True)]
     width = f"\\setlength{{\\reasonwidth}}{{{ceil(found.reasons) + 2}pt}}"
     return f"{width}\n\\begin{{align}}\n" + " \\\\\n".join(lines) + "\n\\end{align}"

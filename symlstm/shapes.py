@@ -385,11 +385,10 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         feeds = [node for line in self._equations for node in _products(line) if self._inputs and self._inputs[0] in node.args]
         if not readers or not feeds:
             return Prose(())
-        longer = Blocks(((state.prev,), (self._inputs[0],)))
         total = length_term(_plus(self.lengths[state.name][0], self.lengths[self._inputs[0].name][0]))
-        return prose("Each step reads {} of length {}, which is longer, but {} does not grow: the length of a matrix product is "
+        return prose("Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a matrix product is "
                      "the number of rows of the matrix, and {} and {} have {} rows whatever the length of what they read. ",
-                     longer, total, state, readers[0], feeds[0], length_term(self.lengths[state.name][0]))
+                     state.prev, self._inputs[0], total, state, readers[0], feeds[0], length_term(self.lengths[state.name][0]))
 
     def _mark(self, name: str) -> Sym:
         """The quantity as the equations write it: with its time mark, if it has one."""

@@ -203,3 +203,9 @@ def test_the_estimated_widths_are_near_the_real_ones(tmp_path: Path) -> None:
     guessed = [*map(width, formulas), *map(text_width, reasons)]
     for text, guess, size in zip([*formulas, *reasons], guessed, real, strict=True):
         assert 0.99 * size <= guess <= 1.25 * size + 4, text
+
+
+def test_lines_without_a_reason_all_stand_on_the_page() -> None:
+    steps = tuple(step(equation(quantity(name), k), prose("")) for k, name in enumerate("abc"))
+    page = document.latex(zoo.LSTM, (Section("hard", "Lines", steps),))
+    assert all(f"{name}_t &= {k}" in page for k, name in enumerate("abc"))

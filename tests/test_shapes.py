@@ -34,7 +34,7 @@ def test_parameter_shapes_and_random_parameters() -> None:
 def test_the_reasons_say_what_forces_the_size() -> None:
     why = sl.cell("lstm").shapes.why
     assert "Hadamard product keeps its length" in why("c") and "h[t] = o[t] * tanh(c[t])" in why("c")
-    assert "does not grow" in why("h") and "n + m" in why("h") and "[h[t-1]; x[t]]" in why("h")
+    assert "does not grow" in why("h") and "n + m" in why("h") and "h[t-1] stacked on x[t]" in why("h")
     assert "R^(n x m)" in why("W_f") and "W_f @ x[t]" in why("W_f")
     assert "R^(n x n)" in why("U_f") and "as many columns" in why("U_f")
 

@@ -86,7 +86,7 @@ def test_decimals_of_a_file_are_exact(tmp_path: Path) -> None:
     ({"x": ["a", 1, 2]}, ("x", "'a'")),
     ({"x": [float("inf"), 1, 2]}, ("x", "finite")),
     ({"x": [[1, 2], [3]]}, ("x", "rows differ in length")),
-    ({"digits": 0}, ("digits", "1 to 12")),
+    ({"digits": 0}, ("digits", "1 to 8")),
     ({"[W_i, U_i]": [[1, 2], [3, 4]]}, ("[W_i, U_i]", "2 x 2", "3 + 2")),
     ({"[W_i, Q]": [[1, 2], [3, 4]]}, ("Q",)),
 ])

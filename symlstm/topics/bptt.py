@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sum, Sym, Term, Time, equation, map_relation, quantity, shift, term, transform
+from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sum, Sym, Term, Time, equation, map_relation, quantity, shift, term, transform, walk
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Sweep, sweep
-from symlstm.steps import Section, Step
+from symlstm.steps import Block, Section, Step
 from symlstm.topics.gradients import reason
 
 TOPIC, TITLE = "bptt", "Backpropagation through time"
@@ -33,6 +33,30 @@ def section(cell: Cell) -> Section:
         joined("What is left at the start are the adjoints of the initial states, ",
                listed(Adj(state.at(START)) for state in cell.state_terms), "."), *_start(swept),
     ))
+
+
+def unrolled(cell: Cell, steps: int) -> Section:
+    """The recurrences written out for the last steps of a sequence, T, T-1, ..., each in terms of the one after.
+
+    Nothing is substituted, so the number of lines and the work grow in proportion to `steps`.
+    """
+    lines = [step for step in section(cell).steps if isinstance(step.relation.lhs, Adj) and step.relation.lhs.of.time == NOW]
+    blocks: list[Block] = [prose("The last {} steps, from the end. Of step {} there is nothing.", term(steps), Sym("T") + 1)]
+    for back in range(steps):
+        blocks += [_placed(step, LAST + -back) for step in lines]
+    return Section(TOPIC, TITLE, tuple(blocks))
+
+
+def _placed(step: Step, at: Time) -> Step:
+    """A recurrence at one of the last steps; at the last one the parts that arrive from the step after are left out."""
+    def move(part: Term) -> Term:
+        return part.at(at + part.time.offset) if isinstance(part, Sym) and part.time is not None else part
+    line = map_relation(step.relation, lambda side: transform(side, move))
+    beyond = [part for part in _summands(line.rhs) if any(isinstance(each, Adj) and each.of.time == LAST + 1 for each in walk(part))]
+    if beyond:
+        kept = tuple(part for part in _summands(line.rhs) if part not in beyond)
+        line = equation(line.lhs, Add(kept) if len(kept) > 1 else kept[0] if kept else term(0))
+    return Step(TOPIC, f"{step.name}, step {at}", "identity", line, prose("the recurrence at step {}", Sym("T") if at == LAST else Sym("T") - (-at.offset)))
 
 
 def _recurrences(swept: Sweep) -> Iterator[Step]:

@@ -30,7 +30,7 @@ from symlstm.reverse import sweep
 from symlstm.steps import Block, Section, Step
 
 TOPIC, TITLE = "worked", "A worked step"
-PRECISION, DIGITS, GUARD, LARGEST = 60, 4, 12, 8
+PRECISION, DIGITS, MOST_DIGITS, GUARD, LARGEST = 60, 4, 8, 12, 8
 EXPECTED = ('a JSON object such as {"x": [1, 2], "h_prev": [0.5], "c_prev": [1], "W_i": [[1, 2]], ..., "delta_h": [1], '
             '"delta_c": [0], "digits": 4}')
 
@@ -185,8 +185,8 @@ def read(cell: Cell, values: Mapping[str, Any]) -> Values:
     Raises `NotValid` for a name the cell does not have, and for an array of another size than the equations say.
     """
     digits = values.get("digits", DIGITS)
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 12:
-        raise NotValid("The number of digits is a whole number from 1 to 12.", f"digits = {digits!r}", f"for example {DIGITS}")
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
+        raise NotValid(f"The number of digits is a whole number from 1 to {MOST_DIGITS}.", f"digits = {digits!r}", f"for example {DIGITS}")
     arrays = _split(cell, {name: value for name, value in values.items() if name != "digits"})
     known = leaves(cell)
     for name in arrays:
@@ -216,7 +216,7 @@ def section(cell: Cell, values: Mapping[str, Any]) -> Section:
     blocks: list[Block] = [prose(
         f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, or to as many as it "
         "takes for the printed numbers to give the printed result; they are computed with 50 digits and rounded only to be printed.")]
-    blocks += [prose("Given:"), *(Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose("given"))
+    blocks += [prose("Given:"), *(Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose(""))
                                   for leaf in given)]
     forward = list(_lines(data, cell.named))
     blocks += [prose("Forward:"), *forward] if forward else []
