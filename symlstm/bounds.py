@@ -42,6 +42,7 @@ from symlstm.algebra import (
     term,
     walk,
 )
+from symlstm.components import Ring
 from symlstm.evaluate import Array
 from symlstm.model import Cell
 from symlstm.proof import Proof
@@ -196,6 +197,7 @@ def _within(proof: Proof, entry: Any, limit: Fraction, strict: bool) -> bool:
     value = FIELD(entry.LC if entry else 0)
     if used:
         (index,) = used
+        assert isinstance(proof.ring, Ring)
         key = proof.ring.key(entry.ring.gens[index])
         if key[0] != "apply":
             return False

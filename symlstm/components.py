@@ -351,7 +351,8 @@ def _equal(ring: Ring, left: Term, right: Term, shapes: Shapes) -> bool:
 
 
 def _decimals(node: Term) -> list[tuple[Fraction, int]]:
-    return sorted((part.value, part.places) for part in walk(node) if isinstance(part, Num) and part.places is not None)
+    """The decimals that are printed, without their signs: those are part of the value."""
+    return sorted((abs(part.value), part.places) for part in walk(node) if isinstance(part, Num) and part.places is not None)
 
 
 def same_relation(left: Relation, right: Relation, shapes: Shapes) -> bool:

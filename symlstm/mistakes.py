@@ -5,11 +5,14 @@ the evidence must refuse; backwards it repairs, since the opposite of each mista
 product and a product for a sum, a factor too few and one too many). The kinds are numbered as they are most often met.
 
 >>> from symlstm import zoo
->>> from symlstm.algebra import Adj, equation, quantities
->>> z, g, i, c = quantities("z_g g i c")
->>> for edit, rhs in edits(equation(Adj(g), Adj(c) * i), zoo.LSTM): print(f"{edit.words}: {rhs}")  # doctest: +ELLIPSIS
-another symbol of its kind: delta c[t] * f[t]
-...
+>>> from symlstm.algebra import Adj, equation, quantity
+>>> z, h = quantity("z"), quantity("h")
+>>> for edit, rhs in edits(equation(Adj(z), Adj(h) * (1 - h ** 2)), zoo.RNN):
+...     if edit.kind in (3, 4): print(f"{edit.words}: {rhs}")
+the activation's derivative taken at the activation: delta h[t] * (1 - tanh(h[t])^2)
+an activation or a square is left out: delta h[t] * (1 - h[t])
+a factor is missing: 1 - h[t]^2
+a factor is missing: delta h[t]
 """
 
 from __future__ import annotations
@@ -89,12 +92,9 @@ def _without(kind: type[Add | Hadamard | MatMul]) -> Local:
     def make(node: Term, cell: Cell) -> Iterator[Term]:
         if isinstance(node, kind) and len(node.args) > 1:
             for k in range(len(node.args)):
-                yield _joined(kind, (*node.args[:k], *node.args[k + 1:]))
+                rest = [*node.args[:k], *node.args[k + 1:]]
+                yield kind(tuple(rest)) if len(rest) > 1 else rest[0]
     return make
-
-
-def _joined(kind: type[Add | Hadamard | MatMul], args: tuple[Term, ...]) -> Term:
-    return kind(args) if len(args) > 1 else args[0]
 
 
 def _one_term_of_the_sum(node: Term, cell: Cell) -> Iterator[Term]:
@@ -201,7 +201,7 @@ def _not_squashed(node: Term, cell: Cell) -> Iterator[Term]:
         yield node.base
 
 
-def _other_side_of_the_activation(node: Term, cell: Cell) -> Iterator[Term]:
+def _other_side(node: Term, cell: Cell) -> Iterator[Term]:
     inside = _arguments(cell)
     other = {**inside, **{argument: name for name, argument in inside.items()}}
     if isinstance(node, Adj) and node.of.name in other:
@@ -263,8 +263,9 @@ def _other_product(node: Term, cell: Cell) -> Iterator[Term]:
 def _order(node: Term, cell: Cell) -> Iterator[Term]:
     if isinstance(node, MatMul):
         yield MatMul(tuple(reversed(node.args)))
+        flipped = tuple(part.arg if isinstance(part, Transpose) else Transpose(part) for part in reversed(node.args))
         if any(isinstance(factor, Transpose) for factor in node.args):
-            yield MatMul(tuple(part.arg if isinstance(part, Transpose) else Transpose(part) for part in reversed(node.args)))
+            yield MatMul(flipped)
     if isinstance(node, Prod):
         yield replace(node, lower=node.upper, upper=node.lower)
 
@@ -323,7 +324,7 @@ EDITS: tuple[Edit, ...] = (
     Edit("other product", 7, "the elementwise product for the matrix product, or the other way round", _other_product),
     Edit("order", 7, "the factors in another order", _order),
     Edit("diagonal", 7, "a vector in place of its diagonal matrix", _without_diagonal),
-    Edit("activation side", 8, "before the activation in place of after it, or the other way round", _other_side_of_the_activation),
+    Edit("activation side", 8, "before the activation in place of after it, or the other way round", _other_side),
     Edit("direct", 9, "the direct derivative in place of the total one, or the other way round", _direct),
     Edit("sign", 10, "the other sign", _sign),
     Edit("swapped factors", 2, "two summands have exchanged a factor", _swapped_factors),

@@ -36,7 +36,9 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     Time,
+    children,
     plain,
+    rebuild,
     substitute,
     transform,
     walk,
@@ -368,18 +370,18 @@ class Proof:
         return self.equal_values(*self.values(one, other))
 
     def _summed(self, node: Term) -> Term:
-        """The loss and its derivative by a shared parameter, as sums over time of what each step contributes."""
+        """A term with the loss, and its derivative by a shared parameter, as sums over time of what each step contributes."""
         if node == Sym(LOSS):
             return Sum("t", FIRST, LAST, Sym(LOSS_TERM, Time()))
         if isinstance(node, Partial) and node.of == Sym(LOSS) and node.wrt in self.cell.parameter_terms:
             assert isinstance(node.wrt, Sym)
             return Sum("t", FIRST, LAST, Adj(node.wrt.at(Time())))
-        return node
+        return node if isinstance(node, (Partial, Adj)) else rebuild(node, tuple(map(self._summed, children(node))))
 
     def values(self, *nodes: Term, inner: Array | None = None) -> tuple[Array, ...]:
         """The components of terms, with every adjoint and derivative in them replaced by the truth about it."""
         truth = Truth(self, nodes, inner)
-        return tuple(truth(transform(node, self._summed)) for node in nodes)
+        return tuple(truth(self._summed(node)) for node in nodes)
 
     def equal_values(self, one: Array, other: Array) -> bool:
         """Whether two arrays are equal, states written out if need be."""
@@ -568,7 +570,8 @@ def _note(*nodes: Term) -> str:
     parts = [part for node in nodes for part in walk(node)]
     derivative = any(isinstance(part, (Adj, Partial)) for part in parts)
     later = any(isinstance(part, Sym) and part.time and part.time.base == "t" and part.time.offset > 0 for part in parts)
-    sides = "the components are those of forward-mode derivatives of one step" if derivative else "both sides are the same components"
+    forward = "the components are those of forward-mode derivatives of one step"
+    sides = forward if derivative else "both sides are the same components"
     told = [f"{sides}, in the polynomial ring at {_SIZES}"]
     if any(isinstance(part, Prod) for part in parts):
         told.append(", from k+1 up to t by induction")

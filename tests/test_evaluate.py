@@ -1,0 +1,168 @@
+"""Values and measured derivatives: against NumPy, against the reference, and against a difference quotient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symlstm import zoo
+from symlstm.algebra import (
+    Adj,
+    Apply,
+    Blocks,
+    Diag,
+    Div,
+    Hadamard,
+    Max,
+    Norm,
+    NotValid,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Relation,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    equation,
+    quantities,
+    quantity,
+    symbols,
+    term,
+)
+from symlstm.evaluate import Evaluator, apply, slope
+from symlstm.model import Cell
+from symlstm.sequence import Outside, Sequence
+
+A, B, u, v, s = symbols("A B u v s")
+ARRAYS: dict[Term, Any] = {}
+_draw = np.random.default_rng(0)
+for _leaf, _shape in ((A, (3, 2)), (B, (2, 3)), (u, (3, 1)), (v, (2, 1)), (s, (1, 1))):
+    ARRAYS[_leaf] = _draw.standard_normal(_shape)
+a, b, p, q, k = (ARRAYS[leaf] for leaf in (A, B, u, v, s))
+H, C, X, Z = quantities("h c x z")
+
+CASES: tuple[tuple[Term, Any], ...] = (
+    (A @ B @ u, a @ b @ p),
+    (s @ u, k * p),
+    (u.T @ u @ v, (p.T @ p) * q),
+    (1 - u, 1 - p),
+    (-u * u / (2 + u**2), -p * p / (2 + p**2)),
+    (Div(u, s), p / k),
+    (A.T * B, a.T * b),
+    (Diag(u) @ A, np.diagflat(p) @ a),
+    (Pow(u * u, Num(term(1).value / 2)), np.abs(p)),  # type: ignore[attr-defined]
+    (Pow(u, term(-2)), p**-2.0),
+    (Blocks(((A, A), (B.T, B.T))), np.block([[a, a], [b.T, b.T]])),
+    (Blocks(((term(1), term(2)),)), np.array([[1, 2]])),
+    (Max((term(0), u)), np.maximum(0, p)),
+    (Norm(A), [[np.linalg.norm(a, 2)]]),
+    (Apply("sigma", u), 1 / (1 + np.exp(-p))),
+    (Prime("tanh", u), 1 - np.tanh(p) ** 2),
+    (Sum("t", Time("", 1), Time("", 3), Sym("t") @ u), 6 * p),
+    (Prod("t", Time("", 3), Time("", 2), Sym("t") @ Diag(u)), 6 * np.diagflat(p) ** 2),
+)
+
+
+@pytest.mark.parametrize(("node", "value"), CASES, ids=[str(node) for node, _ in CASES])
+def test_a_term_has_numpys_value(node: Term, value: Any) -> None:
+    np.testing.assert_allclose(Evaluator(ARRAYS.__getitem__)(node), value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("node", [u + v, u * u.T, A @ A, u + A, Diag(A), Hadamard((u, s)), Pow(u, u), Blocks(((A, B),))], ids=str)
+def test_shapes_that_do_not_fit_are_refused_and_nothing_is_broadcast(node: Term) -> None:
+    with pytest.raises(NotValid):
+        Evaluator(ARRAYS.__getitem__)(node)
+
+
+def test_products_run_in_either_direction() -> None:
+    matrices = {Sym("J", Time("", t)): _draw.standard_normal((2, 2)) for t in range(1, 4)}
+    body = Sym("J", Time("t"))
+    value = Evaluator(matrices.__getitem__)
+    one, two, three = matrices.values()
+    np.testing.assert_allclose(value(Prod("t", Time("", 1), Time("", 3), body)), one @ two @ three)
+    np.testing.assert_allclose(value(Prod("t", Time("", 3), Time("", 1), body)), three @ two @ one)
+
+
+@given(st.floats(-20, 20), st.sampled_from(["sigma", "tanh", "exp", "relu"]))
+@settings(max_examples=50, deadline=None)
+def test_slopes_by_complex_step_are_difference_quotients(x: float, name: str) -> None:
+    if name == "relu" and abs(x) < 1e-3:
+        return
+    quotient = (apply(name, x + 1e-6) - apply(name, x - 1e-6)) / 2e-6
+    assert slope(name, x) == pytest.approx(float(quotient), rel=1e-6, abs=1e-9)
+
+
+def test_no_slope_is_claimed_at_a_kink() -> None:
+    with pytest.raises(NotValid, match="no slope"):
+        slope("relu", 0.0)
+
+
+@pytest.mark.parametrize("cell", [zoo.LSTM, zoo.RNN], ids=lambda cell: cell.name)
+def test_the_interpreter_is_the_reference_at_every_quantity_and_derivative(cell: Cell) -> None:
+    by_reference = Sequence(cell)
+    by_interpreter = Sequence(cell, run=by_reference._by_interpreter)
+    names = [line.lhs for line in cell.named]
+    for t in range(1, 6):
+        one, other = by_reference.evaluator({"t": t}), by_interpreter.evaluator({"t": t})
+        for node in (*names, *map(Adj, names), *(Adj(symbol.at(Time())) for symbol in cell.parameter_terms)):  # type: ignore[arg-type]
+            np.testing.assert_allclose(one(node), other(node), rtol=1e-13, atol=1e-16)
+
+
+def test_measured_adjoints_are_difference_quotients_of_the_loss() -> None:
+    """By the bias, from two runs beside the first one: total over time, and the sum of the copies' adjoints."""
+    run, step = Sequence(zoo.LSTM), 1e-6
+    measured = run.evaluator({})(Partial(Sym("L"), Sym("b_f")))
+    for j in range(3):
+        losses = []
+        for sign in (1, -1):
+            params = {name: value.copy() for name, value in run.params.items()}
+            params["b_f"][j] += sign * step
+            losses.append(float(Sequence(zoo.LSTM, params=params).evaluator({})(Sym("L")).item()))
+        assert measured[j, 0] == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-6)
+    copies = Sum("t", Time("", 1), Time("T"), Adj(quantity("b_f")))
+    np.testing.assert_allclose(run.evaluator({})(copies), measured, rtol=1e-13)
+
+
+def test_the_whole_adjoint_is_the_part_that_arrives_and_the_loss_of_this_step() -> None:
+    run = Sequence(zoo.RNN)
+    line = equation(Adj(H), Adj(H, arriving=True) + Partial(quantity("ell"), H))
+    assert [times["t"] for times, (left, right) in run.points(line) if np.allclose(left, right, rtol=1e-13)] == [1, 2, 3, 4, 5]
+
+
+def test_nothing_arrives_at_the_last_step_and_adjoints_after_it_are_zero() -> None:
+    run = Sequence(zoo.LSTM)
+    last = run.evaluator({"t": 5})
+    assert not last(Adj(C, arriving=True)).any() and not last(Adj(C.next)).any() and last(Adj(C)).any()
+
+
+def test_direct_and_total_derivatives_differ() -> None:
+    run = Sequence(zoo.LSTM)
+    at = run.evaluator({"t": 4, "k": 1})
+    np.testing.assert_allclose(at(Partial(C, C.prev, direct=True)), at(Diag(quantity("f"))), rtol=1e-14)
+    assert not np.allclose(at(Partial(C, C.prev)), at(Partial(C, C.prev, direct=True)))
+    product = at(Prod("s", Time("t"), Time("k", 1), Diag(Sym("f", Time("s")))))
+    np.testing.assert_allclose(at(Partial(C, C.at(Time("k")), direct=True)), product, rtol=1e-13)
+
+
+def test_a_jacobian_over_several_steps_is_the_chain_rule() -> None:
+    at = Sequence(zoo.RNN).evaluator({"t": 4})
+    two = at(Partial(H, H.prev)) @ at(Partial(H.prev, H.prev.prev))
+    np.testing.assert_allclose(at(Partial(H, H.prev.prev)), two, rtol=1e-12)
+
+
+def test_what_does_not_exist_is_said_so() -> None:
+    run = Sequence(zoo.RNN)
+    with pytest.raises(Outside):
+        run.evaluator({"t": 0})(Z)
+    with pytest.raises(NotValid, match="no quantity"):
+        run.evaluator({"t": 1})(Adj(quantity("f")))
+    assert not list(run.points(equation(Z, Z.at(Time("", 9)))))
+    condition = Relation((Sym("t"), Sym("k")), (">",))
+    assert len(list(run.points(Relation((H, H.at(Time("k"))), ("=",), condition)))) == 15
