@@ -21,7 +21,8 @@ class Activation:
     """An elementwise function of one real variable.
 
     `values` and `slopes` are the exact ranges of the function and of its derivative. `numpy` and `numpy_slope` are
-    expressions in `x` and `y` that stay accurate and silent for every finite x. `kink` is where no slope is claimed.
+    expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow where its infinity is
+    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. `kink` is where no slope is claimed.
     """
 
     name: str
@@ -58,7 +59,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         name="sigma", latex=r"\sigma",
         formula=1 / (1 + _E), slope_of=Y * (1 - Y), slope_at=_E / Pow(1 + _E, term(2)),
         values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
-        numpy="1 / (1 + exp(minimum(-x, LARGEST)))", numpy_slope="y * (1 - y)",
+        numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)",
         source="logistic function; Hochreiter & Schmidhuber (1997), A.1",
     ),
     Activation(

@@ -198,7 +198,8 @@ def _diagonal(node: algebra.Diag, shapes: Shapes) -> Any:
 
 
 def _limit(node: algebra.Limit, shapes: Shapes) -> Any:
-    return sympy.Limit(to_sympy(node.body, shapes), to_sympy(node.variable, shapes), node.sign * sympy.oo, "-" if node.sign > 0 else "+")
+    body, variable = to_sympy(node.body, shapes), to_sympy(node.variable, shapes)
+    return sympy.Limit(body, variable, node.sign * sympy.oo, "-" if node.sign > 0 else "+")
 
 
 def _interval(node: algebra.Interval, shapes: Shapes) -> Any:

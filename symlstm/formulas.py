@@ -23,7 +23,7 @@ from symlstm.expressions import to_sympy
 from symlstm.generator.rows import Code, activated, sloped
 from symlstm.steps import Step
 
-SIGMA = sympy.Function("sigma", real=True)
+SIGMA, SECH = sympy.Function("sigma", real=True), sympy.Function("sech_", real=True)
 
 
 class Formula:
@@ -37,10 +37,11 @@ class Formula:
         self.names = tuple(str(arg) for arg in args)
         self._sizes = sorted(_sizes(expression, args), key=str)
         try:
-            self._run: Any = sympy.lambdify([*args, *self._sizes], stable(expression), modules=[_functions(), "numpy"],
-                                            printer=_Printer(_PLAIN_NAMES), cse=self._shared)
+            options: dict[str, Any] = {"printer": _Printer(_PLAIN_NAMES), "cse": self._shared}
+            self._run: Any = sympy.lambdify([*args, *self._sizes], stable(expression), [_functions(), "numpy"], **options)
         except NotImplementedError as error:
-            raise NotSupported("There is no NumPy form of this expression.", str(expression), str(error).partition("\n")[0]) from None
+            what = str(error).partition("\n")[0]
+            raise NotSupported("There is no NumPy form of this expression.", str(expression), what) from None
         self.source = inspect.getsource(self._run)
         shapes = ", ".join(f"{arg} ({_shape(arg)})" if _is_matrix(arg) else str(arg) for arg in args)
         self.__doc__ = f"{expression}\n\nArguments, in this order: {shapes or 'none'}."
@@ -80,18 +81,18 @@ class Formula:
         """The sizes that the arrays have, as values of n, m, ... Raises `NotValid` where two disagree."""
         sizes: dict[Any, int] = {}
         known: dict[Any, str] = {}
-        matrices = [(arg, array, array.shape if array.ndim == 2 else (*array.shape, 1)) for arg, array in arrays.items() if _is_matrix(arg)]
-        for plain in (True, False):  # first the sizes that are a name, then those that are computed from them
-            for arg, array, shape in matrices:
-                for wanted, found in zip(arg.shape, shape, strict=False):
-                    if plain and wanted.is_Symbol and wanted not in sizes:
-                        sizes[wanted], known[wanted] = found, str(arg)
-                if not plain and (array.ndim > 2 or array.ndim < 1 + (not _is_column(arg)) or tuple(
-                        sympy.sympify(size).subs(sizes) for size in arg.shape) != shape):
-                    right = ", ".join(f"{size} = {value} from {known[size]}" for size, value in sizes.items())
-                    should = _shape(arg, sizes)
-                    raise NotValid(f"{arg} has the wrong shape.", f"{arg} has the shape {array.shape}",
-                                   f"({should}), as {arg} is ({_shape(arg)})" + (f" and {right}" if right else ""))
+        matrices = [(arg, array, array.shape if array.ndim == 2 else (*array.shape, 1))
+                    for arg, array in arrays.items() if _is_matrix(arg)]
+        for arg, _, shape in matrices:  # first the sizes that are a name
+            for wanted, found in zip(arg.shape, shape, strict=False):
+                if wanted.is_Symbol and wanted not in sizes:
+                    sizes[wanted], known[wanted] = found, str(arg)
+        for arg, array, shape in matrices:  # then those that are computed from them
+            should = tuple(sympy.sympify(size).subs(sizes) for size in arg.shape)
+            if array.ndim > 2 or (array.ndim == 1 and not _is_column(arg)) or should != shape:
+                because = "".join(f", {size} = {value} from {known[size]}" for size, value in sizes.items())
+                raise NotValid(f"{arg} has the wrong shape.", f"{arg} has the shape {array.shape}",
+                               f"({_shape(arg, sizes)}): {arg} is ({_shape(arg)}){because}")
         lost = [str(size) for size in self._sizes if size not in sizes]
         if lost:
             raise NotValid(f"No argument shows the size {lost[0]}.", repr(self), "an argument of that size")
@@ -117,10 +118,10 @@ def formula(what: Any, args: Sequence[Any] | None = None, shapes: Mapping[str, t
         what = to_sympy(what, shapes or {})
     if isinstance(what, sympy.core.relational.Relational):
         if not isinstance(what, sympy.Eq):
-            raise NotValid("Only an equation has a right side that can be computed.", str(what), "an expression, or Eq(left, right)")
+            raise NotValid("Only an equation has a right side that can be computed.", str(what), "an expression, or an equation")
         what = what.rhs
     if not isinstance(what, (sympy.Expr, sympy.MatrixBase)):
-        raise NotValid("There is nothing here to compute.", f"{what} ({type(what).__name__})", "a cell, an expression or an equation")
+        raise NotValid("There is nothing here to compute.", f"{what} ({type(what).__name__})", "a cell or an expression")
     expression = sympy.ImmutableMatrix(what) if isinstance(what, sympy.MatrixBase) else what
     return Formula(expression, _arguments(expression, args))
 
@@ -128,7 +129,7 @@ def formula(what: Any, args: Sequence[Any] | None = None, shapes: Mapping[str, t
 def _arguments(expression: Any, args: Sequence[Any] | None) -> tuple[Any, ...]:
     """The arguments in the order wanted; by default that of first appearance in the formula as it is printed."""
     symbols = {str(symbol): symbol for symbol in sorted(expression.atoms(sympy.Symbol, MatrixSymbol), key=str)}
-    sizes = {str(size) for symbol in symbols.values() if _is_matrix(symbol) for side in symbol.shape for size in sympy.sympify(side).free_symbols}
+    sizes = set(map(str, _sizes(expression, tuple(symbols.values()))))
     wanted = {name: symbol for name, symbol in symbols.items() if name not in sizes}
     if args is None:
         read = dict.fromkeys(re.findall(r"[^\W\d]\w*", str(expression)))
@@ -178,26 +179,39 @@ def _array(name: str, value: Any) -> Any:
 
 
 def stable(expression: Any) -> Any:
-    """The same expression with `1/(1 + exp(u))` and `exp(u)/(1 + exp(u))` as sigma, which overflows nowhere."""
+    """The same expression in functions that overflow nowhere.
+
+    `1/(1 + exp(u))` and `exp(u)/(1 + exp(u))` become sigma, `1/(exp(u) + exp(-u))` sech, and with `exp(u) - exp(-u)` tanh.
+    """
     if _is_matrix(expression):
         return expression
+    changed = expression.replace(lambda node: node.is_Pow and node.exp.is_Integer and node.exp < 0, _squashed)
+    return changed.replace(lambda node: node.is_Mul, _paired)
 
-    def squashed(node: Any) -> Any:
-        """1/(1 + exp(u))^k = sigma(-u)^k."""
-        rest = node.base - 1
-        return SIGMA(-rest.exp) ** -node.exp if isinstance(rest, sympy.exp) else node
 
-    def paired(node: Any) -> Any:
-        """exp(u) sigma(-u) = sigma(u)."""
-        for factor in node.args:
-            if isinstance(factor, sympy.exp):
-                partner = SIGMA(-factor.exp)
-                if any(partner == other.as_base_exp()[0] for other in node.args):
-                    return paired(node / factor / partner * SIGMA(factor.exp)) if node.is_Mul else node
+def _squashed(node: Any) -> Any:
+    """1/(1 + exp(u))^k = sigma(-u)^k, and 1/(exp(u) + exp(-u))^k = (sech(u)/2)^k."""
+    terms = node.base.args if node.base.is_Add else ()
+    if len(terms) != 2 or not isinstance(terms[1], sympy.exp):
         return node
+    if terms[0] == 1:
+        return SIGMA(-terms[1].exp) ** -node.exp
+    return (SECH(terms[1].exp) / 2) ** -node.exp if terms[0] == sympy.exp(-terms[1].exp) else node
 
-    changed = expression.replace(lambda node: node.is_Pow and node.exp.is_Integer and node.exp < 0, squashed)
-    return changed.replace(lambda node: node.is_Mul, paired)
+
+def _paired(node: Any) -> Any:
+    """exp(u) sigma(-u) = sigma(u), and (exp(u) - exp(-u)) sech(u) = 2 tanh(u)."""
+    if not node.is_Mul:
+        return node
+    bases: list[Any] = [factor.as_base_exp()[0] for factor in node.args]
+    for factor in node.args:
+        if isinstance(factor, sympy.exp) and SIGMA(-factor.exp) in bases:
+            return _paired(node / factor / SIGMA(-factor.exp) * SIGMA(factor.exp))
+        for base in bases:
+            for at in (base.args[0], -base.args[0]) if isinstance(base, SECH) else ():
+                if factor == sympy.Add(sympy.exp(at), sympy.Mul(-1, sympy.exp(-at))):
+                    return node / factor / base * 2 * sympy.tanh(at)
+    return node
 
 
 _PLAIN_NAMES = {"fully_qualified_modules": False, "inline": True}
@@ -206,26 +220,26 @@ _PLAIN_NAMES = {"fully_qualified_modules": False, "inline": True}
 class _Printer(NumPyPrinter):
     """SymPy's printer, with the few matrix expressions that it lacks."""
 
-    def _print_HadamardPower(self, node: Any) -> str:
-        return f"power({self._print(node.base)}, {self._print(node.exp)})"
+    def _print_HadamardPower(self, expr: Any) -> str:
+        return f"power({self._print(expr.base)}, {self._print(expr.exp)})"
 
-    def _print_Trace(self, node: Any) -> str:
-        return f"trace({self._print(node.arg)})"
+    def _print_Trace(self, expr: Any) -> str:
+        return f"trace({self._print(expr.arg)})"
 
-    def _print_Identity(self, node: Any) -> str:
-        return f"eye({self._print(node.shape[0])})"
+    def _print_Identity(self, expr: Any) -> str:
+        return f"eye({self._print(expr.shape[0])})"
 
-    def _print_Max(self, node: Any) -> str:
-        return reduce(lambda left, right: f"maximum({left}, {right})", map(self._print, node.args))
+    def _print_Max(self, expr: Any) -> str:
+        return reduce(lambda left, right: f"maximum({left}, {right})", map(self._print, expr.args))
 
-    def _print_Min(self, node: Any) -> str:
-        return reduce(lambda left, right: f"minimum({left}, {right})", map(self._print, node.args))
+    def _print_Min(self, expr: Any) -> str:
+        return reduce(lambda left, right: f"minimum({left}, {right})", map(self._print, expr.args))
 
-    def _print_Function(self, node: Any) -> str:
-        name = str(node.func)
-        if name in ACTIVATIONS:
-            return f"{name}({', '.join(map(self._print, node.args))})"
-        return super()._print_Function(node)
+    def _print_Function(self, expr: Any) -> str:
+        name = str(expr.func)
+        if name in _functions():
+            return f"{name}({', '.join(map(self._print, expr.args))})"
+        return super()._print_Function(expr)
 
 
 def _evaluated(code: Code, values: Mapping[str, Any]) -> Any:
@@ -240,12 +254,16 @@ def _functions() -> dict[str, Callable[..., Any]]:
     """The functions that the code may call by name: activations, their slopes, and what SymPy's NumPy lacks."""
     def value(name: str) -> Callable[[Any], Any]:
         def applied(x: Any) -> Any:
-            kind = np.result_type(np.asarray(x).dtype, np.float32)
-            return _evaluated(activated(name, "x"), {"x": x, "LARGEST": float(np.floor(np.log(np.finfo(kind).max)))})
+            with np.errstate(over="ignore", under="ignore"):  # an infinite exp is right where a row of the table has one
+                return _evaluated(activated(name, "x"), {"x": x})
         return applied
 
     def slope(name: str) -> Callable[[Any], Any]:
         return lambda x: _evaluated(sloped(name, "x", "y"), {"x": x, "y": value(name)(x)})
 
     found = {name: value(name) for name in ACTIVATIONS} | {f"{name}_slope": slope(name) for name in ACTIVATIONS}
-    return found | {"norm": np.linalg.norm, "trace": np.trace, "block": np.block, "eye": np.eye, "power": np.power}
+    def sech(x: Any) -> Any:
+        fall = np.exp(-np.abs(x))
+        return 2 * fall / (1 + fall * fall)
+
+    return found | {"sech_": sech, "norm": np.linalg.norm, "trace": np.trace, "block": np.block, "eye": np.eye, "power": np.power}

@@ -100,12 +100,12 @@ class CellFunction:
 
         Raises `NotValid` for names, shapes, dtypes and numbers that cannot be, naming the parameter.
         """
-        x, sizes = _inputs(x), None
+        x = _inputs(x)
         arrays = _named(self.cell, params)
         sizes = _sizes(self.cell, arrays, x.shape[-1])
         for name, array in arrays.items():
-            _check(name, array, self.cell.array_shape(name, **sizes), x.dtype, "x", lambda name=name: self._why(name, sizes))
-        start = None if state is None else self._state("state", state, x.shape[1:-1], sizes, x.dtype)
+            _check(name, array, _shape(self.cell, name, sizes), x.dtype, "x", lambda of=name: self._why(of, sizes))
+        start = None if state is None else self._start(state, x.shape[1:-1], sizes, x.dtype)
         return self._module["forward"](arrays, x, start)
 
     def backward(self, trace: Trace, d_outputs: Array, d_state: Sequence[Array] | None = None) -> Gradients:
@@ -116,19 +116,17 @@ class CellFunction:
         if not isinstance(trace, self._module["Trace"]):
             raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
                            "trace = f.forward(params, x)")
-        like, widths = trace.outputs, {symbol.name: part.shape for symbol, part in zip(self.cell.state_terms, trace.state, strict=True)}
         import numpy as np
 
-        _check("d_outputs", np.asarray(d_outputs), like.shape, like.dtype, "trace.outputs", lambda: "the shape of trace.outputs")
-        parts = None
-        if d_state is not None:
-            parts = self._parts("d_state", d_state)
-            for (name, shape), part in zip(widths.items(), parts, strict=True):
-                _check(f"d_state for {name}", part, shape, like.dtype, "trace.outputs", lambda name=name: f"the shape of the state {name}")
-        return self._module["backward"](trace, np.asarray(d_outputs), parts)
+        like, d_outputs = trace.outputs, np.asarray(d_outputs)
+        _check("d_outputs", d_outputs, like.shape, like.dtype, "trace.outputs", lambda: "the shape of trace.outputs")
+        parts = None if d_state is None else self._parts("d_state", d_state)
+        for symbol, part, state in zip(self.cell.state_terms, parts or (), trace.state, strict=False):
+            _check(f"d_state for {symbol.name}", part, state.shape, like.dtype, "trace.outputs", lambda: "that of the state")
+        return self._module["backward"](trace, d_outputs, parts)
 
     def _why(self, name: str, sizes: dict[str, int]) -> str:
-        return f"n = {sizes['n']}, m = {sizes['m']}. {self.cell.shapes.why(name)}".strip()
+        return f"{', '.join(f'{size} = {value}' for size, value in sizes.items())}. {self.cell.shapes.why(name)}".strip()
 
     def _parts(self, name: str, state: Sequence[Array]) -> tuple[Array, ...]:
         import numpy as np
@@ -141,11 +139,12 @@ class CellFunction:
             raise NotValid(f"{name} has {len(state)} parts, but the cell has {len(names)}.", self.cell.name, right)
         return tuple(map(np.asarray, state))
 
-    def _state(self, name: str, state: Sequence[Array], batch: tuple[int, ...], sizes: dict[str, int], dtype: Any) -> tuple[Array, ...]:
-        parts = self._parts(name, state)
+    def _start(self, state: Sequence[Array], batch: tuple[int, ...], sizes: dict[str, int], dtype: Any) -> tuple[Array, ...]:
+        parts = self._parts("state", state)
         for symbol, part in zip(self.cell.state_terms, parts, strict=True):
-            shape = (*batch, *self.cell.array_shape(symbol.name, **sizes))
-            _check(f"the state {symbol.name}", part, shape, dtype, "x", lambda: f"batch size {batch or 'none'}, n = {sizes['n']}")
+            shape = (*batch, *_shape(self.cell, symbol.name, sizes))
+            batched = f"a batch of {batch[0]}" if batch else "no batch, as x"
+            _check(f"the state {symbol.name}", part, shape, dtype, "x", lambda said=batched: said)
         return parts
 
 
@@ -180,7 +179,8 @@ def _named(cell: Cell, params: Mapping[str, Array]) -> dict[str, Array]:
     import numpy as np
 
     if not isinstance(params, Mapping):
-        raise NotValid("The parameters are not a mapping of names to arrays.", f"params is {type(params).__name__}", "{'W_i': array, ...}")
+        raise NotValid("The parameters are not a mapping of names to arrays.", f"params is {type(params).__name__}",
+                       "{'W_i': array, ...}")
     names = [symbol.name for symbol in cell.parameter_terms]
     unknown = [name for name in params if name not in names]
     missing = [name for name in names if name not in params]
@@ -195,17 +195,25 @@ def _named(cell: Cell, params: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _sizes(cell: Cell, arrays: Mapping[str, Array], m: int) -> dict[str, int]:
-    """The sizes n and m. m is the inputs'; n is what most of the parameters say."""
-    votes: Counter[int] = Counter()
+    """The sizes by name. m is that of x; every other is what most of the parameters say, so that one wrong array is found."""
+    votes: dict[str, Counter[int]] = {}
     for name, array in arrays.items():
-        for axis, length in enumerate(cell.shapes.lengths[name][:array.ndim]):
-            if length == (("n", 1),):
-                votes[array.shape[axis]] += 1
-    n = votes.most_common(1)[0][0] if votes else 0
-    if n < 1:
-        raise NotValid("No parameter shows the length n of the state.", ", ".join(f"{name} {array.shape}" for name, array in arrays.items()),
-                       "; ".join(f"{name} {shape}" for name, shape in cell.parameter_shapes(3, m).items()) + " for n = 3")
-    return {"n": n, "m": m}
+        for found, length in zip(array.shape, cell.shapes.lengths[name], strict=False):
+            if len(length) == 1 and length[0][1] == 1 and length[0][0] not in ("", "m"):
+                votes.setdefault(length[0][0], Counter())[found] += 1
+    sizes = {name: count.most_common(1)[0][0] for name, count in sorted(votes.items(), reverse=True)} | {"m": m}
+    wanted = {size for lengths in cell.shapes.lengths.values() for length in lengths for size, _ in length if size}
+    for size in sorted(wanted):
+        if not sizes.get(size):
+            has = ", ".join(f"{name} has the shape {array.shape}" for name, array in arrays.items())
+            should = ", ".join(f"{name} in {cell.shapes.space(name)!r}" for name in arrays)
+            raise NotValid(f"No parameter shows the size {size}.", has, should)
+    return sizes
+
+
+def _shape(cell: Cell, name: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    rows, columns = cell.shapes.at(name, sizes)
+    return (rows,) if cell.shapes.space(name).columns is None else (rows, columns)
 
 
 def _check(name: str, array: Array, shape: tuple[int, ...], dtype: Any, like: str, why: Any) -> None:
@@ -224,7 +232,7 @@ def _check(name: str, array: Array, shape: tuple[int, ...], dtype: Any, like: st
 
 
 def _finite(array: Array) -> bool:
-    """Whether every number is finite. The squares are summed first, which is one fast pass; that sum may overflow, so it only acquits."""
+    """Whether every number is finite. The sum of squares comes first, one fast pass; it may overflow, so it only acquits."""
     import numpy as np
 
     flat = array.ravel(order="K")

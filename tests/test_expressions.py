@@ -97,7 +97,8 @@ def test_scalars_are_formulas_and_slopes_their_derivatives(name: str) -> None:
     (Max((term(0), h)), "max(0, h_t)", (n, 1)),
     (Prime("relu", h), "relu'(h_t)", (n, 1)),
     (Blocks(((h.prev,), (x,))), "[h_prev; x_t]", (n + m, 1)),
-    (Sum("s", Time("", 1), Time("T"), Adj(Sym("h", Time("s"))) @ Sym("x", Time("s")).T), "sum(delta_h_s*x_s.T, (s, 1, T))", (n, m)),
+    (Sum("s", Time("", 1), Time("T"), Adj(Sym("h", Time("s"))) @ Sym("x", Time("s")).T),
+     "sum(delta_h_s*x_s.T, (s, 1, T))", (n, m)),
     (Partial(h, h.prev), "d(h_t/h_prev)", (n, n)),
 ])
 def test_nodes(node: object, text: str, shape: tuple[object, object]) -> None:

@@ -37,10 +37,12 @@ class Backward:
         layout, program = self.layout, self.program
         for k, state in enumerate(program.states):
             width = layout.width(state)
-            self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype) if d_state is None else "
-                            f"np.array(d_state[{k}]).reshape(B, {width})")
+            given = f"np.array(d_state[{k}]).reshape(B, {width})"
+            self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype) if d_state is None else {given}")
         output = Array("d_output", "d_outputs", layout.width(program.states[0]))
         self.loop.append(f"{layout.state_adjoint(program.states[0])} += {self.scope.step_back(output)}")
+        for state in program.states:
+            self._stored_state(state, whole=True)
         for of in self.adjoints.lines:
             self._line(of)
         self._endings()
@@ -48,10 +50,10 @@ class Backward:
             self._prepare(block)
         after = list(self._after())
         members = [member for block in program.blocks for member in block.members] or [program.states[0]]
-        steps = f"steps = min(T, max(1, {CACHE} // (B * {layout.wide(*members)} * x.itemsize)))  # so many at a time stay in the cache"
+        steps = f"steps = min(T, max(1, {CACHE} // (B * {layout.wide(*members)} * x.itemsize)))  # what stays in the cache"
         views = [f"{name} = {view}" for name, view in self.scope.now_views.items()]
         body = ["now = slice(max(late - steps, 0), late)", *views, *self.factors, *loop_over(self.scope.step_views, self.loop)]
-        return [*layout.sizes_of_arrays(), steps, *views_last(self.scope.head),
+        return [steps, *views_last(self.scope.head),
                 "for late in range(T, 0, -steps):", *(f"    {line}" for line in body), *after]
 
     # --- names of values and of adjoints ---
@@ -92,7 +94,8 @@ class Backward:
         home = self._home(root)
         if home is not None:
             return self.scope.step_back(home)
-        return self.scope.make(self.layout.names(("adjoint", root), f"d_{root.name}"), f"np.empty((B, {self.layout.width(root)}), x.dtype)")
+        name = self.layout.names(("adjoint", root), f"d_{root.name}")
+        return self.scope.make(name, f"np.empty((B, {self.layout.width(root)}), x.dtype)")
 
     def _factor(self, factor: Term, like: Sym) -> Code:
         """A factor at the step of the loop; what must be computed is computed for the whole stretch."""
@@ -132,12 +135,22 @@ class Backward:
             self._slot(of)
         else:
             self._gather(of, self._adjoint(of), self.adjoints.of(of), started=of in self.program.states)
+            self._stored_state(of, whole=False)
+
+    def _stored_state(self, of: Sym, *, whole: bool) -> None:
+        """Keep a state's adjoint for what is done after the loop, once it is whole: at once, or after its equation."""
+        if of in self.program.states and of in self.adjoints.stored and whole == (of not in self.adjoints.lines):
+            kept = self.scope.step_back(self.layout.stored_adjoint(of))
+            self.loop.append(f"{kept}[...] = {self.layout.state_adjoint(of)}")
 
     def _gather(self, of: Sym, out: str, solved: Solved, *, started: bool) -> None:
         """`out` becomes, or grows by, factors times adjoints and products of matrices with adjoints."""
         for block in (block for block in self.program.blocks if of in block.vectors):
-            left, right = backward_product(self._keep(self.layout.weights(block, of)), self.scope.step_back(self.layout.adjoint_block(block)))
-            part = self.scope.make(self.layout.names(("part", self.layout.width(of)), "part_"), f"np.empty_like({out})") if started else out
+            adjoint = self.scope.step_back(self.layout.adjoint_block(block))
+            left, right = backward_product(self._keep(self.layout.weights(block, of)), adjoint)
+            part = out
+            if started:
+                part = self.scope.make(self.layout.names(("part", self.layout.width(of)), "part_"), f"np.empty_like({out})")
             self.loop += [f"np.matmul({left}, {right}, out={part})", *[f"{out} += {part}"] * started]
             started = True
         for root, factor in solved:
@@ -191,7 +204,8 @@ class Backward:
     def _single(self, slot: Sym) -> Sym | None:
         """The one adjoint of which that of an affine map is a factor, other than 1."""
         solved = self.adjoints.of(slot)
-        in_product = any(of in block.vectors for block in self.program.blocks for of, home in self.adjoints.home.items() if home == slot)
+        here = {of for of, home in self.adjoints.home.items() if home == slot}
+        in_product = any(here & set(block.vectors) for block in self.program.blocks)
         return solved[0][0] if len(solved) == 1 and solved[0][1] != ONE and not in_product else None
 
     # --- factors of affine maps ---
@@ -201,12 +215,13 @@ class Backward:
         k = 0
         while k < len(block.slots):
             slope = self._slope(block.members[k])
-            _, stop = stretch(k, len(block.slots), lambda j, first=slope: j >= k and _same(self._slope(block.members[j]), first))
+            stop = k + 1
+            while stop < len(block.slots) and _same(self._slope(block.members[stop]), slope):
+                stop += 1
             if slope is not None:
                 values = self.scope.now(self.layout.run(block, k, stop))
                 out = self.scope.now(self.layout.adjoint_run(block, k, stop))
                 self.factors += self._evaluated(sloped(slope.function, "", values), out, block.members[k])
-            stop = stop if slope is not None else k + 1
             for member in block.members[k:stop]:
                 self._rest(block, member, slope)
             k = stop
@@ -231,7 +246,8 @@ class Backward:
             self.factors += self._evaluated(elementwise(times(*rest), self._value(self.scope.now)), out, member)
         else:
             for part in rest:
-                self.factors += self._evaluated(Call("multiply", (out, elementwise(part, self._value(self.scope.now)))), out, member)
+                code = Call("multiply", (out, elementwise(part, self._value(self.scope.now))))
+                self.factors += self._evaluated(code, out, member)
 
     # --- after the loop ---
 

@@ -33,8 +33,8 @@ class Forward:
                 self._line(of, rhs)
         head = self.scope.head if self.early else views_last(self.scope.head)
         body = [*head, *loop_over(self.scope.step_views, self.loop)]
-        largest = any("LARGEST" in line for line in body)
-        return [*self.layout.sizes(), *["LARGEST = float(np.floor(np.log(np.finfo(x.dtype).max)))  # its exp is finite"] * largest, *body]
+        sizes = [f"{name} = {text}" for name, text in self.layout.sizes().items()]
+        return [*sizes, *body]
 
     def _weights(self, block: Block) -> None:
         for vector in block.vectors:
@@ -82,8 +82,10 @@ class Forward:
         array = layout.block(block)
         early = [vector for vector in block.vectors if vector in self.program.early]
         if early:
-            products = [" @ ".join(forward_product(layout.weights(block, vector), flat(scope.all(layout.value(vector)), layout.width(vector))))
-                        for vector in early]
+            products = []
+            for vector in early:
+                values = flat(scope.all(layout.value(vector)), layout.width(vector))
+                products.append(" @ ".join(forward_product(layout.weights(block, vector), values)))
             scope.make(array.base, f"({' + '.join(products)}).reshape(T, B, {array.width})")
             scope.head += [f"{array.base} += {layout.bias(block)}"] * block.biased
         if len(early) < len(block.vectors):

@@ -20,8 +20,9 @@ from symlstm.generator.rows import activated, runs_in_place
 from symlstm.shapes import Length
 
 _RESERVED = frozenset({
-    "np", "Trace", "Gradients", "forward", "backward", "params", "x", "state", "trace", "outputs", "d_outputs", "d_state", "d_params",
-    "d_x", "kept", "batch", "part", "T", "B", "n", "m", "LARGEST", "late", "now", "steps", "zip", "slice", "max", "len", "range", "tuple"})
+    "np", "Trace", "Gradients", "forward", "backward", "params", "x", "state", "trace", "outputs", "d_outputs", "d_state",
+    "d_params", "d_x", "kept", "batch", "part", "T", "B", "n", "m", "late", "now", "steps",
+    "zip", "slice", "max", "min", "tuple", "range"})
 
 
 class Names:
@@ -164,21 +165,18 @@ class Layout:
         ends = [self.width(*block.members[:k]) if 0 < k < len(block.slots) else "" for k in (start, stop)]
         return ":".join(ends)
 
-    def sizes(self) -> list[str]:
-        """Lines that read from the parameters the sizes that x does not show."""
-        wanted = {name for length, _ in self.program.cell.shapes.lengths.values() for name, _ in length if name} - {"m"}
-        lines = []
-        for name in sorted(wanted):
-            found = next(((symbol.name, axis) for symbol in self.program.original.parameter_terms
-                          for axis, length in enumerate(self.program.cell.shapes.lengths[symbol.name]) if length == ((name, 1),)), None)
-            if found is None:
+    def sizes(self) -> dict[str, str]:
+        """The sizes that x does not show, each with the text that reads it from a parameter."""
+        lengths = self.program.cell.shapes.lengths
+        wanted = {name for pair in lengths.values() for length in pair for name, _ in length if name} - {"m"}
+        found: dict[str, str] = {}
+        for name in sorted(wanted, reverse=True):
+            shown = [f'params["{symbol.name}"].shape[{axis}]' for symbol in self.program.original.parameter_terms
+                     for axis, length in enumerate(lengths[symbol.name]) if length == ((name, 1),)]
+            if not shown:
                 raise NotSupported(f"No parameter shows the size {name}.", self.program.original.name)
-            lines.append(f'{name} = params["{found[0]}"].shape[{found[1]}]')
-        return lines
-
-    def sizes_of_arrays(self) -> list[str]:
-        """Lines that read the sizes from the adjoints that are given, for the backward pass."""
-        return [f"{length[0][0]} = d_outputs.shape[-1]" for length in [self.length(self.program.states[0])] if len(length) == 1]
+            found[name] = shown[0]
+        return found
 
     # --- places ---
 
@@ -190,8 +188,9 @@ class Layout:
 
     def block_name(self, block: Block) -> str:
         stems = {member.name.partition("_")[0] for member in block.members}
-        wish = self.place(block.members[0]).name if len(block.slots) == 1 else stems.pop() if len(stems) == 1 else "z"
-        return self.names(("value", self.place(block.members[0])) if len(block.slots) == 1 else block.members, wish)
+        if len(block.slots) == 1:
+            return self.names(("value", self.place(block.members[0])), self.place(block.members[0]).name)
+        return self.names(block.members, stems.pop() if len(stems) == 1 else "z")
 
     def weights(self, block: Block, vector: Sym) -> str:
         return self.names((block.members, vector), f"{self.block_name(block)}_from_{vector.name}")
@@ -211,7 +210,8 @@ class Layout:
             return whole
         places = [self.place(member) for member in block.members[start:stop]]
         key = ("value", places[0]) if len(places) == 1 else ("run", *places)
-        return Array(self.names(key, "_".join(place.name for place in places)), whole.base, whole.width, f"[..., {self.span(block, start, stop)}]")
+        name = self.names(key, "_".join(place.name for place in places))
+        return Array(name, whole.base, whole.width, f"[..., {self.span(block, start, stop)}]")
 
     def value(self, of: Sym) -> Array:
         """The array of a quantity at t, or of a state at t-1."""
@@ -255,7 +255,8 @@ class Layout:
         members = [member.name for member in block.members[start:stop]]
         stem = f"{members[0].partition('_')[0]}_"
         tails = [name.removeprefix(stem) for name in members] if all(name.startswith(stem) for name in members) else members
-        name = self.names((block.members, start, stop, apart), f"{'apart_' * apart}d_{stem if tails != members else ''}{'_'.join(tails)}")
+        wish = f"{'apart_' * apart}d_{stem if tails != members else ''}{'_'.join(tails)}"
+        name = self.names((block.members, start, stop, apart), wish)
         if apart:
             width = self.width(block.members[0])
             bounds = f"{start or ''}:{stop if stop < len(block.slots) else ''}"
@@ -267,5 +268,5 @@ class Layout:
 
     def stored_adjoint(self, of: Sym) -> Array:
         """The array over time of an adjoint that is read after the loop."""
-        name = self.names(("adjoint", of), f"d_{of.name}")
+        name = self.names(("stored adjoint", of), f"d_{of.name}_t" if of in self.program.states else f"d_{of.name}")
         return Array(name, f"all_{name}", self.width(of))

@@ -9,6 +9,7 @@ Columns are carried to rows by `symlstm.generator.rows`, and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill
 
 from symlstm.generator.backward import Backward
 from symlstm.generator.forward import Forward
@@ -48,9 +49,11 @@ class Gradients:
         self.params, self.inputs, self.state = params, inputs, state
 
     def __repr__(self):
-        return f"Gradients(params={{tuple(self.params)}}, inputs={{self.inputs.shape}}, state={{tuple(part.shape for part in self.state)}})"
+        state = tuple(part.shape for part in self.state)
+        return f"Gradients(params={{tuple(self.params)}}, inputs={{self.inputs.shape}}, state={{state}})"
 
 
+@np.errstate({errors})
 def forward(params, x, state=None):
     """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None."""
     T, *batch, m = x.shape
@@ -59,18 +62,23 @@ def forward(params, x, state=None):
 {forward}
     outputs = {outputs}.reshape(T, *batch, {width}).copy()
     state = tuple(part[-1].reshape(*batch, -1).copy() for part in {long_states})
-    return Trace(outputs, state, (batch, {kept}))
+    return Trace(outputs, state, (
+        {kept}))
 
 
+@np.errstate(under="ignore")
 def backward(trace, d_outputs, d_state=None):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
-    batch, {kept} = trace.kept
+    ({kept}) = trace.kept
     T, B, m = x.shape
     d_outputs = d_outputs.reshape(T, B, -1)
 {backward}
     d_state = tuple(part.reshape(*batch, -1) for part in {d_states})
     return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
 '''
+
+# what NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then
+INFINITE = 'over="ignore", under="ignore"'
 
 
 def written(cell: Cell) -> str:
@@ -87,10 +95,12 @@ def written(cell: Cell) -> str:
     ahead, back = Forward(layout), Backward(layout)
     forward, backward = ahead.lines(), back.lines()
     bases = [layout.value(state).base for state in program.states]
+    kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
+    infinite = any("np.exp" in line for line in forward)
     return TEMPLATE.format(
         title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
         width=layout.width(program.states[0]), states=_tuple(state.name for state in program.states),
-        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=", ".join(back.kept),
+        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=kept, errors=INFINITE if infinite else 'under="ignore"',
         forward=_indented(forward), backward=_indented(backward), d_states=_tuple(map(layout.state_adjoint, program.states)))
 
 

@@ -64,7 +64,10 @@ def normal(cell: Cell) -> Cell:
     work = _Naming(cell)
     for line in cell.named:
         assert isinstance(line.lhs, Sym)
-        work.lines.append(equation(line.lhs, work.top(line.rhs, line.lhs.name)))
+        rhs = work.top(line.rhs, line.lhs.name)
+        if line.lhs in cell.state_terms and _affine(line.lhs, rhs):  # a state has an array of its own, an affine map its block
+            rhs = work.named(rhs, f"a_{line.lhs.name}")
+        work.lines.append(equation(line.lhs, rhs))
     return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes)
 
 
@@ -106,7 +109,7 @@ class _Naming:
 
     def is_product(self, node: Term) -> bool:
         return (isinstance(node, MatMul) and all(map(self.is_parameter, node.args[:-1]))
-                and not any(self.is_parameter(part) for part in walk(node.args[-1])) and not isinstance(node.args[-1], Num))
+                and any(isinstance(part, Sym) and part.time is not None for part in walk(node.args[-1])))
 
     def formula(self, node: Term, of: str) -> Term:
         match node:
@@ -124,7 +127,8 @@ class _Naming:
                 return self.named(node, f"{function}_{arg.name}" if isinstance(arg, Sym) else f"{function}_{of}")
             case Add() | Hadamard() | Neg() | Div() | Pow() | Max():
                 return rebuild(node, tuple(self.formula(child, of) for child in _children(node)))
-        raise NotSupported(f"There is no NumPy form of {type(node).__name__} in a cell.", plain(node), "affine maps and elementwise formulas")
+        raise NotSupported(f"There is no NumPy form of {type(node).__name__} in a cell.", plain(node),
+                           "affine maps and elementwise formulas of vectors")
 
 
 def _children(node: Term) -> tuple[Term, ...]:
@@ -185,7 +189,8 @@ class Program:
     def _early(self) -> set[Sym]:
         early = {self.input}
         for of, rhs in self.lines.items():
-            if of not in self.states and all(part in early for part in walk(rhs) if isinstance(part, Sym) and part.time is not None):
+            read = {part for part in walk(rhs) if isinstance(part, Sym) and part.time is not None}
+            if of not in self.states and read <= early:
                 early.add(of)
         return early
 
@@ -269,7 +274,6 @@ class Adjoints:
         self.cell = cell
         self.values = {line.lhs: line.rhs for line in cell.named}
         self.lines = {line.of: self._parts(line) for line in swept.lines}
-        self.seeds = {seed.of: seed for seed in swept.given}
         self.home = {slot: slot for slot in affine}
         for slot in affine:
             parts = self.lines[slot]
@@ -301,7 +305,8 @@ class Adjoints:
     def _stored(self) -> set[Sym]:
         """The adjoints that are read after the loop, elementwise: they are kept for every step."""
         ends = [*(symbol.at(NOW) for symbol in self.cell.parameter_terms), *self.cell.input_terms]
-        return {part.root for end in ends for part in self.lines[end] if part.matrix is None and part.outer is None} - set(self.home)
+        parts = (part for end in ends for part in self.lines[end])
+        return {part.root for part in parts if part.matrix is None and part.outer is None} - set(self.home)
 
     def _parts(self, line: AdjointLine) -> list[Part]:
         return [self._part(share.term, share.through) for share in line.shares]

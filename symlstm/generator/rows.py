@@ -21,7 +21,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Union
+from typing import Any
 
 from symlstm.activations import activation
 from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
@@ -56,7 +56,7 @@ class Call:
         return f"np.{self.function}({', '.join(map(str, self.args))})"
 
 
-Code = Union[str, Call]
+Code = str | Call
 
 _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
