@@ -20,14 +20,35 @@ if TYPE_CHECKING:
     from symlstm.zoo import cell, cells
 
 _HOME = {
-    "Cell": "model", "Derivation": "derivation", "NotSupported": "algebra", "NotValid": "algebra", "Report": "evidence",
-    "Step": "steps", "SymlstmError": "algebra", "cell": "zoo", "cells": "zoo", "derive": "derivation",
-    "lambdify": "functions", "random_parameters": "model", "verify": "evidence",
+    "Cell": "model",
+    "Derivation": "derivation",
+    "NotSupported": "algebra",
+    "NotValid": "algebra",
+    "Report": "evidence",
+    "Step": "steps",
+    "SymlstmError": "algebra",
+    "cell": "zoo",
+    "cells": "zoo",
+    "derive": "derivation",
+    "lambdify": "functions",
+    "random_parameters": "model",
+    "verify": "evidence",
 }
 
 __all__ = [
-    "Cell", "Derivation", "NotSupported", "NotValid", "Report", "Step", "SymlstmError", "cell", "cells", "derive",
-    "lambdify", "random_parameters", "verify",
+    "Cell",
+    "Derivation",
+    "NotSupported",
+    "NotValid",
+    "Report",
+    "Step",
+    "SymlstmError",
+    "cell",
+    "cells",
+    "derive",
+    "lambdify",
+    "random_parameters",
+    "verify",
 ]
 
 

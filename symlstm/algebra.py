@@ -110,7 +110,7 @@ def term(value: Operand) -> Term:
 
 def _flat(kind: type[Any], left: Term, right: Operand) -> Term:
     """`a + b + c` is one sum of three: only what Python itself nests to the left is flattened."""
-    head = left.args if type(left) is kind else (left,)
+    head = left.args if isinstance(left, (Add, Hadamard, MatMul)) and type(left) is kind else (left,)
     return kind((*head, term(right)))
 
 
@@ -393,13 +393,19 @@ def equation(lhs: Term, *rhs: Operand) -> Relation:
 
 def relation(lhs: Operand, operator: str, rhs: Operand, *more: Any, condition: Relation | None = None) -> Relation:
     """`relation(0, "<", y, "<=", 1)`: terms and operators alternate."""
-    parts = (lhs, operator, rhs, *more)
+    parts: tuple[Any, ...] = (lhs, operator, rhs, *more)
     return Relation(tuple(map(term, parts[::2])), parts[1::2], condition)
 
 
 def size(of: Term, rows: Operand, columns: Operand | None = None) -> Relation:
     """`of` is in R^rows, or in R^(rows x columns)."""
     return Relation((of, Space(term(rows), None if columns is None else term(columns))), ("in",))
+
+
+def defined(line: Relation) -> Sym:
+    """The quantity that a defining equation defines."""
+    assert isinstance(line.lhs, Sym), plain(line)
+    return line.lhs
 
 
 # --- making and walking ----------------------------------------------------------------------------------------
@@ -476,10 +482,12 @@ def substitute(node: Term, values: Mapping[Term, Term]) -> Term:
 
 def shift(node: Term, steps: int, base: str = "t") -> Term:
     """The same statement some steps later: every time mark counted from `base` moves."""
+
     def move(part: Term) -> Term:
         if isinstance(part, Sym) and part.time is not None and part.time.base == base:
             return part.at(part.time + steps)
         return part
+
     return transform(node, move)
 
 
@@ -512,7 +520,10 @@ def _joined(sign: str) -> Callable[[Any], str]:
 
 
 def _plain_sum(node: Add) -> str:
-    parts = [_inside(arg.arg, Add) if isinstance(arg, Neg) else _inside(arg, Add) if isinstance(arg, Add) else plain(arg) for arg in node.args]
+    parts = [
+        _inside(arg.arg, Add) if isinstance(arg, Neg) else _inside(arg, Add) if isinstance(arg, Add) else plain(arg)
+        for arg in node.args
+    ]
     signs = [" - " if isinstance(arg, Neg) else " + " for arg in node.args]
     return (("-" if signs[0] == " - " else "") + parts[0]) + "".join(map("".join, zip(signs[1:], parts[1:], strict=True)))
 

@@ -34,10 +34,15 @@ def chapter(name: str) -> Chapter:
     """
     derivation = derive(name)
     report = verify(derivation)
-    return Chapter(name, derivation.cell.title, {
-        f"{name}.tex": derivation.latex(report),
-        f"{name}.md": derivation.markdown(report),
-    }, report)
+    return Chapter(
+        name,
+        derivation.cell.title,
+        {
+            f"{name}.tex": derivation.latex(report),
+            f"{name}.md": derivation.markdown(report),
+        },
+        report,
+    )
 
 
 def chapters(names: Iterable[str] | None = None, progress: Progress = lambda _: None) -> Iterator[Chapter]:
@@ -49,9 +54,18 @@ def chapters(names: Iterable[str] | None = None, progress: Progress = lambda _: 
 
 def index(made: Iterable[Chapter]) -> str:
     """The index, as Markdown."""
-    lines = ["# Derivations", "", "Written by `symlstm build`. Every relation was proved, checked in numbers, and read back from the file.", "",
-             "| cell | as a page | as LaTeX | relations |", "|---|---|---|---|"]
-    lines += [f"| {each.title} | [{each.cell}.md]({each.cell}.md) | [{each.cell}.tex]({each.cell}.tex) | {len(each.report.rows)} |" for each in made]
+    lines = [
+        "# Derivations",
+        "",
+        "Written by `symlstm build`. Every relation was proved, checked in numbers, and read back from the file.",
+        "",
+        "| cell | as a page | as LaTeX | relations |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {each.title} | [{each.cell}.md]({each.cell}.md) | [{each.cell}.tex]({each.cell}.tex) | {len(each.report.rows)} |"
+        for each in made
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from symlstm.evidence import Report
 
 HOLDS, WRONG, UNUSABLE = 0, 1, 2
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="Derivations of recurrent cells: proved, exported as LaTeX, read back, and run in NumPy.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Derivations of recurrent cells: proved, exported as LaTeX, read back, and run in NumPy.",
+)
 
 CellName = Annotated[str, typer.Argument(metavar="CELL", help="The name of a cell; `symlstm cells` lists them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
@@ -49,7 +54,9 @@ def cells(as_json: Json = False) -> None:
     from symlstm import zoo
 
     if as_json:
-        print(json.dumps([{"cell": cell.name, "title": cell.title, "source": cell.source} for cell in zoo.ZOO.values()], indent=1))
+        print(
+            json.dumps([{"cell": cell.name, "title": cell.title, "source": cell.source} for cell in zoo.ZOO.values()], indent=1)
+        )
         return
     width = max(map(len, zoo.ZOO))
     for cell in zoo.ZOO.values():
@@ -59,12 +66,20 @@ def cells(as_json: Json = False) -> None:
 @app.command()
 def derive(
     cell: CellName,
-    topic: Annotated[str | None, typer.Option(help="One topic: shapes, forward, activations, gradients, bptt, flow or worked. "
-                                                   "Default: all but worked.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(help="One topic: shapes, forward, activations, gradients, bptt, flow or worked. Default: all but worked."),
+    ] = None,
     values: Annotated[Path | None, typer.Option(help="For the topic worked: a JSON file with the arrays by name.")] = None,
-    steps: Annotated[int | None, typer.Option(help="For the topic bptt: write the recurrences out for so many of the last steps.")] = None,
-    form: Annotated[Format | None, typer.Option("--format", help="tex, md or html. Default: by the ending of FILE, else tex.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="For the topic bptt: write the recurrences out for so many of the last steps.")
+    ] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="tex, md or html. Default: by the ending of FILE, else tex.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
+    ] = None,
 ) -> None:
     """Derive the equations of a cell, and print them as a document."""
     from symlstm.derivation import derive as derive_cell
@@ -89,14 +104,17 @@ def _format_of(output: Path | None) -> Format:
     try:
         return Format(output.suffix[1:])
     except ValueError:
-        raise NotValid("The ending of the file does not say which format is meant.", str(output),
-                       "an ending .tex, .md or .html, or --format") from None
+        raise NotValid(
+            "The ending of the file does not say which format is meant.", str(output), "an ending .tex, .md or .html, or --format"
+        ) from None
 
 
 @app.command()
 def verify(
     cell: CellName,
-    tex: Annotated[Path | None, typer.Option(metavar="FILE", help="Read back this exported file (.tex or .md), not a fresh export.")] = None,
+    tex: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read back this exported file (.tex or .md), not a fresh export.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check every relation of a cell: exact proof, numbers against the reference, and the LaTeX read back."""
@@ -123,7 +141,11 @@ def _show(report: Report, console: Console) -> None:
     for topic in dict.fromkeys(row.topic for row in report.rows):
         rows = [row for row in report.rows if row.topic == topic]
         held = [sum(found.ok for row in rows for found in row.evidence if found.method == method) for method in methods]
-        table.add_row(topic, str(len(rows)), *(f"{count} hold" if count == len(rows) else f"[red]{count} of {len(rows)}[/red]" for count in held))
+        table.add_row(
+            topic,
+            str(len(rows)),
+            *(f"{count} hold" if count == len(rows) else f"[red]{count} of {len(rows)}[/red]" for count in held),
+        )
     console.print(table)
     for row in report.rows:
         for found in row.evidence:
@@ -137,7 +159,9 @@ def _show(report: Report, console: Console) -> None:
 @app.command()
 def build(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to.")] = Path("derivations"),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the folder is not as it would be written.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where the folder is not as it would be written.")
+    ] = False,
 ) -> None:
     """Write the derivations of every cell as .tex and .md, with an index, and say what was verified."""
     from symlstm import chapters
@@ -151,7 +175,9 @@ def build(
         wrong = chapters.differences(output, wanted)
         for line in wrong:
             console.print(line, style="red")
-        console.print(f"{output} is as `symlstm build` writes it." if not wrong else "Run `symlstm build` and look at what changed.")
+        console.print(
+            f"{output} is as `symlstm build` writes it." if not wrong else "Run `symlstm build` and look at what changed."
+        )
     else:
         wrong = []
         chapters.write(output, wanted)

@@ -87,7 +87,9 @@ def derive(cell: Cell | str, topic: str | None = None, values: Values | None = N
         from symlstm.topics import worked
 
         if values is None:
-            raise NotValid("The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", worked.EXPECTED)
+            raise NotValid(
+                "The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", worked.EXPECTED
+            )
         found: tuple[Section, ...] = (worked.section(cell, worked.load(values)),)
     elif steps is not None:
         found = (_unrolled(cell, topic, steps),)
@@ -100,7 +102,9 @@ def derive(cell: Cell | str, topic: str | None = None, values: Values | None = N
 
 def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
     if topic != bptt.TOPIC:
-        raise NotValid("A number of steps is for the topic 'bptt' only.", f"topic {topic!r}", "topic='bptt', or no number of steps")
+        raise NotValid(
+            "A number of steps is for the topic 'bptt' only.", f"topic {topic!r}", "topic='bptt', or no number of steps"
+        )
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= LONGEST:
         raise NotValid(f"The number of steps is a whole number from 1 to {LONGEST}.", f"steps = {steps!r}", "for example 3")
     return bptt.unrolled(cell, steps)
@@ -109,4 +113,5 @@ def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
 def _with_shapes(section: Section, cell: Cell) -> Section:
     def known(block: Block) -> Block:
         return replace(block, shapes=cell.shapes) if isinstance(block, Step) and block.shapes is None else block
+
     return replace(section, blocks=tuple(map(known, section.blocks)))

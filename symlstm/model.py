@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from symlstm.algebra import Apply, Blocks, Num, NotValid, Relation, Sym, Term, Time, equation, plain, quantity, term, walk
+from symlstm.algebra import Apply, Blocks, NotValid, Num, Relation, Sym, Term, Time, equation, plain, quantity, term, walk
 from symlstm.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -30,9 +30,18 @@ class Cell:
     z_i[t] = W_i @ x[t] + U_i @ h[t-1] + b_i
     """
 
-    def __init__(self, name: str, inputs: tuple[Sym, ...], states: tuple[Sym, ...], equations: tuple[Relation, ...], *,
-                 title: str = "", source: str = "", words: Mapping[str, str] | None = None,
-                 sizes: Mapping[str, tuple[Term | int, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[Sym, ...],
+        states: tuple[Sym, ...],
+        equations: tuple[Relation, ...],
+        *,
+        title: str = "",
+        source: str = "",
+        words: Mapping[str, str] | None = None,
+        sizes: Mapping[str, tuple[Term | int, ...]] | None = None,
+    ) -> None:
         self.name, self.title, self.source = name, title or name, source
         self.input_terms, self.state_terms = inputs, states
         self.words = dict(words or {})
@@ -50,7 +59,9 @@ class Cell:
     @cached_property
     def parameter_terms(self) -> tuple[Sym, ...]:
         """The parameters: all W, then all U, then all b, each family in order of appearance."""
-        found = list(dict.fromkeys(part for line in self.declared for part in walk(line) if isinstance(part, Sym) and part.time is None))
+        found = list(
+            dict.fromkeys(part for line in self.declared for part in walk(line) if isinstance(part, Sym) and part.time is None)
+        )
         families = list(dict.fromkeys(symbol.name.partition("_")[0] for symbol in found))
         return tuple(sorted(found, key=lambda symbol: families.index(symbol.name.partition("_")[0])))
 
@@ -133,20 +144,34 @@ def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: t
         defined[line.lhs] = line
     for state in states:
         if state not in defined:
-            raise NotValid(f"No equation defines the state {plain(state)}.", "; ".join(map(plain, equations)), f"a line {plain(state)} = ...")
+            raise NotValid(
+                f"No equation defines the state {plain(state)}.", "; ".join(map(plain, equations)), f"a line {plain(state)} = ..."
+            )
     known = {*defined, *inputs, *(state.prev for state in states)}
     for line in equations:
         for part in walk(line.rhs):
             if isinstance(part, Sym) and part.time is not None and part not in known:
-                raise NotValid(f"{plain(part)} is neither an input, a state of the step before, nor defined by an equation.",
-                               plain(line), "an equation for it, or name it among inputs or states")
+                raise NotValid(
+                    f"{plain(part)} is neither an input, a state of the step before, nor defined by an equation.",
+                    plain(line),
+                    "an equation for it, or name it among inputs or states",
+                )
     done: dict[Sym, Relation] = {}
     while len(done) < len(defined):
-        ready = next((line for line in equations if line.lhs not in done and all(
-            part in done for part in walk(line.rhs) if isinstance(part, Sym) and part in defined)), None)
+        ready = next(
+            (
+                line
+                for line in equations
+                if line.lhs not in done
+                and all(part in done for part in walk(line.rhs) if isinstance(part, Sym) and part in defined)
+            ),
+            None,
+        )
         if ready is None:
             left = [plain(line) for line in equations if line.lhs not in done]
-            raise NotValid("The equations of one step form a cycle.", "; ".join(left), "at least one of them must use the step before, t-1")
+            raise NotValid(
+                "The equations of one step form a cycle.", "; ".join(left), "at least one of them must use the step before, t-1"
+            )
         assert isinstance(ready.lhs, Sym)
         done[ready.lhs] = ready
     return tuple(done.values())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Union
 
 from symlstm.algebra import Relation, Term, plain
 
-Piece = Union[str, Term, Relation]
+Piece = str | Term | Relation
 
 
 @dataclass(frozen=True, slots=True)

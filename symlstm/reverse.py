@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symlstm.algebra import NOW, Add, Adj, Apply, Num, Relation, Sym, Term, equation, term
+from symlstm.algebra import NOW, Adj, Apply, Num, Relation, Sym, Term, equation
 from symlstm.model import Cell
-from symlstm.rules import vjp
+from symlstm.rules import added, vjp
 from symlstm.steps import Application
 
 
@@ -78,7 +78,9 @@ def sweep(cell: Cell) -> Sweep:
     Raises `NotSupported` where a node of an equation has no VJP rule.
     """
     collected, given, lines = _Collected({line.lhs: k for k, line in enumerate(cell.named)}), [], []
-    values = {line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)}
+    values: dict[Term, Sym] = {
+        line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)
+    }
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
         shares = collected.of(line.lhs)
@@ -96,9 +98,8 @@ def sweep(cell: Cell) -> Sweep:
 
 
 def _line(of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
-    terms = (*seeds, *(share.term for share in shares)) or (term(0),)
     left = Adj(of, arriving=of.time is not None and of.time.offset < 0)
-    return AdjointLine(of, equation(left, Add(terms) if len(terms) > 1 else terms[0]), tuple(shares))
+    return AdjointLine(of, equation(left, added(*seeds, *(share.term for share in shares))), tuple(shares))
 
 
 def _through(line: Relation, values: dict[Term, Sym], collected: _Collected) -> None:
@@ -112,4 +113,4 @@ def _through(line: Relation, values: dict[Term, Sym], collected: _Collected) -> 
         elif not isinstance(node, Num):
             rule, shares = vjp(node, adjoint, values)
             here = Application(rule, node, adjoint, tuple(shares))
-            stack.extend((argument, share, (*path, here)) for argument, share in reversed(shares))
+            stack += [(argument, share, (*path, here)) for argument, share in reversed(shares)]

@@ -22,8 +22,15 @@ Values = Mapping[Term, Sym]  # which applied functions have a name: {sigma(z_f):
 
 def times(*factors: Term) -> Term:
     """The elementwise product, flat, with ones left out."""
-    flat = [part for factor in factors for part in (factor.args if isinstance(factor, Hadamard) else (factor,)) if part != term(1)]
+    flat = [
+        part for factor in factors for part in (factor.args if isinstance(factor, Hadamard) else (factor,)) if part != term(1)
+    ]
     return Hadamard(tuple(flat)) if len(flat) > 1 else flat[0] if flat else term(1)
+
+
+def added(*terms: Term) -> Term:
+    """The sum; of nothing, zero."""
+    return Add(terms) if len(terms) > 1 else terms[0] if terms else term(0)
 
 
 def product(*factors: Term) -> Term:
@@ -49,12 +56,12 @@ def vjp_negative(node: Neg, d: Term, _: Values) -> Shares:
 
 def vjp_matrix_product(node: MatMul, d: Term, _: Values) -> Shares:
     """y = A B:  share_A = d B^T, share_B = A^T d. For more factors, all those to the right and to the left."""
-    return [(arg, product(*transposed(node.args[:k]), d, *transposed(node.args[k + 1:]))) for k, arg in enumerate(node.args)]
+    return [(arg, product(*transposed(node.args[:k]), d, *transposed(node.args[k + 1 :]))) for k, arg in enumerate(node.args)]
 
 
 def vjp_hadamard(node: Hadamard, d: Term, _: Values) -> Shares:
     """y = a * b:  share_a = d * b, share_b = d * a. The product rule, elementwise."""
-    return [(arg, times(d, *node.args[:k], *node.args[k + 1:])) for k, arg in enumerate(node.args)]
+    return [(arg, times(d, *node.args[:k], *node.args[k + 1 :])) for k, arg in enumerate(node.args)]
 
 
 def vjp_quotient(node: Div, d: Term, _: Values) -> Shares:

@@ -149,18 +149,24 @@ class _Inference:
 
     def _disagreement(self, constraint: Constraint) -> NotValid:
         reason = constraint.reason
-        sides = [f"one side is {plain(length_term(self.resolve(length)))}{self._because(length)}"
-                 for length in (constraint.left, constraint.right)]
+        sides = [
+            f"one side is {plain(length_term(self.resolve(length)))}{self._because(length)}"
+            for length in (constraint.left, constraint.right)
+        ]
         place = plain(reason.where) if reason.where else "the declared sizes"
         return NotValid(
             f"The shapes do not fit: {reason.words()}, but in {plain(reason.node)} " + " and ".join(sides) + ".",
-            place, "sizes that agree at both places")
+            place,
+            "sizes that agree at both places",
+        )
 
     def _because(self, length: Length) -> str:
         names = [name.partition(".")[0] for name, _ in length if "." in name]
         chain = [found for name, _ in length for found in explain(name, self.constraints)]
         said = [f"{plain(found.reason.where)} ({found.reason.told()})" for found in chain if found.reason.where]
-        return (f" (the size of {names[0]}" if names else " (given") + (f", from {'; '.join(dict.fromkeys(said))})" if said else ")")
+        return (f" (the size of {names[0]}" if names else " (given") + (
+            f", from {'; '.join(dict.fromkeys(said))})" if said else ")"
+        )
 
     # --- the rules: each returns the shape of its node; None fits anything (a bare number) ---
 
@@ -180,6 +186,7 @@ class _Inference:
             for _, other in shapes[1:]:
                 self.same(shapes[0][1], other, rule, node)
             return shapes[0][1] if shapes else None
+
         return check
 
     def product(self, node: MatMul) -> Shape | None:
@@ -273,8 +280,13 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
     Raises `NotValid` where two places of the equations disagree, or where nothing fixes a size.
     """
 
-    def __init__(self, equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: tuple[Sym, ...],
-                 sizes: Mapping[str, tuple[Term, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        equations: tuple[Relation, ...],
+        inputs: tuple[Sym, ...],
+        states: tuple[Sym, ...],
+        sizes: Mapping[str, tuple[Term, ...]] | None = None,
+    ) -> None:
         work = _Inference()
         for symbol, length in ((states[0], "n"), (inputs[0], "m")) if inputs else ((states[0], "n"),):
             work.same(work.name(symbol), (((length, 1),), ONE), "given", symbol)
@@ -295,20 +307,37 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             self.lengths[name] = work.resolved(work.name(Sym(name)))
             for length in self.lengths[name]:
                 if any("." in unknown for unknown, _ in length):
-                    raise NotValid(f"Nothing fixes the size of {name}.", " and ".join(
-                        plain(line) for line in equations if name in {s.name for s in _symbols(line)}),
-                        f"declare it, as in sizes={{{name!r}: (n, m)}}")
-        self.declared = {name: work.resolve(((name, 1),)) for size in (sizes or {}).values()
-                         for part in size for name in (s.name for s in _symbols(part)) if name not in GIVEN}
+                    raise NotValid(
+                        f"Nothing fixes the size of {name}.",
+                        " and ".join(plain(line) for line in equations if name in {s.name for s in _symbols(line)}),
+                        f"declare it, as in sizes={{{name!r}: (n, m)}}",
+                    )
+        self.declared = {
+            name: work.resolve(((name, 1),))
+            for size in (sizes or {}).values()
+            for part in size
+            for name in (s.name for s in _symbols(part))
+            if name not in GIVEN
+        }
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
         import sympy
 
         rows, columns = self.lengths[name]
+
         def sized(length: Length) -> Any:
-            return sum((count * (sympy.Symbol(size, integer=True, positive=True) if size else 1) for size, count in length),
-                       sympy.Integer(0))
-        return (sized(rows),) if columns == ONE and rows != ONE else (sized(rows), sized(columns)) if rows != ONE or columns != ONE else ()
+            return sum(
+                (count * (sympy.Symbol(size, integer=True, positive=True) if size else 1) for size, count in length),
+                sympy.Integer(0),
+            )
+
+        return (
+            (sized(rows),)
+            if columns == ONE and rows != ONE
+            else (sized(rows), sized(columns))
+            if rows != ONE or columns != ONE
+            else ()
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.lengths)
@@ -337,16 +366,21 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         """What `why` says, with its mathematics kept as terms."""
         if name in self.declared:
             chain = self._chain(name)
-            return prose("{} = {}", Sym(name), length_term(self.declared[name])) if not chain else Prose(
-                (equation(Sym(name), length_term(self.declared[name])), ", because ", *self._told(chain)))
+            return (
+                prose("{} = {}", Sym(name), length_term(self.declared[name]))
+                if not chain
+                else Prose((equation(Sym(name), length_term(self.declared[name])), ", because ", *self._told(chain)))
+            )
         if name not in self.lengths:
-            raise NotValid("The cell has no quantity of this name.", repr(name), "one of " + ", ".join((*self.lengths, *self.declared)))
+            raise NotValid(
+                "The cell has no quantity of this name.", repr(name), "one of " + ", ".join((*self.lengths, *self.declared))
+            )
         head: tuple[Piece, ...] = (self._mark(name), " is in ", self.space(name), ". ")
         for role, symbols, length in (("input", self._inputs, "m"), ("first state", self._states, "n")):
             if symbols and name == symbols[0].name:
                 given = (*head[:3], f": it is given, the length of the {role} is called ", Sym(length), ". ")
                 return Prose((*given, *self.growth().pieces) if length == "n" else given)
-        rows, columns = self.lengths[name]
+        columns = self.lengths[name][1]
         told: list[Piece] = list(head)
         parts = (("Its length: ", "rows"),) if columns == ONE else (("Its columns: ", "columns"), ("Its rows: ", "rows"))
         for words, part in parts:
@@ -370,7 +404,10 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         for constraint in chain:
             reason = constraint.reason
             if reason.where is None:
-                told += ["; " if told else "", *([reason.node, " is given"] if reason.rule == "given" else [reason.node, " was declared so"])]
+                told += [
+                    "; " if told else "",
+                    *([reason.node, " is given"] if reason.rule == "given" else [reason.node, " was declared so"]),
+                ]
                 continue
             if last and last[0] == reason.where and (reason.rule == "equation" or last[1] == reason.told()):
                 continue
@@ -386,9 +423,17 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         if not readers or not feeds:
             return Prose(())
         total = length_term(_plus(self.lengths[state.name][0], self.lengths[self._inputs[0].name][0]))
-        return prose("Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a matrix product is "
-                     "the number of rows of the matrix, and {} and {} have {} rows whatever the length of what they read. ",
-                     state.prev, self._inputs[0], total, state, readers[0], feeds[0], length_term(self.lengths[state.name][0]))
+        return prose(
+            "Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a matrix product "
+            "is the number of rows of the matrix, and {} and {} have {} rows whatever the length of what they read. ",
+            state.prev,
+            self._inputs[0],
+            total,
+            state,
+            readers[0],
+            feeds[0],
+            length_term(self.lengths[state.name][0]),
+        )
 
     def _mark(self, name: str) -> Sym:
         """The quantity as the equations write it: with its time mark, if it has one."""
@@ -420,5 +465,7 @@ def _linear(name: str, size: Term) -> Length:
         elif isinstance(part, Sym):
             total = _plus(total, ((part.name, 1),))
         else:
-            raise NotSupported("A declared size is a sum of names and whole numbers.", f"{name}: {plain(size)}", "for example n + m")
+            raise NotSupported(
+                "A declared size is a sum of names and whole numbers.", f"{name}: {plain(size)}", "for example n + m"
+            )
     return total

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from symlstm.algebra import NotSupported, Relation, Term
 from symlstm.prose import Prose
@@ -73,7 +73,7 @@ class Table:
     rows: tuple[tuple[Prose, ...], ...]
 
 
-Block = Union[Prose, Step, Table]
+Block = Prose | Step | Table
 
 
 @dataclass(frozen=True, slots=True)

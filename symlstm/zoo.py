@@ -32,8 +32,15 @@ LSTM = Cell(
         equation(h, o * tanh(c)),
     ),
     source="Hochreiter & Schmidhuber (1997), with the forget gate of Gers, Schmidhuber & Cummins (2000)",
-    words={"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate", "c": "cell state",
-           "h": "hidden state, the output", "x": "input"},
+    words={
+        "i": "input gate",
+        "f": "forget gate",
+        "o": "output gate",
+        "g": "candidate",
+        "c": "cell state",
+        "h": "hidden state, the output",
+        "x": "input",
+    },
 )
 
 RNN = Cell(

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own, as a user does."""
-    return subprocess.run([sys.executable, "-m", "symlstm.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "symlstm.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -61,7 +63,9 @@ def test_verify_reads_back_a_file_and_notices_a_wrong_sign(tmp_path: Path) -> No
     page.write_text(text.replace(r"\delta x_t &= W", r"\delta x_t &= -W"))
     assert page.read_text() != text
     code, out = call("verify", "rnn", "--tex", str(page), "--json")
-    wrong = [(row["name"], found["method"]) for row in json.loads(out)["equations"] for found in row["evidence"] if not found["ok"]]
+    wrong = [
+        (row["name"], found["method"]) for row in json.loads(out)["equations"] for found in row["evidence"] if not found["ok"]
+    ]
     assert code == 1 and wrong == [("adjoint of x", "readback")]
 
 
@@ -92,15 +96,18 @@ def test_build_writes_and_checks(tmp_path: Path) -> None:
     assert done.returncode == 1 and "rnn.md is not what a build writes now" in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("derive", "lsmt"), "'lstm'"),
-    (("derive", "lstm", "--topic", "gradient"), "gradients"),
-    (("derive", "lstm", "--topic", "worked"), "none are given"),
-    (("derive", "lstm", "--topic", "worked", "--values", "missing.json"), "missing.json"),
-    (("derive", "lstm", "-o", "page.docx"), ".tex, .md or .html"),
-    (("verify", "lstm", "--tex", "missing.tex"), "missing.tex"),
-    (("derive", "lstm", "--topic", "shapes", "-o", "no/such/folder/a.tex"), "cannot be written"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("derive", "lsmt"), "'lstm'"),
+        (("derive", "lstm", "--topic", "gradient"), "gradients"),
+        (("derive", "lstm", "--topic", "worked"), "none are given"),
+        (("derive", "lstm", "--topic", "worked", "--values", "missing.json"), "missing.json"),
+        (("derive", "lstm", "-o", "page.docx"), ".tex, .md or .html"),
+        (("verify", "lstm", "--tex", "missing.tex"), "missing.tex"),
+        (("derive", "lstm", "--topic", "shapes", "-o", "no/such/folder/a.tex"), "cannot be written"),
+    ],
+)
 def test_what_cannot_be_used_is_a_message_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2 and words in done.stderr, done.stderr

@@ -14,20 +14,25 @@ HEAVY = ("sympy", "numpy", "lark", "latexify", "typer", "rich", "mpmath")
 
 def _loaded(code: str) -> set[str]:
     script = f"import sys; {code}; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    )
 
 
 def test_import_symlstm_loads_nothing_heavy() -> None:
     assert not _loaded("import symlstm") & set(HEAVY)
 
 
-@pytest.mark.parametrize(("module", "never"), [
-    ("symlstm.reference", {"symlstm.algebra", "sympy"}),
-    ("symlstm.reader", {"symlstm.tex", "symlstm.notation", "symlstm.rules", "symlstm.steps"}),
-    ("symlstm.tex", {"symlstm.reader", "symlstm.tokens"}),
-    ("symlstm.evaluate", {"symlstm.rules", "symlstm.reverse"}),
-    ("symlstm.proof", {"symlstm.rules", "symlstm.reverse"}),
-])
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("symlstm.reference", {"symlstm.algebra", "sympy"}),
+        ("symlstm.reader", {"symlstm.tex", "symlstm.notation", "symlstm.rules", "symlstm.steps"}),
+        ("symlstm.tex", {"symlstm.reader", "symlstm.tokens"}),
+        ("symlstm.evaluate", {"symlstm.rules", "symlstm.reverse"}),
+        ("symlstm.proof", {"symlstm.rules", "symlstm.reverse"}),
+    ],
+)
 def test_what_gives_evidence_does_not_load_what_it_judges(module: str, never: set[str]) -> None:
     assert not _loaded(f"import {module}") & never
 

@@ -7,7 +7,24 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from symlstm.algebra import Add, Adj, Apply, Blocks, Div, Hadamard, MatMul, Neg, NotSupported, Num, Pow, Sym, Term, Transpose, term, walk
+from symlstm.algebra import (
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Div,
+    Hadamard,
+    MatMul,
+    Neg,
+    NotSupported,
+    Num,
+    Pow,
+    Sym,
+    Term,
+    Transpose,
+    term,
+    walk,
+)
 from symlstm.evaluate import Evaluator
 from symlstm.rules import RULES, vjp
 
@@ -85,5 +102,7 @@ def test_a_node_without_a_rule_is_refused_with_its_text(node: Term) -> None:
 
 
 def test_fractions_survive() -> None:
-    assert vjp(Pow(A, Num(Fraction(1, 2))), B, {})[1][0][1] == MatMul((Num(Fraction(1, 2)), Hadamard((B, Pow(A, Num(Fraction(-1, 2)))))))
+    assert vjp(Pow(A, Num(Fraction(1, 2))), B, {})[1][0][1] == MatMul(
+        (Num(Fraction(1, 2)), Hadamard((B, Pow(A, Num(Fraction(-1, 2))))))
+    )
     assert isinstance(Add((A, B)), Add) and isinstance(Div(A, B), Div)

@@ -7,7 +7,7 @@ import sympy
 
 import symlstm as sl
 from symlstm.activations import sigma, tanh
-from symlstm.algebra import Blocks, NotValid, Relation, Sym, equation, quantities, symbols
+from symlstm.algebra import Blocks, NotValid, Relation, Term, equation, quantities, symbols
 
 n, m = (sympy.Symbol(name, integer=True, positive=True) for name in "nm")
 x, h, c, i, f, o, g = quantities("x h c i f o g")
@@ -39,10 +39,15 @@ def test_the_reasons_say_what_forces_the_size() -> None:
     assert "R^(n x n)" in why("U_f") and "as many columns" in why("U_f")
 
 
-def _forget_only(sizes: dict[str, tuple[Sym, ...]]) -> sl.Cell:
+def _forget_only(sizes: dict[str, tuple[Term, ...]]) -> sl.Cell:
     """One gate on the stacked vector: f = sigma(W_f [h; x] + b_f), c = f * c, h = f * tanh(c)."""
-    return sl.Cell("forget", (x,), (h, c), (
-        equation(f, sigma(W_f @ Blocks(((h.prev,), (x,))) + b_f)), equation(c, f * c.prev), equation(h, f * tanh(c))), sizes=sizes)
+    return sl.Cell(
+        "forget",
+        (x,),
+        (h, c),
+        (equation(f, sigma(W_f @ Blocks(((h.prev,), (x,))) + b_f)), equation(c, f * c.prev), equation(h, f * tanh(c))),
+        sizes=sizes,
+    )
 
 
 def test_the_concatenated_matrix_is_n_by_n_plus_m() -> None:
@@ -51,7 +56,7 @@ def test_the_concatenated_matrix_is_n_by_n_plus_m() -> None:
 
 def test_a_declared_size_is_unified_and_explained() -> None:
     k, rows, columns = symbols("k n m")
-    shapes = _forget_only({"W_f": (k, columns + rows)}).shapes  # type: ignore[dict-item]
+    shapes = _forget_only({"W_f": (k, columns + rows)}).shapes
     assert shapes["W_f"] == (n, m + n)
     assert shapes.why("k").startswith("k = n, because") and "f[t] * tanh(c[t])" in shapes.why("k")
 
@@ -62,11 +67,14 @@ def test_a_wrong_declared_size_is_refused() -> None:
         _ = _forget_only({"W_f": (columns, columns + rows)}).shapes
 
 
-@pytest.mark.parametrize(("right", "places"), [
-    (tanh(W @ x + U @ h.prev) * x, ("h[t] = tanh(z[t]) * x[t]", "n", "m")),
-    (tanh(W @ x + U @ h.prev + x), ("x[t]", "n", "m")),
-    (tanh(W @ x + W @ h.prev), ("W @ h[t-1]", "n", "m")),
-])
+@pytest.mark.parametrize(
+    ("right", "places"),
+    [
+        (tanh(W @ x + U @ h.prev) * x, ("h[t] = tanh(z[t]) * x[t]", "n", "m")),
+        (tanh(W @ x + U @ h.prev + x), ("x[t]", "n", "m")),
+        (tanh(W @ x + W @ h.prev), ("W @ h[t-1]", "n", "m")),
+    ],
+)
 def test_a_contradiction_names_both_places(right: object, places: tuple[str, ...]) -> None:
     with pytest.raises(NotValid) as error:
         _ = sl.Cell("bad", (x,), (h,), (equation(h, right),)).shapes  # type: ignore[arg-type]
@@ -78,18 +86,23 @@ def test_what_nothing_fixes_is_refused() -> None:
         _ = sl.Cell("loose", (x,), (h,), (equation(h, tanh(U @ h.prev + W @ (V @ x))),)).shapes
 
 
-@pytest.mark.parametrize(("equations", "words"), [
-    ((equation(h, tanh(W @ x)), equation(h, tanh(U @ h.prev))), "defined twice"),
-    ((equation(h, tanh(c)), equation(c, tanh(h))), "form a cycle"),
-    ((equation(h, tanh(W @ x + o)),), "neither an input"),
-    ((equation(c, tanh(W @ x)),), "No equation defines the state"),
-    ((Relation((h, tanh(c)), ("<=",)),), "defines one quantity of step t"),
-])
+@pytest.mark.parametrize(
+    ("equations", "words"),
+    [
+        ((equation(h, tanh(W @ x)), equation(h, tanh(U @ h.prev))), "defined twice"),
+        ((equation(h, tanh(c)), equation(c, tanh(h))), "form a cycle"),
+        ((equation(h, tanh(W @ x + o)),), "neither an input"),
+        ((equation(c, tanh(W @ x)),), "No equation defines the state"),
+        ((Relation((h, tanh(c)), ("<=",)),), "defines one quantity of step t"),
+    ],
+)
 def test_equations_that_are_no_step_are_refused(equations: tuple[Relation, ...], words: str) -> None:
     with pytest.raises(NotValid, match=words):
         sl.Cell("bad", (x,), (h,), equations)
 
 
 def test_the_order_of_printing_is_free() -> None:
-    cell = sl.Cell("late", (x,), (h,), (equation(h, o * tanh(c)), equation(c, tanh(W @ x + U @ h.prev)), equation(o, sigma(V @ x))))
+    cell = sl.Cell(
+        "late", (x,), (h,), (equation(h, o * tanh(c)), equation(c, tanh(W @ x + U @ h.prev)), equation(o, sigma(V @ x)))
+    )
     assert [line.lhs for line in cell.declared] == [c, o, h]

@@ -22,8 +22,10 @@ ONE_GATE = Path(__file__).parent.parent / "docs" / "one-gate.json"
 
 def _values(n: int = 2, m: int = 3) -> dict[str, Any]:
     generator = np.random.default_rng(5)
+
     def draw(*shape: int) -> Any:
         return np.round(generator.standard_normal(shape), 2)
+
     parameters = {name: draw(*shape) for name, shape in sl.cell("lstm").parameter_shapes(n=n, m=m).items()}
     return parameters | {"x": draw(m), "h_prev": draw(n), "c_prev": draw(n), "delta_h": draw(n), "delta_c": draw(n)}
 
@@ -43,16 +45,24 @@ def _truth(values: dict[str, Any]) -> dict[str, Any]:
     with mpmath.workdps(50):
         exact = {name: np.vectorize(lambda entry: mpmath.mpf(str(entry)))(array) for name, array in values.items()}
         parameters = {name: exact[name].tolist() for name in sl.cell("lstm").parameter_shapes(n=2, m=3)}
+
         def run(nudge: Any = reference.keep) -> dict[str, Any]:
-            return reference.lstm(parameters, [exact["x"].tolist()], exact["h_prev"].tolist(), exact["c_prev"].tolist(), nudge=nudge)[-1]
+            return reference.lstm(
+                parameters, [exact["x"].tolist()], exact["h_prev"].tolist(), exact["c_prev"].tolist(), nudge=nudge
+            )[-1]
+
         def loss(nudge: Any) -> Any:
             out = run(nudge)
             return sum(exact["delta_h"] * out["h"]) + sum(exact["delta_c"] * out["c"])
+
         step = mpmath.mpf(10) ** -20
+
         def slope(name: str, j: int) -> Any:
             def nudge(at: str, t: int, value: Any) -> Any:
                 return [entry + step * (k == j) for k, entry in enumerate(value)] if at == name and t == 1 else value
+
             return (loss(nudge) - loss(reference.keep)) / step
+
         return {"run": run(), "z_f": [slope("z_f", j) for j in range(2)], "o": [slope("o", j) for j in range(2)]}
 
 
@@ -76,20 +86,26 @@ def test_decimals_of_a_file_are_exact(tmp_path: Path) -> None:
     values = {"x": [0.1, 0.2, 0.3], "h_prev": [0, 0], "W_i": [[1, 1, 1], [3, 0, 0]], "U_i": [[0, 0], [0, 0]], "b_i": [0, 0]}
     (tmp_path / "v.json").write_text(json.dumps(values))
     steps = sl.derive("lstm", "worked", values=tmp_path / "v.json").steps
-    assert _printed(next(step for step in steps if step.name == "value of z_i[t]"))[:, 0].tolist() == [Fraction(6, 10), Fraction(3, 10)]
+    assert _printed(next(step for step in steps if step.name == "value of z_i[t]"))[:, 0].tolist() == [
+        Fraction(6, 10),
+        Fraction(3, 10),
+    ]
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"W_f": [[1, 2, 3]]}, ("W_f", "1 x 3", "2 x 3")),
-    ({"b_o": [1, 2, 3]}, ("b_o", "a vector of length 3", "a vector of length 2")),
-    ({"W_q": [[1]]}, ("W_q", "W_")),
-    ({"x": ["a", 1, 2]}, ("x", "'a'")),
-    ({"x": [float("inf"), 1, 2]}, ("x", "finite")),
-    ({"x": [[1, 2], [3]]}, ("x", "rows differ in length")),
-    ({"digits": 0}, ("digits", "1 to 8")),
-    ({"[W_i, U_i]": [[1, 2], [3, 4]]}, ("[W_i, U_i]", "2 x 2", "3 + 2")),
-    ({"[W_i, Q]": [[1, 2], [3, 4]]}, ("Q",)),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"W_f": [[1, 2, 3]]}, ("W_f", "1 x 3", "2 x 3")),
+        ({"b_o": [1, 2, 3]}, ("b_o", "a vector of length 3", "a vector of length 2")),
+        ({"W_q": [[1]]}, ("W_q", "W_")),
+        ({"x": ["a", 1, 2]}, ("x", "'a'")),
+        ({"x": [float("inf"), 1, 2]}, ("x", "finite")),
+        ({"x": [[1, 2], [3]]}, ("x", "rows differ in length")),
+        ({"digits": 0}, ("digits", "1 to 8")),
+        ({"[W_i, U_i]": [[1, 2], [3, 4]]}, ("[W_i, U_i]", "2 x 2", "3 + 2")),
+        ({"[W_i, Q]": [[1, 2], [3, 4]]}, ("Q",)),
+    ],
+)
 def test_values_that_do_not_fit_are_named(change: dict[str, Any], words: tuple[str, ...]) -> None:
     with pytest.raises(NotValid) as error:
         sl.derive("lstm", "worked", values=_values() | change)

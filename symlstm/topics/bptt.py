@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sum, Sym, Term, Time, equation, map_relation, quantity, shift, term, transform, walk
+from symlstm.algebra import (
+    NOW,
+    Add,
+    Adj,
+    Partial,
+    Relation,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    equation,
+    map_relation,
+    quantity,
+    shift,
+    term,
+    transform,
+    walk,
+)
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Sweep, sweep
+from symlstm.rules import added
 from symlstm.steps import Block, Section, Step
 from symlstm.topics.gradients import reason
 
@@ -21,18 +39,39 @@ def section(cell: Cell) -> Section:
     """The adjoints of step t from those of step t+1, and each parameter's gradient as a sum over time."""
     swept = sweep(cell)
     output = cell.state_terms[0]
-    intro = prose("The loss {} is a sum over the steps, {}, and {} depends on {} alone. ",
-                  LOSS, Sum("t", FIRST, LAST, LOSS_TERM), LOSS_TERM, output)
-    backwards = prose("Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
-                      "Each step costs the same, so the whole costs a number of operations proportional to {}. ",
-                      Sym("T"), Sym("T") + 1, term(0), term(1), Sym("T"))
+    intro = prose(
+        "The loss {} is a sum over the steps, {}, and {} depends on {} alone. ",
+        LOSS,
+        Sum("t", FIRST, LAST, LOSS_TERM),
+        LOSS_TERM,
+        output,
+    )
+    backwards = prose(
+        "Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
+        "Each step costs the same, so the whole costs a number of operations proportional to {}. ",
+        Sym("T"),
+        Sym("T") + 1,
+        term(0),
+        term(1),
+        Sym("T"),
+    )
     shared = prose("A parameter serves every step, so its gradient is the sum of the shares of all steps.")
-    return Section(TOPIC, TITLE, (
-        joined(intro, backwards), *_recurrences(swept),
-        shared, *_sums(swept),
-        joined("What is left at the start are the adjoints of the initial states, ",
-               listed(Adj(state.at(START)) for state in cell.state_terms), "."), *_start(swept),
-    ))
+    return Section(
+        TOPIC,
+        TITLE,
+        (
+            joined(intro, backwards),
+            *_recurrences(swept),
+            shared,
+            *_sums(swept),
+            joined(
+                "What is left at the start are the adjoints of the initial states, ",
+                listed(Adj(state.at(START)) for state in cell.state_terms),
+                ".",
+            ),
+            *_start(swept),
+        ),
+    )
 
 
 def unrolled(cell: Cell, steps: int) -> Section:
@@ -49,14 +88,24 @@ def unrolled(cell: Cell, steps: int) -> Section:
 
 def _placed(step: Step, at: Time) -> Step:
     """A recurrence at one of the last steps; at the last one the parts that arrive from the step after are left out."""
+
     def move(part: Term) -> Term:
         return part.at(at + part.time.offset) if isinstance(part, Sym) and part.time is not None else part
+
     line = map_relation(step.relation, lambda side: transform(side, move))
-    beyond = [part for part in _summands(line.rhs) if any(isinstance(each, Adj) and each.of.time == LAST + 1 for each in walk(part))]
+    beyond = [
+        part for part in _summands(line.rhs) if any(isinstance(each, Adj) and each.of.time == LAST + 1 for each in walk(part))
+    ]
     if beyond:
         kept = tuple(part for part in _summands(line.rhs) if part not in beyond)
-        line = equation(line.lhs, Add(kept) if len(kept) > 1 else kept[0] if kept else term(0))
-    return Step(TOPIC, f"{step.name}, step {at}", "identity", line, prose("the recurrence at step {}", Sym("T") if at == LAST else Sym("T") - (-at.offset)))
+        line = equation(line.lhs, added(*kept))
+    return Step(
+        TOPIC,
+        f"{step.name}, step {at}",
+        "identity",
+        line,
+        prose("the recurrence at step {}", Sym("T") if at == LAST else Sym("T") - (-at.offset)),
+    )
 
 
 def _recurrences(swept: Sweep) -> Iterator[Step]:
@@ -83,7 +132,7 @@ def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
     parts += _summands(shift(swept.line(state.prev).relation.rhs, 1))
     if line is not None:
         parts += [share.term for share in line.shares]
-    relation = equation(Adj(state), Add(tuple(parts)) if len(parts) > 1 else parts[0])
+    relation = equation(Adj(state), added(*parts))
     return Step(TOPIC, f"adjoint of {state.name}", "identity", relation, _words(state, swept, line))
 
 
@@ -123,4 +172,5 @@ def _start(swept: Sweep) -> Iterator[Step]:
 def _at_one(node: Term) -> Term:
     def move(part: Term) -> Term:
         return part.at(Time("", 1 + part.time.offset)) if isinstance(part, Sym) and part.time is not None else part
+
     return transform(node, move)

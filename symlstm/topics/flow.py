@@ -12,13 +12,37 @@ from fractions import Fraction
 
 from symlstm.activations import ACTIVATIONS, X, activation
 from symlstm.algebra import (
-    Add, Adj, Apply, Diag, Hadamard, Interval, MatMul, Neg, NotSupported, Norm, Num, Partial, Pow, Prime, Prod, Relation, Sym,
-    Term, Time, Transpose, equation, plain, relation, shift, substitute, term, walk,
+    Add,
+    Adj,
+    Apply,
+    Diag,
+    Hadamard,
+    Interval,
+    MatMul,
+    Neg,
+    Norm,
+    NotSupported,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Relation,
+    Sym,
+    Term,
+    Time,
+    equation,
+    plain,
+    relation,
+    shift,
+    substitute,
+    term,
+    walk,
 )
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, prose
 from symlstm.reverse import Sweep, sweep
-from symlstm.rules import product, times
+from symlstm.rules import added, product, times, transposed
 from symlstm.steps import Block, Kind, Section, Step, Table
 
 TOPIC, TITLE = "flow", "The flow of the gradient"
@@ -70,13 +94,12 @@ def jacobian(swept: Sweep, of: Sym, wrt: Sym, *, direct: bool = False) -> Term |
     paths = [path for path in _paths(swept, of, wrt, direct) if path.factors]
     if not paths:
         return None
-    terms = tuple(path.term() for path in paths)
-    return Add(terms) if len(terms) > 1 else terms[0]
+    return added(*(path.term() for path in paths))
 
 
 def _paths(swept: Sweep, of: Sym, wrt: Sym, direct: bool) -> Iterator[Path]:
     """Every path from `wrt` up to `of`, depth first."""
-    stack = [(wrt, Path(()))]
+    stack: list[tuple[Sym, Path]] = [(wrt, Path(()))]
     while stack:
         here, path = stack.pop()
         if here == of:
@@ -102,7 +125,7 @@ def _local(share: Term) -> Path:
         inner = _local(share.args[0])
         return Path((*inner.factors, Diag(times(*share.args[1:]))), inner.sign)
     if isinstance(share, MatMul) and isinstance(share.args[-1], Adj):
-        return Path(tuple(factor.arg if isinstance(factor, Transpose) else Transpose(factor) for factor in reversed(share.args[:-1])))
+        return Path(transposed(share.args[:-1]))
     raise NotSupported("The Jacobian of this path is not written yet.", plain(share), "elementwise and matrix products")
 
 
@@ -121,21 +144,38 @@ def _product(state: Sym, one_step: Term, *, direct: bool) -> Relation:
 
 def substitute_time(node: Term, base: str) -> Term:
     """The same term with its time marks counted from another letter."""
-    moved = {part: part.at(Time(base, part.time.offset)) for part in walk(node) if isinstance(part, Sym) and part.time is not None}
+    moved = {
+        part: part.at(Time(base, part.time.offset)) for part in walk(node) if isinstance(part, Sym) and part.time is not None
+    }
     return substitute(node, moved)  # type: ignore[arg-type]
 
 
 def _carried(swept: Sweep, state: Sym, direct: Term) -> Iterator[Block]:
     """A state that one equation carries over: the direct path, then everything else."""
-    yield joined(prose("The equation of {} carries {} over. Along this path alone, with every other way from {} to {} left out, ",
-                       state, state.prev, state.prev, state), "the Jacobian is a diagonal matrix.")
-    yield _step(f"direct path of {state.name}", "identity", equation(Partial(state, state.prev, True), direct), prose("that summand of {}", state))
+    yield joined(
+        prose(
+            "The equation of {} carries {} over. Along this path alone, with every other way from {} to {} left out, ",
+            state,
+            state.prev,
+            state.prev,
+            state,
+        ),
+        "the Jacobian is a diagonal matrix.",
+    )
+    yield _step(
+        f"direct path of {state.name}",
+        "identity",
+        equation(Partial(state, state.prev, True), direct),
+        prose("that summand of {}", state),
+    )
     line = _product(state, direct, direct=True)
     yield _step(f"direct path of {state.name} over time", "identity", line, prose("a product, latest factor first"))
     if _inside_unit(swept.cell, direct):
         norms = Prod("s", T, K + 1, Norm(substitute_time(direct, "s")))
         bound = relation(Norm(line.lhs), "<=", norms, "<", 1, condition=relation(Sym("t"), ">", Sym("k")))
-        yield _step(f"bound of the direct path of {state.name}", "bound", bound, prose("gates lie in {}", _range(swept.cell, direct)))
+        yield _step(
+            f"bound of the direct path of {state.name}", "bound", bound, prose("gates lie in {}", _range(swept.cell, direct))
+        )
     yield from _total(swept, state, direct)
     if swept.cell.name == "lstm":
         yield from _growth(state)
@@ -144,21 +184,36 @@ def _carried(swept: Sweep, state: Sym, direct: Term) -> Iterator[Block]:
 def _total(swept: Sweep, state: Sym, direct: Term) -> Iterator[Block]:
     """The total Jacobian: the direct path, the other paths of the same state, and the ways through other states."""
     same = jacobian(swept, state, state.prev)
-    parts: list[Term] = [Partial(state, state.prev, True)] if same == direct else list(same.args if isinstance(same, Add) else (same or direct,))
+    parts: list[Term] = (
+        [Partial(state, state.prev, True)] if same == direct else list(same.args if isinstance(same, Add) else (same or direct,))
+    )
     yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
     for other in swept.cell.state_terms:
         forward = jacobian(swept, state, other.prev) if other != state else None
         within = jacobian(swept, other, state)
         if forward is None or within is None:
             continue
-        yield _step(f"{state.name} from {other.name}_prev", "identity", equation(Partial(state, other.prev), forward),
-                    prose("one summand a path"))
-        yield _step(f"{other.name} from {state.name}, same step", "identity",
-                    equation(Partial(other.prev, state.prev), shift(within, -1)), prose("the equation of {}", other.prev))
+        yield _step(
+            f"{state.name} from {other.name}_prev",
+            "identity",
+            equation(Partial(state, other.prev), forward),
+            prose("one summand a path"),
+        )
+        yield _step(
+            f"{other.name} from {state.name}, same step",
+            "identity",
+            equation(Partial(other.prev, state.prev), shift(within, -1)),
+            prose("the equation of {}", other.prev),
+        )
         parts.append(MatMul((Partial(state, other.prev), Partial(other.prev, state.prev))))
     if len(parts) > 1 or same != direct:
-        whole = Add(tuple(parts)) if len(parts) > 1 else parts[0]
-        yield _step(f"total Jacobian of {state.name}", "identity", equation(Partial(state, state.prev), whole), prose("chain rule, all ways"))
+        whole = added(*parts)
+        yield _step(
+            f"total Jacobian of {state.name}",
+            "identity",
+            equation(Partial(state, state.prev), whole),
+            prose("chain rule, all ways"),
+        )
 
 
 def _inside_unit(cell: Cell, direct: Term) -> bool:
@@ -181,29 +236,53 @@ def _recurrent(swept: Sweep, state: Sym) -> Iterator[Block]:
     name = state.name
     slopes = [ACTIVATIONS[part.function] for line in swept.cell.named for part in walk(line.rhs) if isinstance(part, Apply)]
     yield prose("Between two steps lies one matrix, and over many steps the product of such matrices.")
-    yield _step(f"Jacobian of {name}", "identity", equation(Partial(state, state.prev), one_step), prose("through the pre-activation"))
+    yield _step(
+        f"Jacobian of {name}", "identity", equation(Partial(state, state.prev), one_step), prose("through the pre-activation")
+    )
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
     if len(slopes) != 1 or not (isinstance(one_step, MatMul) and isinstance(one_step.args[0], Diag) and len(one_step.args) == 2):
         return
     row, weights = slopes[0], one_step.args[1]
-    yield prose("Let {} be the largest slope of the activation: {} for the hyperbolic tangent, {} for the logistic function.",
-                GAMMA, ACTIVATIONS["tanh"].slopes.upper, ACTIVATIONS["sigma"].slopes.upper)
-    yield _step("gamma", "number", equation(GAMMA, row.slopes.upper), prose("{} here", relation(Prime(row.name, X), "<=", row.slopes.upper)))
+    yield prose(
+        "Let {} be the largest slope of the activation: {} for the hyperbolic tangent, {} for the logistic function.",
+        GAMMA,
+        ACTIVATIONS["tanh"].slopes.upper,
+        ACTIVATIONS["sigma"].slopes.upper,
+    )
+    yield _step(
+        "gamma",
+        "number",
+        equation(GAMMA, row.slopes.upper),
+        prose("{} here", relation(Prime(row.name, X), "<=", row.slopes.upper)),
+    )
     growth = product(GAMMA, Norm(weights))
-    yield _step(f"norm of the Jacobian of {name}", "bound",
-                relation(Norm(Partial(state, state.prev)), "<=", product(Norm(one_step.args[0]), Norm(weights)), "<=", growth),
-                prose("the norm is submultiplicative"))
+    yield _step(
+        f"norm of the Jacobian of {name}",
+        "bound",
+        relation(Norm(Partial(state, state.prev)), "<=", product(Norm(one_step.args[0]), Norm(weights)), "<=", growth),
+        prose("the norm is submultiplicative"),
+    )
     power = Pow(growth, Add((Sym("t"), Neg(Sym("k")))))
-    yield _step(f"norm of the Jacobian of {name} over time", "bound", relation(Norm(line.lhs), "<=", power), prose("by induction over the factors"))
+    yield _step(
+        f"norm of the Jacobian of {name} over time",
+        "bound",
+        relation(Norm(line.lhs), "<=", power),
+        prose("by induction over the factors"),
+    )
     yield _consequences(growth)
     yield from _vanishing()
 
 
 def _consequences(growth: Term) -> Prose:
-    return prose("Where {} is less than {}, the bound goes to {} as {} grows: the gradient vanishes, whatever the inputs are. Where it is "
-                 "more, the bound grows, and the gradient may explode, though it need not: the bound says only what cannot happen.",
-                 growth, term(1), term(0), Add((Sym("t"), Neg(Sym("k")))))
+    return prose(
+        "Where {} is less than {}, the bound goes to {} as {} grows: the gradient vanishes, whatever the inputs are. Where it is "
+        "more, the bound grows, and the gradient may explode, though it need not: the bound says only what cannot happen.",
+        growth,
+        term(1),
+        term(0),
+        Add((Sym("t"), Neg(Sym("k")))),
+    )
 
 
 def _decimal(value: Fraction, places: int) -> Num:
@@ -222,11 +301,13 @@ def _rounded(value: Fraction) -> Term:
 
 
 def _power(base: Fraction, exponent: int) -> Relation:
-    return relation(Pow(_decimal(base, 1) if base.denominator == 10 else Num(base), term(exponent)), "~", _rounded(base**exponent))
+    return relation(
+        Pow(_decimal(base, 1) if base.denominator == 10 else Num(base), term(exponent)), "~", _rounded(base**exponent)
+    )
 
 
 def _powers(header: tuple[str, ...], bases: tuple[Fraction, ...]) -> Table:
-    rows = (tuple([prose("{}", term(count)), *(prose("{}", _power(base, count)) for base in bases)]) for count in (5, 10, 20, 30))
+    rows = ((prose("{}", term(count)), *(prose("{}", _power(base, count)) for base in bases)) for count in (5, 10, 20, 30))
     return Table(header, tuple(rows))
 
 
@@ -238,12 +319,29 @@ def _vanishing() -> Iterator[Block]:
 def _growth(state: Sym) -> Iterator[Block]:
     """Every f is 0.9, the direct path fades, and the total grows: one unit at its resting point, in exact numbers."""
     tenth = Fraction(9, 10)
-    yield prose("How far they differ is seen in one unit, {} equal to {}, at rest: inputs, initial states and all parameters are zero except "
-                "two, {} with value {}, and the bias {}, chosen so that {} is {} at every step. Then {} and {} are {}, and {} and {} stay {}.",
-                Sym("n"), term(1), Sym("U_g"), term(8), Sym("b_f"), Sym("f", T), _decimal(tenth, 1), Sym("i", T), Sym("o", T), Num(Fraction(1, 2)),
-                Sym("g", T), state, term(0))
+    yield prose(
+        "How far they differ is seen in one unit, {} equal to {}, at rest: inputs, initial states and all parameters are zero "
+        "except two, {} with value {}, and the bias {}, chosen so that {} is {} at every step. Then {} and {} are {}, and {} and {} "
+        "stay {}.",
+        Sym("n"),
+        term(1),
+        Sym("U_g"),
+        term(8),
+        Sym("b_f"),
+        Sym("f", T),
+        _decimal(tenth, 1),
+        Sym("i", T),
+        Sym("o", T),
+        Num(Fraction(1, 2)),
+        Sym("g", T),
+        state,
+        term(0),
+    )
     half = Num(Fraction(1, 2))
-    yield _step("one step of the total in numbers", "number",
-                equation(Add((_decimal(tenth, 1), MatMul((half, term(8), half)))), _decimal(Fraction(29, 10), 1)),
-                prose("{} from the direct path, the rest through {}", _decimal(tenth, 1), Sym("h", T + -1)))
+    yield _step(
+        "one step of the total in numbers",
+        "number",
+        equation(Add((_decimal(tenth, 1), MatMul((half, term(8), half)))), _decimal(Fraction(29, 10), 1)),
+        prose("{} from the direct path, the rest through {}", _decimal(tenth, 1), Sym("h", T + -1)),
+    )
     yield _powers(("steps", "direct path", "total"), (tenth, Fraction(29, 10)))

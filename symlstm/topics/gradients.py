@@ -21,12 +21,28 @@ def section(cell: Cell) -> Section:
     loss = Sym("L")
     state, parameter = cell.state_terms[0], cell.parameter_terms[0]
     intro = prose("Write {} for the adjoint {}, an array of the same shape as {}. ", Adj(state), Partial(loss, state), state)
-    copies = prose("Of a parameter, {} is the adjoint of the copy that step {} uses: its share of {}. ",
-                   Adj(parameter.at(NOW)), Sym("t"), Partial(loss, parameter))
-    handed = joined("Of the states of the step before, the step gives the part that goes through it, ",
-                    listed(Adj(each.prev, arriving=True) for each in cell.state_terms), ".")
-    steps = (Step(TOPIC, f"adjoint of {_name(line.of)}", "identity", line.relation, reason(swept, line),
-                  tuple(application for share in line.shares for application in share.applications)) for line in swept.lines)
+    copies = prose(
+        "Of a parameter, {} is the adjoint of the copy that step {} uses: its share of {}. ",
+        Adj(parameter.at(NOW)),
+        Sym("t"),
+        Partial(loss, parameter),
+    )
+    handed = joined(
+        "Of the states of the step before, the step gives the part that goes through it, ",
+        listed(Adj(each.prev, arriving=True) for each in cell.state_terms),
+        ".",
+    )
+    steps = (
+        Step(
+            TOPIC,
+            f"adjoint of {_name(line.of)}",
+            "identity",
+            line.relation,
+            reason(swept, line),
+            tuple(application for share in line.shares for application in share.applications),
+        )
+        for line in swept.lines
+    )
     return Section(TOPIC, TITLE, (joined(intro, _given(swept), copies, handed), *steps))
 
 

@@ -17,8 +17,13 @@ def section(cell: Cell) -> Section:
     """Every size with its reason, why the state does not grow, and the concatenated form."""
     x, h = cell.input_terms[0], cell.state_terms[0]
     n, m = (length_term(cell.shapes.lengths[symbol.name][0]) for symbol in (h, x))
-    given = prose("Two sizes are given: the input {} has length {}, and the state {} has length {}. "
-                  "The equations force all the others.", x, m, h, n)
+    given = prose(
+        "Two sizes are given: the input {} has length {}, and the state {} has length {}. The equations force all the others.",
+        x,
+        m,
+        h,
+        n,
+    )
     blocks: list[Block] = [given, *_steps(cell)]
     growth = cell.shapes.growth()
     if growth.pieces:
@@ -116,8 +121,12 @@ def _concatenated(cell: Cell) -> list[Block]:
             stacked = Blocks(((recurrent.args[1],), (forward.args[1],)))
             rows = length_term(cell.shapes.lengths[recurrent.args[0].name][0])  # type: ignore[attr-defined]  # a parameter
             lengths = [cell.shapes.lengths[p.args[1].name][0] for p in (recurrent, forward)]  # type: ignore[attr-defined]
-            text = prose("Many texts write one matrix for both products, acting on the two vectors stacked: it has {} rows and {} "
-                         "columns, and says the same.", rows, Add(tuple(map(length_term, lengths))))
+            text = prose(
+                "Many texts write one matrix for both products, acting on the two vectors stacked: it has {} rows and {} "
+                "columns, and says the same.",
+                rows,
+                Add(tuple(map(length_term, lengths))),
+            )
             proof = equation(MatMul((side_by_side, stacked)), Add((recurrent, forward)))
             return [text, Step(TOPIC, "concatenated form", "identity", proof, prose("block by block"))]
     return []

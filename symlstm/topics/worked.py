@@ -22,7 +22,22 @@ import mpmath
 import numpy as np
 
 from symlstm.activations import activation
-from symlstm.algebra import Adj, Blocks, Listed, NotSupported, NotValid, Num, Relation, Sym, Term, Transpose, children, equation, plain, rebuild
+from symlstm.algebra import (
+    Adj,
+    Blocks,
+    Listed,
+    NotSupported,
+    NotValid,
+    Num,
+    Relation,
+    Sym,
+    Term,
+    Transpose,
+    children,
+    equation,
+    plain,
+    rebuild,
+)
 from symlstm.evaluate import ELEMENTARY, Evaluator
 from symlstm.model import Cell
 from symlstm.prose import prose
@@ -31,8 +46,10 @@ from symlstm.steps import Block, Section, Step
 
 TOPIC, TITLE = "worked", "A worked step"
 PRECISION, DIGITS, MOST_DIGITS, GUARD, LARGEST = 60, 4, 8, 12, 8
-EXPECTED = ('a JSON object such as {"x": [1, 2], "h_prev": [0.5], "c_prev": [1], "W_i": [[1, 2]], ..., "delta_h": [1], '
-            '"delta_c": [0], "digits": 4}')
+EXPECTED = (
+    'a JSON object such as {"x": [1, 2], "h_prev": [0.5], "c_prev": [1], "W_i": [[1, 2]], ..., "delta_h": [1], '
+    '"delta_c": [0], "digits": 4}'
+)
 
 
 class Exact(Evaluator):
@@ -52,7 +69,9 @@ class Exact(Evaluator):
 
     def divide(self, above: Any, below: Any) -> Any:
         with mpmath.workdps(PRECISION):
-            return np.vectorize(lambda a, b: Fraction(a) / Fraction(b) if _exact(a) and _exact(b) else _mpf(a) / _mpf(b), otypes=[object])(above, below)
+            return np.vectorize(
+                lambda a, b: Fraction(a) / Fraction(b) if _exact(a) and _exact(b) else _mpf(a) / _mpf(b), otypes=[object]
+            )(above, below)
 
 
 def _mpf(value: Any) -> Any:
@@ -115,16 +134,20 @@ def _split(cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
     """A name `[A, B]` stands for the blocks A and B side by side: take them apart by the sizes of what is known."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        blocks = re.fullmatch(r"\[\s*(\w+)\s*,\s*(\w+)\s*\]", name)
+        blocks: re.Match[str] | None = re.fullmatch(r"\[\s*(\w+)\s*,\s*(\w+)\s*\]", name)
         if not blocks:
             found[name] = value
             continue
         array, start = _array(name, value), 0
         widths = [_width(cell, block, values) for block in blocks.groups()]
         if array.ndim != 2 or array.shape[1] != sum(widths):
-            raise NotValid(f"{name} does not have the columns of its blocks.", f"{name} is {_size(array.shape)}", f"{' + '.join(map(str, widths))} columns")
+            raise NotValid(
+                f"{name} does not have the columns of its blocks.",
+                f"{name} is {_size(array.shape)}",
+                f"{' + '.join(map(str, widths))} columns",
+            )
         for block, width in zip(blocks.groups(), widths, strict=True):
-            found[block] = array[:, start:start + width]
+            found[block] = array[:, start : start + width]
             start += width
     return found
 
@@ -144,8 +167,10 @@ def _near(name: str, cell: Cell) -> str:
 def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:
     """n and m, from the vectors that are given."""
     lengths = {}
-    for size, names in (("m", [symbol.name for symbol in cell.input_terms[:1]]),
-                        ("n", [f"{cell.state_terms[0].name}_prev", *(f"delta_{s.name}" for s in cell.state_terms[:1])])):
+    for size, names in (
+        ("m", [symbol.name for symbol in cell.input_terms[:1]]),
+        ("n", [f"{cell.state_terms[0].name}_prev", *(f"delta_{s.name}" for s in cell.state_terms[:1])]),
+    ):
         given = next((name for name in names if name in values), None)
         if given is None:
             raise NotValid(f"The size {size} is not known: {names[0]} is not given.", ", ".join(values), EXPECTED)
@@ -160,23 +185,27 @@ def _array(name: str, value: Any) -> Any:
     rows = value if isinstance(value, (list, tuple)) else [value]
     nested = [list(row) if isinstance(row, (list, tuple)) else row for row in rows]
     deep = [isinstance(row, list) for row in nested]
-    if not rows or any(deep) and (not all(deep) or len({len(row) for row in nested}) != 1 or not nested[0]):
-        raise NotValid(f"{name} is not an array: its rows differ in length.", f"{name} = {str(value)[:80]}", "a list of numbers, or of rows")
-    exact = [[_fraction(name, entry) for entry in row] for row in nested] if deep[0] else [_fraction(name, entry) for entry in nested]
-    array = np.empty((len(exact), len(exact[0])) if deep[0] else len(exact), dtype=object)
-    array[...] = exact
+    if not rows or (any(deep) and (not all(deep) or len({len(row) for row in nested}) != 1 or not nested[0])):
+        raise NotValid(
+            f"{name} is not an array: its rows differ in length.", f"{name} = {str(value)[:80]}", "a list of numbers, or of rows"
+        )
+    array = np.empty((len(nested), len(nested[0])) if deep[0] else len(nested), dtype=object)
+    for place in np.ndindex(*array.shape):
+        array[place] = _fraction(name, nested[place[0]][place[1]] if deep[0] else nested[place[0]])
     return array
 
 
 def _fraction(name: str, entry: Any) -> Fraction:
     number = isinstance(entry, (int, float, Decimal, Fraction)) and not isinstance(entry, bool)
     if not number or (isinstance(entry, (float, Decimal)) and not np.isfinite(float(entry))):
-        raise NotValid(f"{name} holds something that is not a finite number.", f"{name}: {str(entry)[:80]!r}", "numbers such as 0.5")
+        raise NotValid(
+            f"{name} holds something that is not a finite number.", f"{name}: {str(entry)[:80]!r}", "numbers such as 0.5"
+        )
     return Fraction(str(entry)) if isinstance(entry, (float, Decimal)) else Fraction(entry)
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) if len(shape) > 1 else f"a vector of length {shape[0]}"
+    return ("" if len(shape) > 1 else "a vector of length ") + " x ".join(map(str, shape))
 
 
 def read(cell: Cell, values: Mapping[str, Any]) -> Values:
@@ -186,7 +215,9 @@ def read(cell: Cell, values: Mapping[str, Any]) -> Values:
     """
     digits = values.get("digits", DIGITS)
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
-        raise NotValid(f"The number of digits is a whole number from 1 to {MOST_DIGITS}.", f"digits = {digits!r}", f"for example {DIGITS}")
+        raise NotValid(
+            f"The number of digits is a whole number from 1 to {MOST_DIGITS}.", f"digits = {digits!r}", f"for example {DIGITS}"
+        )
     arrays = _split(cell, {name: value for name, value in values.items() if name != "digits"})
     known = leaves(cell)
     for name in arrays:
@@ -194,13 +225,16 @@ def read(cell: Cell, values: Mapping[str, Any]) -> Values:
             raise NotValid("The cell has nothing of this name to put in.", repr(name), _near(name, cell))
     sizes = _sizes(cell, arrays)
     if max(sizes.values()) > LARGEST:
-        raise NotSupported(f"A worked step fits on a page up to size {LARGEST}.", f"n = {sizes['n']}, m = {sizes['m']}", "smaller arrays")
+        raise NotSupported(
+            f"A worked step fits on a page up to size {LARGEST}.", f"n = {sizes['n']}, m = {sizes['m']}", "smaller arrays"
+        )
     found = Values(cell, sizes, digits)
     for name, value in arrays.items():
         array, leaf = _array(name, value), known[name]
         wanted = cell.array_shape(leaf.of.name if isinstance(leaf, Adj) else leaf.name, **sizes)  # type: ignore[attr-defined]
         if array.shape != wanted and array.shape != (*wanted, 1):
-            why = f"n = {sizes['n']} (length of {cell.state_terms[0].name}_prev), m = {sizes['m']} (length of {cell.input_terms[0].name})"
+            state, x = cell.state_terms[0].name, cell.input_terms[0].name
+            why = f"n = {sizes['n']} (length of {state}_prev), m = {sizes['m']} (length of {x})"
             raise NotValid(f"{name} has the wrong size.", f"{name} is {_size(array.shape)}", f"{_size(wanted)}, because {why}")
         found.known[leaf] = array.reshape(array.shape[0], -1)
     return found
@@ -213,19 +247,34 @@ def section(cell: Cell, values: Mapping[str, Any]) -> Section:
     """The step forward, and backward where adjoints are given, with numbers in every line."""
     data = read(cell, values)
     given = list(data.known)
-    blocks: list[Block] = [prose(
-        f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, or to as many as it "
-        "takes for the printed numbers to give the printed result; they are computed with 50 digits and rounded only to be printed.")]
-    blocks += [prose("Given:"), *(Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose(""))
-                                  for leaf in given)]
+    blocks: list[Block] = [
+        prose(
+            f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, or to as "
+            "many as it takes for the printed numbers to give the printed result; they are computed with 50 digits and rounded "
+            "only to be printed."
+        )
+    ]
+    blocks += [
+        prose("Given:"),
+        *(
+            Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose(""))
+            for leaf in given
+        ),
+    ]
     forward = list(_lines(data, cell.named))
     blocks += [prose("Forward:"), *forward] if forward else []
     swept = sweep(cell)
-    backward = list(_lines(data, tuple(line.relation for line in swept.lines))) if any(seed in data.known for seed in swept.given) else []
+    backward = (
+        list(_lines(data, tuple(line.relation for line in swept.lines)))
+        if any(seed in data.known for seed in swept.given)
+        else []
+    )
     blocks += [prose("Backward, for the given adjoints:"), *backward] if backward else []
     missing = [name for name, leaf in leaves(cell).items() if leaf not in data.known and not isinstance(leaf, Adj)]
     if missing:
-        blocks.append(prose("What needs {} is left out: no value is given.", Listed(tuple(leaves(cell)[name] for name in missing))))
+        blocks.append(
+            prose("What needs {} is left out: no value is given.", Listed(tuple(leaves(cell)[name] for name in missing)))
+        )
     return Section(TOPIC, TITLE, tuple(blocks))
 
 
