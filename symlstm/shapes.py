@@ -424,8 +424,9 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             return Prose(())
         total = length_term(_plus(self.lengths[state.name][0], self.lengths[self._inputs[0].name][0]))
         return prose(
-            "Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a matrix product "
-            "is the number of rows of the matrix, and {} and {} have {} rows whatever the length of what they read. ",
+            "Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a "
+            "matrix product is the number of rows of the matrix, and {} and {} have {} rows whatever the length of what "
+            "they read. ",
             state.prev,
             self._inputs[0],
             total,

@@ -321,8 +321,8 @@ def _growth(state: Sym) -> Iterator[Block]:
     tenth = Fraction(9, 10)
     yield prose(
         "How far they differ is seen in one unit, {} equal to {}, at rest: inputs, initial states and all parameters are zero "
-        "except two, {} with value {}, and the bias {}, chosen so that {} is {} at every step. Then {} and {} are {}, and {} and {} "
-        "stay {}.",
+        "except two, {} with value {}, and the bias {}, chosen so that {} is {} at every step. Then {} and {} are {}, and {} "
+        "and {} stay {}.",
         Sym("n"),
         term(1),
         Sym("U_g"),

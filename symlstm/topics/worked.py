@@ -249,9 +249,9 @@ def section(cell: Cell, values: Mapping[str, Any]) -> Section:
     given = list(data.known)
     blocks: list[Block] = [
         prose(
-            f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, or to as "
-            "many as it takes for the printed numbers to give the printed result; they are computed with 50 digits and rounded "
-            "only to be printed."
+            f"An equals sign is exact. After a sign for approximate equality, numbers are rounded to {data.digits} decimals, "
+            "or to as many as it takes for the printed numbers to give the printed result; they are computed with 50 digits "
+            "and rounded only to be printed."
         )
     ]
     blocks += [
