@@ -23,6 +23,7 @@ from symlstm.expressions import to_sympy
 from symlstm.generator.rows import Code, activated, sloped
 from symlstm.steps import Step
 
+EXP: Any = sympy.exp
 SIGMA, SECH = sympy.Function("sigma", real=True), sympy.Function("sech_", real=True)
 
 
@@ -192,11 +193,11 @@ def stable(expression: Any) -> Any:
 def _squashed(node: Any) -> Any:
     """1/(1 + exp(u))^k = sigma(-u)^k, and 1/(exp(u) + exp(-u))^k = (sech(u)/2)^k."""
     terms = node.base.args if node.base.is_Add else ()
-    if len(terms) != 2 or not isinstance(terms[1], sympy.exp):
+    if len(terms) != 2 or not isinstance(terms[1], EXP):
         return node
     if terms[0] == 1:
         return SIGMA(-terms[1].exp) ** -node.exp
-    return (SECH(terms[1].exp) / 2) ** -node.exp if terms[0] == sympy.exp(-terms[1].exp) else node
+    return (SECH(terms[1].exp) / 2) ** -node.exp if terms[0] == EXP(-terms[1].exp) else node
 
 
 def _paired(node: Any) -> Any:
@@ -205,11 +206,12 @@ def _paired(node: Any) -> Any:
         return node
     bases: list[Any] = [factor.as_base_exp()[0] for factor in node.args]
     for factor in node.args:
-        if isinstance(factor, sympy.exp) and SIGMA(-factor.exp) in bases:
+        if isinstance(factor, EXP) and SIGMA(-factor.exp) in bases:
             return _paired(node / factor / SIGMA(-factor.exp) * SIGMA(factor.exp))
         for base in bases:
-            for at in (base.args[0], -base.args[0]) if isinstance(base, SECH) else ():
-                if factor == sympy.Add(sympy.exp(at), sympy.Mul(-1, sympy.exp(-at))):
+            ends: tuple[Any, ...] = (base.args[0], -base.args[0]) if isinstance(base, SECH) else ()
+            for at in ends:
+                if factor == EXP(at) - EXP(-at):
                     return node / factor / base * 2 * sympy.tanh(at)
     return node
 
