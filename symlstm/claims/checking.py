@@ -1,0 +1,171 @@
+r"""`check`: a document in, a verdict for each of its claims out.
+
+>>> [verdict.verdict for verdict in check(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(U h_{t-1} + W x_t) \tag{1} $$")]
+['right']
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from symlstm.algebra import Adj, Relation, Sym, SymlstmError, Term, plain, walk
+from symlstm.claims.judgement import Case, Judged, judge
+from symlstm.claims.runs import Run
+from symlstm.claims.sizes import Clash, Sizes, sizes
+from symlstm.claims.sources import Source, Statement, source
+from symlstm.claims.theories import PRE, Theory, theory
+from symlstm.claims.verdicts import Link, Outlook, Verdict, Word
+
+ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
+
+
+def check(text: str | os.PathLike[str], cell: str | None = None) -> list[Verdict]:
+    """Judge the claims of a document: text, or a file. One verdict for each claim, in the order of the document."""
+    if isinstance(text, os.PathLike):
+        path = Path(text)
+        content = path.read_text(encoding="utf-8", errors="replace")
+        return check_source(source(content, "tex" if path.suffix == ".tex" else "md"), cell, file=str(path))
+    return check_source(source(text, "tex" if "\\begin{document}" in text else "md"), cell)
+
+
+def check_source(found: Source, cell: str | None = None, file: str = "") -> list[Verdict]:
+    """Judge the claims of a document that has been read."""
+    document = Document(found, cell)
+    return [document.verdict(statement, file) for statement in found.statements if document.is_claim(statement)]
+
+
+class Document:
+    """A source with its cases (one for each reading of the document), ready to judge any statement or relation."""
+
+    def __init__(self, found: Source, cell: str | None = None) -> None:
+        self.source = found
+        self.cell = cell or found.directives.get("cell")
+        self.broken: dict[str, str] = {}
+        self.cases = tuple(self.make_cases())
+
+    # --- the model ---------------------------------------------------------------------------------------------
+
+    def make_cases(self) -> Iterable[Case]:
+        theories = self.theory()
+        for rows in self.orientations():
+            try:
+                fitted = sizes(theories, rows)
+            except Clash:
+                continue
+            yield from self.cases_of(theories, fitted)
+            return
+        self.repaired(theories)
+        fitted = sizes(theories, False)
+        yield from self.cases_of(theories, fitted)
+
+    def orientations(self) -> tuple[bool, ...]:
+        said = self.source.directives.get("vectors")
+        return (True,) if said == "rows" else (False,) if said == "columns" else (False, True)
+
+    def theory(self) -> Theory:
+        return theory(self.source)
+
+    def repaired(self, made: Theory) -> None:
+        """Take out equations that do not fit, one by one, and remember why."""
+        for _ in range(len(made.steps)):
+            try:
+                sizes(made, False)
+                return
+            except Clash as clash:
+                name = clash.name
+                if name not in made.steps:
+                    return
+                self.broken[name] = str(clash)
+                del made.steps[name]
+                made.inputs.append(name)
+                if name in made.states:
+                    made.states.remove(name)
+
+    def cases_of(self, made: Theory, fitted: Sizes) -> Iterable[Case]:
+        runs = tuple(Run(made, fitted, seed) for seed in range(2))
+        declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
+        open_deltas = self.has_open_deltas(made)
+        for before in (False, True) if open_deltas else (False,):
+            words = ("a delta before the activation" if before else "a delta behind the activation") if open_deltas else ""
+            yield Case(made, fitted, runs, before, declared, words)
+
+    def has_open_deltas(self, made: Theory) -> bool:
+        """Whether some `\\delta` of a gate is not defined, and the gate's argument has no name of its own."""
+        for statement in self.source.statements:
+            for line in statement.relations:
+                for part in (part for side in line.terms for part in walk(side)):
+                    if isinstance(part, Adj) and part.of.name not in made.adjoints and part.of.name + PRE in made.steps:
+                        return True
+                    if isinstance(part, Sym) and part.name == "delta" and not made.lazy(part) and made.states and made.states[0] + PRE in made.steps:
+                        return True
+        return False
+
+    # --- verdicts ----------------------------------------------------------------------------------------------
+
+    def is_claim(self, statement: Statement) -> bool:
+        """Whether a statement is to be judged; a definition is, where it does not fit the others."""
+        if statement.role in ("claim", "both") or statement.error is not None:
+            return True
+        return any(isinstance(line.lhs, Sym) and line.lhs.name in self.broken for line in statement.relations)
+
+    def verdict(self, statement: Statement, file: str = "") -> Verdict:
+        """The verdict of one statement."""
+        common: dict[str, Any] = {
+            "line": statement.line, "number": statement.number, "tag": statement.tag, "latex": statement.latex, "file": file,
+            "role": "definition" if statement.role == "definition" else "claim",
+        }  # fmt: skip
+        if statement.error is not None:
+            return Verdict(verdict="unreadable", reason=str(statement.error), **common)
+        if not statement.relations:
+            return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
+        broken = next((self.broken[line.lhs.name] for line in statement.relations if isinstance(line.lhs, Sym) and line.lhs.name in self.broken), "")
+        if broken:
+            return Verdict(verdict="wrong", method="shape", reason=f"It does not fit the other definitions: {broken}.", **common)
+        judged = [self.judged(statement, k) for k in range(len(statement.relations))]
+        worst = min(judged, key=lambda each: ORDER.index(each.verdict))
+        return Verdict(verdict=worst.verdict, method=worst.method, reason=worst.reason, links=_links(worst, statement),
+                       readings=tuple(Outlook(words, word) for words, word in worst.readings), judged=worst, case=self.cases[0], **common)
+
+    def judged(self, statement: Statement, place: int) -> Judged:
+        """The judgement of one relation of a statement over all readings of the document."""
+        line = statement.relations[place]
+        loosely: Relation | None = None
+        try:
+            others = self.source.loosely(statement)
+            loosely = others[place] if place < len(others) else None
+        except SymlstmError:
+            pass
+        found = [judge(case, line, loosely) for case in self.cases]
+        for each in found:
+            each.line = line
+        words = {each.verdict for each in found}
+        if len(words) == 1:
+            return found[0]
+        shown = [(case.words, each.verdict) for case, each in zip(self.cases, found, strict=True)]
+        right = next((case.words for case, each in zip(self.cases, found, strict=True) if each.verdict == "right"), "")
+        return Judged("ambiguous", f"It depends on what is meant: right with {right}." if right else "It depends on what is meant.",
+                      found[0].method, found[0].outcome, shown, line, line)
+
+
+def _links(judged: Judged, statement: Statement) -> tuple[Link, ...]:
+    """The single comparisons of a chain; the terms as they were read."""
+    found, line = judged.outcome, judged.line
+    if found is None or line is None or len(line.operators) < 2 or len(found.good) != len(line.operators):
+        return ()
+    del statement
+    return tuple(Link(f"{_said(left)} {operator} {_said(right)}", found.link(k)) for k, (left, operator, right) in enumerate(line.links()))
+
+
+def _said(term: Term) -> str:
+    from symlstm import tex
+
+    try:
+        return tex.latex(term)
+    except SymlstmError:
+        return plain(term)
+
+
+__all__ = ["Document", "check", "check_source"]

@@ -1,0 +1,369 @@
+r"""How long everything is: the definitions' shapes, unified for columns or for rows, and generic numbers for them.
+
+Every shape is two linear forms in unknown lengths. Quantities with a time are vectors; a parameter is a matrix or a
+vector by how it is used. An unknown length that nothing fixes gets a number of its own, so that no two lengths of the
+document are equal by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from symlstm.algebra import (
+    Add, Apply, Blocks, Component, Diag, Div, Hadamard, Listed, MatMul, Max, Neg, Num, Norm, Pow, Prime, Relation, Space, Sym, Term, Total,
+    Transpose, children, plain, walk,
+)  # fmt: skip
+from symlstm.claims.theories import Theory
+
+Form = dict[str, int]  # a linear form: name -> count; "" is the number 1
+Pair = tuple[Form, Form]
+ONE: Form = {"": 1}
+LENGTHS = (4, 7, 11, 13, 17, 19, 23, 29)
+
+
+class Clash(Exception):
+    """Two lengths that cannot agree: in words, with the place, and the quantity whose equation it is."""
+
+    name = ""
+
+
+@dataclass
+class Sizes:
+    """The shapes of one reading: `rows` says whether vectors are rows; `of` gives numbers for every name."""
+
+    rows: bool
+    scalar: bool
+    shapes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    letters: dict[str, int] = field(default_factory=dict)
+    clashes: dict[str, str] = field(default_factory=dict)
+
+    def vector(self, length: int) -> tuple[int, int]:
+        return (1, length) if self.rows else (length, 1)
+
+
+def sizes(theory: Theory, rows: bool) -> Sizes:
+    """The sizes under one reading. Raises `Clash` where the definitions do not fit together."""
+    last: Clash | None = None
+    for kinds in _kinds(theory):
+        try:
+            return _Unifier(theory, rows, kinds).solved()
+        except Clash as clash:
+            last = last or clash
+    raise last or Clash("nothing to unify")
+
+
+def _kinds(theory: Theory) -> list[dict[str, str]]:
+    """What each parameter may be, best guess first: matrix, vector or scalar."""
+    matrices = {name for name in theory.parameters if name[0].isupper()}
+    vectors = _elementwise(theory)
+    guess = {name: "matrix" if name in matrices - vectors else "vector" for name in theory.parameters}
+    found = [guess]
+    factors = _left_factors(theory)
+    if not matrices and theory.steps:
+        found.insert(0, {name: "scalar" for name in theory.parameters} if factors else guess)
+    if factors - matrices:
+        found.append(guess | dict.fromkeys(factors - matrices, "matrix"))
+    found.append({name: "vector" if kind == "matrix" and name in vectors else kind for name, kind in guess.items()})
+    return found
+
+
+def _elementwise(theory: Theory) -> set[str]:
+    """Parameters that stand in a Hadamard product, or alone in a sum: peepholes and biases."""
+    found = set()
+    for body in theory.steps.values():
+        for part in walk(body):
+            if isinstance(part, Hadamard):
+                found |= {arg.name for arg in part.args if isinstance(arg, Sym) and arg.time is None}
+            if isinstance(part, Add):
+                found |= {arg.name for arg in part.args if isinstance(arg, Sym) and arg.time is None and arg.name[0] in "Bb"}
+    return found
+
+
+def _left_factors(theory: Theory) -> set[str]:
+    return {arg.name for body in theory.steps.values() for part in walk(body) if isinstance(part, MatMul)
+            for arg in part.args if isinstance(arg, Sym) and arg.time is None}
+
+
+class _Unifier:
+    """Walks the definitions under one guess and solves for the lengths."""
+
+    def __init__(self, theory: Theory, rows: bool, kinds: dict[str, str]) -> None:
+        self.theory, self.rows, self.kinds = theory, rows, kinds
+        self.scalar = bool(theory.steps) and bool(kinds) and all(kind == "scalar" for kind in kinds.values())
+        self.scalars = {name for step, body in theory.steps.items() for part in walk(body) if isinstance(part, Apply)
+                        and isinstance(part.arg, Listed) for name in (step, *theory.formals.get(part.function, ()))}
+        self.solution: dict[str, Form] = {}
+        self.matrices: list[str] = []
+        self.indices: dict[str, Form] = {}
+        self.names: dict[str, Pair] = {}
+
+    # --- linear forms ------------------------------------------------------------------------------------------
+
+    def resolve(self, form: Form) -> Form:
+        while any(name in self.solution for name in form):
+            total: Form = {}
+            for name, count in form.items():
+                for other, more in self.solution.get(name, {name: 1}).items():
+                    total[other] = total.get(other, 0) + count * more
+            form = {name: count for name, count in total.items() if count}
+        return form
+
+    def agree(self, left: Form, right: Form, node: Term) -> None:
+        rest = self.resolve({name: left.get(name, 0) - right.get(name, 0) for name in {**left, **right}})
+        rest = {name: count for name, count in rest.items() if count}
+        if not rest:
+            return
+        unknown = sorted((name for name in rest if name and abs(rest[name]) == 1), key=lambda name: "." not in name)
+        if not unknown:
+            raise Clash(f"{_said(self.resolve(left))} and {_said(self.resolve(right))} in {plain(node)}")
+        name = unknown[0]
+        self.solution[name] = {other: -count * rest[name] for other, count in rest.items() if other != name}
+        for matrix in self.matrices:
+            for side in ("rows", "columns"):
+                if self.resolve({f"{matrix}.{side}": 1}) == ONE:
+                    raise Clash(f"the matrix {matrix} would have one of its {side} only, in {plain(node)}")
+
+    def same(self, left: Pair | None, right: Pair | None, node: Term) -> None:
+        if left is not None and right is not None:
+            self.agree(left[0], right[0], node)
+            self.agree(left[1], right[1], node)
+
+    # --- shapes ------------------------------------------------------------------------------------------------
+
+    def vector(self, length: Form) -> Pair:
+        return (ONE, length) if self.rows else (length, ONE)
+
+    def named(self, node: Sym) -> Pair:
+        if node.name not in self.names:
+            self.names[node.name] = self.fresh(node.name)
+        return self.names[node.name]
+
+    def fresh(self, name: str) -> Pair:
+        theory = self.theory
+        if self.scalar or name in self.scalars:
+            return ONE, ONE
+        arrays = [value for (other, _), value in theory.values.items() if other == name]
+        if arrays:
+            return self.literal(arrays[0])
+        kind = self.kinds.get(name, "vector")
+        declared = theory.sizes.get(name)
+        if isinstance(declared, Space) and name in theory.parameters:
+            kind = "matrix" if declared.columns is not None and declared.columns != Num(declared.rows.value if isinstance(declared.rows, Num) else 1) else "vector"  # type: ignore[arg-type]
+        if name in theory.lazies and theory.parts_of(name) is not None:
+            return self.shape(theory.parts_of(name)) or (ONE, ONE)  # type: ignore[arg-type]
+        if kind == "matrix":
+            self.matrices.append(name)
+            return {f"{name}.rows": 1}, {f"{name}.columns": 1}
+        return (ONE, ONE) if kind == "scalar" else self.vector({f"{name}.length": 1})
+
+    def literal(self, node: Term) -> Pair:
+        if isinstance(node, Blocks):
+            return {"": len(node.rows)}, {"": len(node.rows[0])}
+        return (self.literal(children(node)[0]) if children(node) else (ONE, ONE))
+
+    def shape(self, node: Term) -> Pair | None:
+        """The shape of a term; None fits anything."""
+        rule = _RULES.get(type(node))
+        return rule(self, node) if rule else None
+
+    def all_same(self, node: Any) -> Pair | None:
+        shapes = [found for arg in node.args if (found := self.shape(arg)) is not None]
+        for other in shapes[1:]:
+            self.same(shapes[0], other, node)
+        return shapes[0] if shapes else None
+
+    def is_one(self, shape: Pair) -> bool:
+        return self.resolve(shape[0]) == ONE and self.resolve(shape[1]) == ONE
+
+    def product(self, node: MatMul) -> Pair | None:
+        total: Pair | None = None
+        for arg in node.args:
+            shape = self.shape(arg)
+            if shape is None or self.is_one(shape):
+                total = total or (shape if total is None and shape is not None and len(node.args) == 1 else total)
+                continue
+            if total is None:
+                total = shape
+            elif self.is_vector(total) and self.is_vector(shape) and self.upright(total) == self.upright(shape):
+                self.same(total, shape, node)
+            else:
+                self.agree(total[1], shape[0], node)
+                total = (total[0], shape[1])
+        return total
+
+    def is_vector(self, shape: Pair) -> bool:
+        return ONE in (self.resolve(shape[0]), self.resolve(shape[1]))
+
+    def upright(self, shape: Pair) -> bool:
+        return self.resolve(shape[1]) == ONE
+
+    def blocks(self, node: Blocks) -> Pair:
+        grid = [[self.shape(part) or (ONE, ONE) for part in row] for row in node.rows]
+        lying = self.rows and all(len(row) == 1 and self.resolve(row[0][0]) == ONE and not self.is_one(row[0]) for row in grid)
+        if lying:
+            return ONE, _added(row[0][1] for row in grid)
+        for row in grid:
+            for other in row[1:]:
+                self.agree(row[0][0], other[0], node)
+        for row in grid[1:]:
+            for one, other in zip(grid[0], row, strict=False):
+                self.agree(one[1], other[1], node)
+        return _added(row[0][0] for row in grid), _added(shape[1] for shape in grid[0])
+
+    def component(self, node: Component) -> Pair:
+        shape = self.shape(node.of)
+        if shape is not None and not self.is_one(shape):
+            length = shape[0] if self.upright(shape) else shape[1]
+            if node.index in self.indices:
+                self.agree(self.indices[node.index], length, node)
+            else:
+                self.indices[node.index] = length
+        return ONE, ONE
+
+    def total(self, node: Total) -> Pair:
+        outer = self.indices.pop(node.index, None)
+        self.shape(node.body)
+        self.indices.pop(node.index, None)
+        if outer is not None:
+            self.indices[node.index] = outer
+        return ONE, ONE
+
+    def diagonal(self, node: Diag) -> Pair | None:
+        shape = self.shape(node.arg)
+        if shape is None:
+            return None
+        length = shape[0] if self.upright(shape) else shape[1]
+        return length, length
+
+    def flipped(self, node: Transpose) -> Pair | None:
+        shape = self.shape(node.arg)
+        return None if shape is None else (shape[1], shape[0])
+
+    def quotient(self, node: Div) -> Pair | None:
+        below = self.shape(node.below)
+        above = self.shape(node.above)
+        if below is not None and not self.is_one(below):
+            self.same(above, below, node)
+        return above or below
+
+    def applied(self, node: Apply) -> Pair | None:
+        if isinstance(node.arg, Listed):
+            return ONE, ONE
+        return self.shape(node.arg)
+
+    # --- solving -----------------------------------------------------------------------------------------------
+
+    def solved(self) -> Sizes:
+        for name, body in self.theory.steps.items():
+            try:
+                self.same(self.named(Sym(name)), self.shape(body), body)
+            except Clash as clash:
+                clash.name = name
+                raise
+        for found in self.theory.lazies.values():
+            for lazy in found:
+                for part in walk(lazy.body):
+                    if isinstance(part, Total):
+                        self.shape(part)
+        for name in (*self.theory.inputs, *self.theory.parameters, *self.theory.lazies):
+            if name in self.theory.inputs or name in self.theory.parameters or self.theory.parts_of(name) is not None:
+                self.named(Sym(name))
+        clashes: dict[str, str] = {}
+        letters = self.declare(clashes)
+        numbers = self.numbers()
+        shapes = {name: (self.number(shape[0], numbers), self.number(shape[1], numbers)) for name, shape in self.names.items()}
+        if min((side for shape in shapes.values() for side in shape), default=1) < 1:
+            raise Clash("a length would not be positive")
+        return Sizes(self.rows, self.scalar, shapes, {letter: self.number({letter: 1}, numbers) for letter in letters}, clashes)
+
+    def declare(self, clashes: dict[str, str]) -> list[str]:
+        """Declared sizes are unified too; their letters are lengths. What does not fit is kept in `clashes`."""
+        letters: list[str] = []
+        for name, space in self.theory.sizes.items():
+            if name in self.names and isinstance(space, Space):
+                try:
+                    self.declare_one(name, space, letters)
+                except Clash as clash:
+                    clashes[name] = str(clash)
+        return letters
+
+    def declare_one(self, name: str, space: Space, letters: list[str]) -> None:
+        if True:
+            rows, columns = length_form(space.rows), length_form(space.columns) if space.columns is not None else None
+            for form in (rows, columns or {}):
+                letters += [letter for letter in form if letter and letter not in letters]
+            shape = self.names[name]
+            if columns is None or (rows != ONE and columns == ONE and not self.upright(shape)):
+                length = shape[0] if self.upright(shape) else shape[1]
+                self.agree(length, rows, Sym(name))
+            else:
+                self.agree(shape[0], rows, Sym(name))
+                self.agree(shape[1], columns, Sym(name))
+
+    def numbers(self) -> dict[str, int]:
+        """A number for every free length: 3 for the first state, 2 for the first input, others for the rest."""
+        theory, chosen, spare = self.theory, {}, iter(LENGTHS)
+        first = [(name, 3) for name in theory.states[:1]] + [(name, 2) for name in theory.inputs[:1]]
+        for name, number in first:
+            if name in self.names:
+                form = self.resolve(self.names[name][1 if self.rows else 0])
+                free = [unknown for unknown in form if unknown]
+                if len(form) == 1 and free and free[0] not in chosen:
+                    chosen[free[0]] = number
+        for pair in self.names.values():
+            for form in pair:
+                for unknown in self.resolve(form):
+                    if unknown and unknown not in chosen:
+                        chosen[unknown] = next(spare, 31 + len(chosen))
+        return chosen
+
+    def number(self, form: Form, numbers: dict[str, int]) -> int:
+        return sum(count * (numbers.get(name, 1) if name else 1) for name, count in self.resolve(form).items())
+
+
+def length_form(node: Term) -> Form:
+    """A size as a linear form. Raises `Clash` for what is none."""
+    if isinstance(node, Num):
+        return {"": int(node.value)}
+    if isinstance(node, Sym):
+        return {node.name: 1}
+    if isinstance(node, Add):
+        return _added(length_form(arg) for arg in node.args)
+    if isinstance(node, Neg):
+        return {name: -count for name, count in length_form(node.arg).items()}
+    if isinstance(node, (MatMul, Hadamard)):
+        total: Form = ONE
+        for arg in node.args:
+            form = length_form(arg)
+            if set(total) == {""}:
+                total = {name: count * total[""] for name, count in form.items()}
+            elif set(form) == {""}:
+                total = {name: count * form[""] for name, count in total.items()}
+            else:
+                raise Clash(f"{plain(node)} is no length")
+        return total
+    raise Clash(f"{plain(node)} is no length")
+
+
+def _added(forms: Iterable[Form]) -> Form:
+    total: Form = {}
+    for form in forms:
+        for name, count in form.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _said(form: Form) -> str:
+    return " + ".join(f"{count}" if not name else name.partition(".")[0] if count == 1 else f"{count} {name.partition('.')[0]}"
+                      for name, count in form.items()) or "0"
+
+
+_RULES: dict[type[Term], Any] = {
+    Sym: _Unifier.named, Add: _Unifier.all_same, Max: _Unifier.all_same, Hadamard: _Unifier.all_same, MatMul: _Unifier.product,
+    Neg: lambda self, node: self.shape(node.arg), Apply: _Unifier.applied, Prime: _Unifier.applied, Transpose: _Unifier.flipped,
+    Diag: _Unifier.diagonal, Blocks: _Unifier.blocks, Pow: lambda self, node: self.shape(node.base), Div: _Unifier.quotient,
+    Component: _Unifier.component, Total: _Unifier.total, Norm: lambda self, node: (ONE, ONE),
+}  # fmt: skip
+_: Any = Relation

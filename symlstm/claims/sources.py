@@ -1,0 +1,167 @@
+r"""A document as a list of statements: which of its formulas define something, and which claim something.
+
+A `\tag` makes a claim. Otherwise the first equation with a new symbol on its left defines it, and so does the first size
+of a symbol; what comes later about it is a claim. A tagged equation whose symbol nothing else defines does both jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from symlstm.algebra import Adj, Apply, Listed, Partial, Relation, Space, Sym, SymlstmError, Term, walk
+from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
+
+Role = Literal["definition", "claim", "both", "neither"]
+Key = tuple[str, ...]
+DOWN = ("E", "J", "L", "l", "ell", "Loss", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One or several relations that stand together: a formula, or the formulas under one tag.
+
+    `formulas` are the pieces of text, `relations` what they say (nothing where `error` says why), `role` their job.
+    """
+
+    number: int
+    formulas: tuple[Formula, ...]
+    relations: tuple[Relation, ...] = ()
+    error: SymlstmError | None = None
+    role: Role = "neither"
+
+    @property
+    def line(self) -> int:
+        return self.formulas[0].line
+
+    @property
+    def tag(self) -> str | None:
+        return self.formulas[0].tag
+
+    @property
+    def latex(self) -> str:
+        """The text as it stands in the document."""
+        return r", \quad ".join(" ".join(formula.text.split()) for formula in self.formulas)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document: its statements in order, how it is to be read, and what its comments say outright."""
+
+    statements: tuple[Statement, ...]
+    conventions: Conventions
+    directives: dict[str, str]
+
+    @cached_property
+    def definitions(self) -> tuple[Relation, ...]:
+        """The relations that define something, in the order of the document."""
+        chosen, taken = [], set()
+        for statement in self.statements:
+            if statement.role in ("definition", "both"):
+                for line in statement.relations:
+                    keys = {(*key, line.condition) for key in keys_of(line)}
+                    if keys and not keys <= taken:
+                        taken |= keys
+                        chosen.append(line)
+        return tuple(chosen)
+
+    def loosely(self, statement: Statement) -> tuple[Relation, ...]:
+        """The relations of a statement with products read strictly from left to right."""
+        return _relations(statement.formulas, replace(self.conventions, tight=False))
+
+
+def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
+    """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing."""
+    found = _bare_lines(text) if bare else [formula for formula in formulas(text, kind) if formula.display]
+    said = directives(text)
+    conventions = survey([formula.text for formula in found])
+    statements = tuple(_read(found, conventions))
+    return Source(_with_roles(statements, claims_only="cell" in said), conventions, said)
+
+
+def _bare_lines(text: str) -> list[Formula]:
+    return [Formula(line.strip(), number, 1 + len(line) - len(line.lstrip()), True)
+            for number, line in enumerate(text.splitlines(), start=1) if line.strip() and not line.lstrip().startswith(("#", "%", "<!--"))]
+
+
+def _read(found: Iterable[Formula], conventions: Conventions) -> Iterator[Statement]:
+    groups: list[list[Formula]] = []
+    for formula in found:
+        if groups and formula.tag and groups[-1][-1].tag == formula.tag:
+            groups[-1].append(formula)
+        else:
+            groups.append([formula])
+    for number, group in enumerate(groups, start=1):
+        pieces = tuple(group)
+        try:
+            yield Statement(number, pieces, _relations(pieces, conventions))
+        except SymlstmError as error:
+            yield Statement(number, pieces, error=error)
+
+
+def _relations(pieces: tuple[Formula, ...], conventions: Conventions) -> tuple[Relation, ...]:
+    return tuple(line for piece in pieces for line in read_all(piece, conventions) if isinstance(line, Relation))
+
+
+# --- who defines what ------------------------------------------------------------------------------------------
+
+
+def keys_of(line: Relation) -> list[Key]:
+    """What a relation would define: quantities, adjoints, functions of plain arguments, or sizes."""
+    left = line.lhs
+    if line.operators[0] == "in":
+        named = left.args if isinstance(left, Listed) else (left,)
+        plain = isinstance(line.rhs, Space) and all(isinstance(each, Sym) for each in named)
+        return [("size", each.name) for each in named if isinstance(each, Sym)] if plain else []
+    if line.operators[0] != "=":
+        return []
+    if isinstance(left, Sym) and left.time is None:
+        return [("quantity", left.name)]
+    if isinstance(left, Sym) and left.time is not None:
+        if left.time.base and left.time.base not in ("T", "tau") and not left.time.offset:
+            return [("quantity", left.name)]
+        return [("value", left.name, str(left.time))]
+    if isinstance(left, Adj):
+        now = left.of.time is None or (left.of.time.base not in ("", "T", "tau") and not left.of.time.offset)
+        return [("adjoint", left.of.name)] if now else []
+    if isinstance(left, Apply) and all(isinstance(arg, Sym) for arg in _arguments(left)):
+        return [("function", left.function)]
+    return []
+
+
+def _arguments(call: Apply) -> tuple[Term, ...]:
+    return call.arg.args if isinstance(call.arg, Listed) else (call.arg,)
+
+
+def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[Statement, ...]:
+    """Roles in two rounds: what has no tag first, then the tagged equations for what is still undefined."""
+    known: set[tuple[object, ...]] = set()
+    roles: dict[int, Role] = {}
+    for tagged in (False, True):
+        for statement in statements:
+            if (statement.tag is not None) != tagged or statement.error:
+                continue
+            if not statement.relations:
+                roles[statement.number] = "claim" if tagged else "neither"
+                continue
+            new = {(*key, line.condition) for line in statement.relations for key in keys_of(line) if _may_define(line, tagged)}
+            fresh = new - known
+            known |= new
+            roles[statement.number] = ("both" if fresh else "claim") if tagged else ("definition" if fresh else "claim")
+    del claims_only
+    return tuple(replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements)
+
+
+def _may_define(line: Relation, tagged: bool) -> bool:
+    """Whether an equation can define its left side; one about an adjoint only with a derivative, or without any adjoint."""
+    left = line.lhs
+    if isinstance(left, Sym) and left.time is not None and keys_of(line)[0][0] == "value":
+        return not any(isinstance(part, (Sym, Adj, Partial)) for side in line.terms[1:] for part in walk(side))
+    if not isinstance(left, Adj):
+        return not any(part == left for part in walk(line.terms[1])) or not isinstance(left, Sym)
+    if tagged:
+        return False
+    parts = [part for part in walk(line.terms[1]) if isinstance(part, (Adj, Partial))]
+    return not any(part == left for part in parts) and (not parts or any(isinstance(part, Partial) for part in parts))

@@ -1,0 +1,385 @@
+r"""The model that the definitions of a document make: the equations of one step, and what is defined by way of them.
+
+A quantity whose equation needs only values is an equation of the step, whether it is a gate, a state or part of the
+output head; a step runs them in order of evaluation. A loss, a shorthand for a derivative, anything over several steps is
+*lazy*: it is worked out where it is used. What occurs at t-1 is a state; a time-marked symbol that nothing defines is an
+input; one without a mark that the equations use is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from symlstm.algebra import (
+    NOW, Add, Adj, Apply, Blocks, Hadamard, Listed, MatMul, Neg, NotValid, Num, Partial, Prod, Relation, Sum, Sym, Term, Time, Total,
+    Transpose, children, plain, substitute, transform, walk,
+)  # fmt: skip
+from symlstm.claims.sources import Source
+
+LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
+LAST = frozenset({"T", "tau"})
+PRE = "_pre"  # behind the name of a gate: its argument, where the author gives it no name
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A definition that is worked out where it is used: `letter` and `offset` are the time on its left."""
+
+    letter: str
+    body: Term
+    condition: Relation | None = None
+    offset: int = 0
+
+
+@dataclass
+class Theory:
+    """What the definitions say. `steps` are the equations of a step in order of evaluation, by name.
+
+    `timeless` are the quantities of step t that are written without a time; `same` sends an alias to its quantity.
+    """
+
+    steps: dict[str, Term] = field(default_factory=dict)
+    lazies: dict[str, list[Lazy]] = field(default_factory=dict)
+    adjoints: dict[str, Lazy] = field(default_factory=dict)
+    functions: dict[str, tuple[tuple[str, ...], Term]] = field(default_factory=dict)
+    values: dict[tuple[str, str], Term] = field(default_factory=dict)
+    sizes: dict[str, Term] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
+    timeless: set[str] = field(default_factory=set)
+    inputs: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    output: str = ""
+    cycle: str = ""
+    formals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: dict[Term, str] = field(default_factory=dict)
+    distributions: set[str] = field(default_factory=set)
+
+    def known(self, of: Sym) -> bool:
+        """Whether the document's definitions give the symbol a meaning."""
+        return of.name in (*self.steps, *self.inputs, *self.parameters) or lazy_key(of) in self.lazies
+
+    def lazy(self, of: Sym) -> list[Lazy]:
+        """The lazy definitions of a symbol: those for its own kind of mark, else the others."""
+        other = of.name if of.time is not None else f"{of.name}[]"
+        return self.lazies.get(lazy_key(of)) or self.lazies.get(other, [])
+
+    def is_composite(self, name: str) -> bool:
+        """Whether a quantity only stacks others and nothing is computed from it: a derivative by it is one by its parts."""
+        body = self.steps.get(name)
+        return body is not None and _stacks(body) and not any(
+            part == Sym(name, part.time) for other in self.steps.values() for part in walk(other) if isinstance(part, Sym))
+
+    def parts_of(self, name: str) -> Term | None:
+        """The blocks of a composite quantity or parameter."""
+        if self.is_composite(name):
+            return self.steps[name]
+        lazy = self.lazies.get(name, [None])[0]
+        return lazy.body if lazy and _stacks(lazy.body) else None
+
+
+def lazy_key(of: Sym) -> str:
+    """The name under which a lazy definition is kept: `L` and `L[]`, for the loss of all steps and that of one."""
+    return of.name if of.time is None else f"{of.name}[]"
+
+
+def _stacks(body: Term) -> bool:
+    return isinstance(body, Blocks) and all(isinstance(part, Sym) for part in children(body))
+
+
+def theory(source: Source, extra: Iterable[Relation] = ()) -> Theory:
+    """The theory of a document; `extra` are definitions from elsewhere (a cell of the zoo)."""
+    return _Maker(source, tuple(extra)).made()
+
+
+class _Maker:
+    """Sorts definitions into steps and lazies, splits off the terms that a derivative is taken by, and orders the steps."""
+
+    def __init__(self, source: Source, extra: tuple[Relation, ...]) -> None:
+        self.lines = (*source.definitions, *extra)
+        self.all = [line for statement in source.statements for line in statement.relations]
+        self.made_theory = Theory()
+        self.raw: dict[str, tuple[Sym, Term, Relation | None]] = {}
+
+    def made(self) -> Theory:
+        new = self.made_theory
+        for line in self.lines:
+            self.sort(line)
+        self.find_aliases()
+        self.renamed_all()
+        self.split_timeless()
+        self.find_steps()
+        self.name_parts()
+        self.find_roles()
+        self.find_distributions()
+        new.steps = self.ordered()
+        name_preactivations(new)
+        new.output = self.find_output()
+        self.complete_losses()
+        return new
+
+    def sort(self, line: Relation) -> None:
+        """Put a definition where it belongs by its left side."""
+        new, left = self.made_theory, line.lhs
+        if line.operators[0] == "in":
+            for each in left.args if isinstance(left, Listed) else (left,):
+                if isinstance(each, Sym):
+                    new.sizes.setdefault(each.name, line.rhs)
+        elif isinstance(left, Apply):
+            args = left.arg.args if isinstance(left.arg, Listed) else (left.arg,)
+            names = tuple(arg.name for arg in args if isinstance(arg, Sym))
+            if isinstance(args[0], Sym) and args[0].time is None:
+                new.functions.setdefault(left.function, (names, line.terms[1]))
+        elif isinstance(left, Adj):
+            time = left.of.time or NOW
+            new.adjoints.setdefault(left.of.name, Lazy(time.base, line.terms[1], line.condition, time.offset))
+        elif isinstance(left, Sym):
+            self.sort_quantity(left, line)
+
+    def sort_quantity(self, left: Sym, line: Relation) -> None:
+        new = self.made_theory
+        if left.time is not None and (left.time.offset or not left.time.base):
+            new.values.setdefault((left.name, str(left.time)), line.terms[1])
+        elif _is_numeric(line.terms[1]):
+            new.values.setdefault((left.name, "" if left.time is None else str(left.time)), line.terms[1])
+        elif left.name in LOSSES or line.condition is not None:
+            letter = left.time.base if left.time is not None else ""
+            new.lazies.setdefault(lazy_key(left), []).append(Lazy(letter, line.terms[1], line.condition))
+        elif left.name not in self.raw:
+            self.raw[left.name] = (left, line.terms[1], line.condition)
+            following = line.terms[1]
+            if len(line.terms) > 2 and isinstance(following, Sym) and following.name not in self.raw:
+                self.raw[following.name] = (following, line.terms[2], line.condition)
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    def find_aliases(self) -> None:
+        """`c_t = C_t`: two names of one quantity."""
+        for name, (left, body, condition) in list(self.raw.items()):
+            if isinstance(body, Sym) and condition is None and body.name != name and body.time == left.time and left.time is not None:
+                self.made_theory.same[name] = body.name
+                del self.raw[name]
+
+    def rename(self, node: Term) -> Term:
+        same = self.made_theory.same
+        def change(part: Term) -> Term:
+            return Sym(same[part.name], part.time) if isinstance(part, Sym) and part.name in same else part
+        return transform(node, change) if same else node
+
+    def renamed_all(self) -> None:
+        self.raw = {name: (left, self.rename(body), condition) for name, (left, body, condition) in self.raw.items()}
+        new = self.made_theory
+        new.adjoints = {new.same.get(name, name): Lazy(lazy.letter, self.rename(lazy.body), lazy.condition, lazy.offset)
+                        for name, lazy in new.adjoints.items()}
+        new.lazies = {name: [Lazy(each.letter, self.rename(each.body), each.condition, each.offset) for each in found]
+                      for name, found in new.lazies.items()}
+
+    def split_timeless(self) -> None:
+        """`z = W h_t + b`: a quantity of step t without its mark gets it, wherever it stands."""
+        timed = {part.name for line in self.all for part in walk(line) if isinstance(part, Sym) and part.time is not None}
+        found: set[str] = set()
+        while True:
+            more = {name for name, (left, body, _) in self.raw.items() if left.time is None and name not in found and name not in LOSSES
+                    and not _is_lazy(body) and any(isinstance(part, Sym) and (part.time == NOW or part.time == Time("t", -1) or part.name in found)
+                                                   for part in walk(body))}
+            if not more:
+                break
+            found |= more
+        self.made_theory.timeless = found - timed | {name for name in found if name in self.raw}
+        for name in found:
+            left, body, condition = self.raw[name]
+            self.raw[name] = (left.at(NOW), body, condition)
+        self.raw = {name: (left, marked(body, found), condition) for name, (left, body, condition) in self.raw.items()}
+
+    # --- steps -------------------------------------------------------------------------------------------------
+
+    def find_steps(self) -> None:
+        new = self.made_theory
+        lazy = {name for name, (left, body, condition) in self.raw.items()
+                if left.time is None or condition is not None or _is_lazy(body)}
+        while True:
+            more = {name for name, (_, body, _) in self.raw.items() if name not in lazy and any(
+                isinstance(part, Sym) and part.name in lazy and part.name not in self.block_parameters() for part in walk(body))}
+            if not more:
+                break
+            lazy |= more
+        for name, (left, body, condition) in self.raw.items():
+            if name not in lazy:
+                base = (left.time or NOW).base
+                new.steps[name] = body if base == "t" else _with_letter(body, base)
+            else:
+                new.lazies.setdefault(lazy_key(left), []).append(Lazy((left.time or Time("", 0)).base, body, condition))
+
+    def block_parameters(self) -> set[str]:
+        return {name for name, (left, body, _) in self.raw.items() if left.time is None and _stacks(body)}
+
+    def name_parts(self) -> None:
+        """A term that some derivative is taken by becomes a quantity of the step: `\\partial L / \\partial (1 - z_t)`."""
+        steps = self.made_theory.steps
+        wanted = {at_now(self.rename(part.wrt)) for line in self.all for part in walk(line)
+                  if isinstance(part, Partial) and not isinstance(part.wrt, Sym)}
+        for count, term in enumerate(sorted(wanted, key=plain)):
+            term = marked(term, self.made_theory.timeless)
+            whole = next((name for name, body in steps.items() if body == term), "")
+            users = [name for name, body in steps.items() if any(part == term for part in walk(body))]
+            if whole:
+                self.made_theory.parts[term] = whole
+            elif users:
+                part = Sym(f"part{count}_", NOW)
+                for name in users:
+                    steps[name] = substitute(steps[name], {term: part})
+                steps[part.name] = term
+                self.made_theory.parts[term] = part.name
+
+    def find_roles(self) -> None:
+        """States are what occurs at t-1; inputs are what has a time and no equation; the rest are parameters."""
+        new = self.made_theory
+        used = [part for body in new.steps.values() for part in walk(body) if isinstance(part, Sym)]
+        lazily = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
+        for part in used:
+            if part.time is not None and part.time.offset < 0 and part.name in new.steps:
+                _note(new.states, part.name)
+        for part in (*used, *lazily):
+            if part.name in new.steps or new.lazy(part) or part.name in LOSSES:
+                continue
+            if part.time is not None:
+                _note(new.inputs, part.name)
+            elif part.name not in ("infinity",):
+                _note(new.parameters, part.name)
+        for name, _ in new.values:
+            if not new.known(Sym(name)):
+                _note(new.parameters if ("", ) == tuple(time for other, time in new.values if other == name) else new.inputs, name)
+        for name in self.block_parameters():
+            for part in walk(self.raw[name][1]):
+                if isinstance(part, Sym) and part.time is None and part.name not in new.lazies:
+                    _note(new.parameters, part.name)
+        for body in new.steps.values():
+            for part in walk(body):
+                if isinstance(part, Apply) and isinstance(part.arg, Listed) and not part.function.partition('[')[0] in LOSSES:
+                    names = tuple(arg.name if isinstance(arg, Sym) else "" for arg in part.arg.args)
+                    new.formals.setdefault(part.function, names)
+
+    def find_distributions(self) -> None:
+        """The targets of a cross entropy, `\\sum_k y_k \\log p_k`, sum up to one."""
+        new = self.made_theory
+        for found in new.lazies.values():
+            for total in (part for lazy in found for part in walk(lazy.body) if isinstance(part, (Total, MatMul, Hadamard))):
+                logged = {inner.name for part in walk(total) if isinstance(part, Apply) and part.function == "log" for inner in walk(part)
+                          if isinstance(inner, Sym)}
+                if logged:
+                    names = {part.name for part in walk(total) if isinstance(part, Sym)} - logged
+                    new.distributions |= {name for name in names if name in (*new.inputs, *new.parameters)}
+
+    def ordered(self) -> dict[str, Term]:
+        """The equations in order of evaluation; a cycle within one step is remembered in words, and cut."""
+        new, left, done = self.made_theory, dict(self.made_theory.steps), {}
+        while left:
+            ready = [name for name, body in left.items() if not any(
+                isinstance(part, Sym) and part.name in left and part.name not in done and part.time == NOW for part in walk(body))]
+            if not ready:
+                new.cycle = next(iter(left))
+                ready = [new.cycle]
+                raise NotValid("The equations of one step form a cycle.", "; ".join(f"{name}[t] = {plain(left[name])}" for name in left),
+                               "at least one of them must use the step before, t-1")
+            for name in ready:
+                done[name] = left.pop(name)
+        return done
+
+    def find_output(self) -> str:
+        """The last quantity that the document defines in step t and that nothing else of the step uses."""
+        new = self.made_theory
+        used = {part.name for body in new.steps.values() for part in walk(body) if isinstance(part, Sym) and part.time == NOW}
+        ends = [name for name in self.raw if name in new.steps and name not in used and not _stacks(new.steps[name])]
+        return ends[-1] if ends else next(reversed(new.steps), "")
+
+    def complete_losses(self) -> None:
+        """A loss that nothing defines is a generic function of the output; the loss of all steps is the sum of theirs."""
+        new = self.made_theory
+        asked = [self.rename(part.of) for line in self.all for part in walk(line) if isinstance(part, Partial) and isinstance(part.of, Sym)]
+        asked = [of for of in asked if isinstance(of, Sym)]
+        used = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
+        for of in dict.fromkeys((*used, *asked)):
+            if not new.output or new.known(of) or of.time is None or of.name in new.steps or (of.name not in LOSSES and of not in asked):
+                continue
+            new.lazies[lazy_key(of)] = [Lazy("t", Apply(f"{of.name}[t]", Sym(new.output, NOW)))]
+        for of in asked:
+            if of.time is None and new.output and not new.known(of) and of.name not in new.timeless:
+                new.lazies[of.name] = [Lazy("", self.total_loss())]
+        if new.output and not any(name in LOSSES for name in new.lazies):
+            new.lazies["L_"] = [Lazy("", self.total_loss())]
+
+    def total_loss(self) -> Term:
+        new = self.made_theory
+        each = next((name[:-2] for name, found in new.lazies.items() if name.endswith("[]") and name[:-2] in LOSSES and not any(
+            isinstance(part, Sum) or (isinstance(part, Sym) and part.name in LOSSES) for lazy in found for part in walk(lazy.body))), "")
+        body: Term = Sym(each, NOW) if each else Apply("l[t]", Sym(new.output, NOW))
+        return Sum("t", Time("", 1), Time("T"), body)
+
+
+def loss_of(theory: Theory) -> Sym:
+    """The loss that an adjoint without further words is of: the one of the whole sequence."""
+    whole = [name for name in theory.lazies if name in LOSSES or name == "L_"]
+    return Sym(whole[0] if whole else "L_")
+
+
+def marked(node: Term, timeless: Iterable[str]) -> Term:
+    """The term with quantities of step t marked as such."""
+    names = set(timeless)
+    def change(part: Term) -> Term:
+        return part.at(NOW) if isinstance(part, Sym) and part.time is None and part.name in names else part
+    return transform(node, change) if names else node
+
+
+def name_preactivations(theory: Theory) -> None:
+    """Give the argument of every gate that has no name one: what a `\\delta` before the activation is about."""
+    steps: dict[str, Term] = {}
+    for name, body in theory.steps.items():
+        if isinstance(body, Apply) and not isinstance(body.arg, (Sym, Listed)) and body.function != "softmax":
+            steps[name + PRE] = body.arg
+            body = Apply(body.function, Sym(name + PRE, NOW))
+        steps[name] = body
+    theory.steps = steps
+
+
+def _is_lazy(body: Term) -> bool:
+    """Whether a term needs derivatives, sums over time or later steps, so that it is no equation of a step."""
+    for part in walk(body):
+        if isinstance(part, (Partial, Adj, Sum, Prod, Total)):
+            return True
+        if isinstance(part, Sym) and part.time is not None and (part.time.offset > 0 or part.time.base in LAST):
+            return True
+        if isinstance(part, Apply) and part.function.partition("[")[0] in LOSSES:
+            return True
+    return False
+
+
+def _is_numeric(body: Term) -> bool:
+    return isinstance(body, (Num, Blocks, Neg)) and all(isinstance(part, (Num, Blocks, Neg, Add, MatMul, Hadamard, Transpose)) for part in walk(body))
+
+
+def _with_letter(body: Term, letter: str) -> Term:
+    def change(part: Term) -> Term:
+        return part.at(Time("t", part.time.offset)) if isinstance(part, Sym) and part.time is not None and part.time.base == letter else part
+    return transform(body, change)
+
+
+def latest(node: Term) -> int:
+    """The latest offset from t in a term."""
+    return max((part.time.offset for part in walk(node) if isinstance(part, Sym) and part.time is not None), default=0)
+
+
+def at_now(node: Term) -> Term:
+    """The term moved in time so that its latest quantity is at t."""
+    move = -latest(node)
+    def change(part: Term) -> Term:
+        return part.at(Time("t", part.time.offset + move)) if isinstance(part, Sym) and part.time is not None else part
+    return transform(node, change)
+
+
+def _note(names: list[str], name: str) -> None:
+    if name not in names:
+        names.append(name)
+
+
+__all__ = ["LAST", "LOSSES", "PRE", "Lazy", "Theory", "loss_of", "marked", "name_preactivations", "theory"]
