@@ -42,10 +42,10 @@ from symlstm.algebra import (
     term,
     walk,
 )
-from symlstm.components import Ring
 from symlstm.evaluate import Array
 from symlstm.model import Cell
 from symlstm.proof import Proof
+from symlstm.rings import Ring
 from symlstm.scalars import FIELD, Decision, Rational, certificate
 from symlstm.scalars import decide as decide_scalar
 

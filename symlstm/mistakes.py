@@ -1,8 +1,9 @@
 """The mistakes people make in gradient formulas, as a table of edits.
 
 An `Edit` makes its mistake wherever it fits in a right side, one place at a time. Forwards the table makes mutants, which
-the evidence must refuse; backwards it repairs, since the opposite of each mistake is in the table too (a sum for a
-product and a product for a sum, a factor too few and one too many). The kinds are numbered as they are most often met.
+the evidence must refuse. Backwards it repairs: the opposite of most mistakes is in the table too (a sum for a product and
+a product for a sum, a factor too few and one too many); a path that is missing has to be known. The kinds are numbered
+as they are most often met.
 
 >>> from symlstm import zoo
 >>> from symlstm.algebra import Adj, equation, quantity
@@ -13,6 +14,7 @@ the activation's derivative taken at the activation: delta h[t] * (1 - tanh(h[t]
 an activation or a square is left out: delta h[t] * (1 - h[t])
 a factor is missing: 1 - h[t]^2
 a factor is missing: delta h[t]
+a factor too many: delta h[t] * (1 - h[t]^2) * h[t]
 """
 
 from __future__ import annotations
@@ -201,6 +203,18 @@ def _not_squashed(node: Term, cell: Cell) -> Iterator[Term]:
         yield node.base
 
 
+def _squashed(node: Term, cell: Cell) -> Iterator[Term]:
+    """A state inside the activation that the cell applies to it, and a quantity squared beside a 1."""
+    if isinstance(node, Sym):
+        for line in cell.named:
+            yield from (Apply(part.function, node) for part in walk(line.rhs)
+                        if isinstance(part, Apply) and isinstance(part.arg, Sym) and part.arg.name == node.name)
+    if isinstance(node, Add) and ONE in node.args:
+        for k, part in enumerate(node.args):
+            if isinstance(part, Neg) and isinstance(part.arg, (Sym, Apply)):
+                yield Add((*node.args[:k], Neg(Pow(part.arg, TWO)), *node.args[k + 1:]))
+
+
 def _other_side(node: Term, cell: Cell) -> Iterator[Term]:
     inside = _arguments(cell)
     other = {**inside, **{argument: name for name, argument in inside.items()}}
@@ -208,6 +222,17 @@ def _other_side(node: Term, cell: Cell) -> Iterator[Term]:
         yield Adj(Sym(other[node.of.name], node.of.time), node.arriving)
     if isinstance(node, Sym) and node.name in other:
         yield Sym(other[node.name], node.time)
+
+
+# --- 4: factors -------------------------------------------------------------------------------------------------------
+
+
+def _extra_factor(node: Term, cell: Cell) -> Iterator[Term]:
+    """One more gate in an elementwise product."""
+    if isinstance(node, Hadamard):
+        gates = [line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)]
+        times = {part.time: None for part in node.args if isinstance(part, Sym)} or {Time(): None}
+        yield from (Hadamard((*node.args, gate.at(time))) for gate in gates for time in times)
 
 
 # --- 5, 6: sums, products, parentheses --------------------------------------------------------------------------------
@@ -315,8 +340,10 @@ EDITS: tuple[Edit, ...] = (
     Edit("function", 2, "another activation", _function),
     Edit("squashed twice", 3, "the activation's derivative taken at the activation", _squashed_twice),
     Edit("not squashed", 3, "an activation or a square is left out", _not_squashed),
+    Edit("squashed", 3, "a square or an activation too many", _squashed),
     Edit("missing factor", 4, "a factor is missing", _without(Hadamard)),
     Edit("missing matrix", 4, "a factor of a matrix product is missing", _without(MatMul)),
+    Edit("extra factor", 4, "a factor too many", _extra_factor),
     Edit("product for sum", 5, "branches multiplied in place of added", _product_for_sum),
     Edit("sum for product", 5, "factors added in place of multiplied", _sum_for_product),
     Edit("parenthesis", 6, "a factor reaches one term of the sum only, or all of it in place of one term", _parenthesis),

@@ -16,9 +16,9 @@ import numpy as np
 
 from symlstm.activations import activation
 from symlstm.algebra import Adj, Blocks, NotSupported, NotValid, Num, Relation, Sym, Term, plain, walk
+from symlstm.duals import Dual
 from symlstm.evaluate import ELEMENTARY, STEP, Array, Evaluator, apply, shape
 from symlstm.model import Cell
-from symlstm.proof import Dual
 
 DIGITS = 60
 MP = mpmath.MPContext()

@@ -44,9 +44,10 @@ from symlstm.algebra import (
     symbols,
     term,
 )
-from symlstm.components import Components, Point, Ring, same, same_relation, with_room
+from symlstm.components import Components, same, same_relation
 from symlstm.model import Cell
 from symlstm.proof import Proof
+from symlstm.rings import Point, Ring, with_room
 
 x, h, c, i, f, o, g, z = quantities("x h c i f o g z")
 z_i, z_f = quantities("z_i z_f")
@@ -144,16 +145,17 @@ def test_every_definition_is_the_reference_and_another_one_is_not(cell: Cell) ->
 
 def test_a_ring_that_is_full_grows_and_decides_the_same() -> None:
     proof = Proof(zoo.RNN)
-    proof._reset(Ring(8))
+    proof.reset(Ring(8))
     assert proof.decide(equation(Adj(z), Adj(h) * (1 - h**2))).ok
 
 
 # --- components -------------------------------------------------------------------------------------------------------
 
 _LETTERS = [Sym("p"), Sym("q"), Sym("r")]
+_JOINS = st.sampled_from([operator.add, operator.mul, operator.sub])
 _polynomials = st.recursive(
     st.sampled_from(_LETTERS) | st.integers(-3, 3).map(term),
-    lambda below: st.builds(lambda join, a, b: join(a, b), st.sampled_from([operator.add, operator.mul, operator.sub]), below, below),
+    lambda below: st.builds(lambda join, left, right: join(left, right), _JOINS, below, below),
     max_leaves=8)
 
 
