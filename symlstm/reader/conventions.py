@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from symlstm.reader.tokens import Product, without_unicode
+from symlstm.reader.tokens import LIMITS, Product, without_unicode
 
 HOUSE_PRODUCTS: Mapping[str, Product] = MappingProxyType({r"\odot": "hadamard", r"\cdot": "matrix"})
 PEOPLE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
@@ -64,7 +64,7 @@ PEOPLE = Conventions(
 )
 
 _TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox)\s*\{[^{}]*\}")
-_SUPERSCRIPT = re.compile(r"(\\?[A-Za-z]+)\}?(?:_(?:\w|\{[^{}]*\}))?\s*\^\s*(?:\{\s*t\s*(?:[-+]\s*1\s*)?\}|t(?![A-Za-z]))")
+_SUPERSCRIPT = re.compile(r"(\\[A-Za-z]+|[A-Za-z])\}?(?:_(?:\w|\{[^{}]*\}))?\s*\^\s*(?:\{\s*t\s*(?:[-+]\s*1\s*)?\}|t(?![A-Za-z]))")
 _FUNCTION = re.compile(r"(\\?[A-Za-z])(?:_\w)?\s*\((?!t\))[a-z]\)\s*=")
 _WORD = re.compile(r"(?!d[A-Za-z](?![A-Za-z]))([A-Za-z]{2,12})(?=\s*(?:[_^=]|:=|\\in(?![A-Za-z])))")
 _SUM = re.compile(r"\\sum\s*(?:\\limits)?\s*_\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z])(?![A-Za-z]))")
@@ -79,7 +79,7 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
     >>> found.words, found.unbraced, found.components
     (frozenset({'Cc'}), True, frozenset({'k'}))
     """
-    formulas = [_TEXT.sub(" ", without_unicode(text)) for text in texts]
+    formulas = [_TEXT.sub(" ", without_unicode(text)) for text in texts if len(text) <= LIMITS["characters"]]
     whole = "\n".join(formulas)
     timed = frozenset(name for name in _firsts(_SUPERSCRIPT, whole) if name[0] != "\\" and name[-1:] not in PARAMETERS)
     sums = frozenset(_firsts(_SUM, whole))

@@ -131,7 +131,7 @@ class _Page:
         between = [*found]
         covered = {line for formula in between for line in range(formula.line, formula.line + formula.text.count("\n") + 1)}
         for number, (start, stop) in enumerate(zip(self.lines, [*self.lines[1:], len(self.source) + 1], strict=True), 1):
-            line = self.text(start, stop - 1)
+            line = self.source[start : stop - 1]
             if number not in covered and not BARE_PROSE.match(line) and any(part.lastgroup == "relation" for part in _scan(line)):
                 between += self.display(start, stop - 1)
         yield from sorted(between, key=lambda formula: (formula.line, formula.column))
@@ -294,7 +294,7 @@ class _Page:
     def pieces(self, start: int, stop: int, display: bool, tag: str | None) -> Iterator[Formula]:
         """The formulas between commas or wide spaces, where each side of one has a relation of its own."""
         text = self.text(start, stop)
-        parts = _scan(text)
+        parts = _scan(text) if len(text) <= LIMITS["characters"] else []  # what is too long to be read is not cut up
         ahead = [""]  # what comes first behind each part: a relation sign, or a word like "for"
         for part in reversed(parts):
             ahead.append(ahead[-1] if part.lastgroup == "comma" else str(part.lastgroup))
