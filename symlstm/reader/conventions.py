@@ -64,7 +64,9 @@ PEOPLE = Conventions(
 )
 
 _TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox)\s*\{[^{}]*\}")
-_SUPERSCRIPT = re.compile(r"(\\[A-Za-z]+|[A-Za-z])\}?(?:_(?:\w|\{[^{}]*\}))?\s*\^\s*(?:\{\s*t\s*(?:[-+]\s*1\s*)?\}|t(?![A-Za-z]))")
+_SUPERSCRIPT = re.compile(
+    r"(\\[A-Za-z]+|[A-Za-z])\}?(?:_(?:\w|\{[^{}]*\}))?\s*\^\s*(?:\{\s*t\s*(?:[-+]\s*1\s*)?\}|t(?![A-Za-z]))"
+)
 _FUNCTION = re.compile(r"(\\?[A-Za-z])(?:_\w)?\s*\((?!t\))[a-z]\)\s*=")
 _WORD = re.compile(r"(?!d[A-Za-z](?![A-Za-z]))([A-Za-z]{2,12})(?=\s*(?:[_^=]|:=|\\in(?![A-Za-z])))")
 _SUM = re.compile(r"\\sum\s*(?:\\limits)?\s*_\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z])(?![A-Za-z]))")
