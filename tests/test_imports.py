@@ -28,7 +28,7 @@ def test_import_symlstm_loads_nothing_heavy() -> None:
     [
         ("symlstm.reference", {"symlstm.algebra", "sympy"}),
         ("symlstm.reader", {"symlstm.tex", "symlstm.notation", "symlstm.rules", "symlstm.steps"}),
-        ("symlstm.tex", {"symlstm.reader", "symlstm.tokens"}),
+        ("symlstm.tex", {"symlstm.reader"}),
         ("symlstm.evaluate", {"symlstm.rules", "symlstm.reverse"}),
         ("symlstm.proof", {"symlstm.rules", "symlstm.reverse"}),
     ],
