@@ -41,7 +41,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array, Evaluator, shape
-from symlstm.rings import Key, Numbers, Ring, with_room
+from symlstm.rings import Key, Numbers, Point, with_room
 from symlstm.shapes import Shapes
 
 SIZES = {"n": 2, "m": 3}  # m != n: an identity that needs m = n does not pass
@@ -156,16 +156,17 @@ def same(left: Term, right: Term, shapes: Shapes) -> bool:
     if type(left) in _STRUCTURAL or type(right) in _STRUCTURAL:
         return type(left) is type(right) and _STRUCTURAL[type(left)](left) == _STRUCTURAL[type(right)](right) and all(
             same(one, other, shapes) for one, other in zip(children(left), children(right), strict=True))
-    return with_room(lambda ring: _equal(ring, left, right, shapes))
+    return _equal(Point(), left, right, shapes) and with_room(lambda ring: _equal(ring, left, right, shapes))
 
 
-def _equal(ring: Ring, left: Term, right: Term, shapes: Shapes) -> bool:
+def _equal(ring: Numbers, left: Term, right: Term, shapes: Shapes) -> bool:
     value = Components(ring, shapes)
     try:
         one, other = value(left), value(right)
     except NotValid:
         return False
-    return shape(one) == shape(other) and not any(ring.clear(entry) for entry in np.asarray(one - other, dtype=object).flat)
+    scalar = {shape(one), shape(other)} <= {(), (1, 1)}
+    return (scalar or shape(one) == shape(other)) and not any(map(ring.clear, value.entries(one - other)))
 
 
 def _decimals(node: Term) -> list[tuple[Fraction, int]]:

@@ -41,7 +41,7 @@ from symlstm.scalars import slope_is_proved
 from symlstm.sequence import LOSS, LOSS_TERM
 
 FIRST, LAST = Time("", 1), Time("T", 0)
-EARLIEST = -5  # how many steps before and after t are looked at
+EARLIEST = -3  # how many steps before and after t are looked at
 INNER = Sym("#P")  # stands for the rest of a product over time in an induction step
 
 
