@@ -147,12 +147,14 @@ class Reckoner:
     def hadamard(self, node: Hadamard) -> Array:
         total = self(node.args[0])
         for arg in node.args[1:]:
-            value = self(arg)
-            one, other = shape(total), shape(value)
-            if one != other and not is_scalar(total) and not is_scalar(value):
-                raise Misfit(node, one, other, "an elementwise product of different shapes")
-            total = total * value
+            total = self.elementwise(node, total, self(arg))
         return total
+
+    def elementwise(self, node: Term, left: Array, right: Array) -> Array:
+        one, other = shape(left), shape(right)
+        if one != other and not is_scalar(left) and not is_scalar(right):
+            raise Misfit(node, one, other, "an elementwise product of different shapes")
+        return left * right
 
     def product(self, node: MatMul) -> Array:
         total = self(node.args[0])

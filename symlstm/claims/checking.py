@@ -6,8 +6,10 @@ r"""`check`: a document in, a verdict for each of its claims out.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,40 +51,37 @@ class Document:
     # --- the model ---------------------------------------------------------------------------------------------
 
     def make_cases(self) -> Iterable[Case]:
-        theories = self.theory()
-        for rows in self.orientations():
-            try:
-                fitted = sizes(theories, rows)
-            except Clash:
-                continue
-            yield from self.cases_of(theories, fitted)
-            return
-        self.repaired(theories)
-        fitted = sizes(theories, False)
-        yield from self.cases_of(theories, fitted)
+        made = theory(self.source)
+        self.broken |= made.broken
+        for apart in (True, False):
+            for rows in self.orientations():
+                try:
+                    fitted = sizes(made, rows, apart)
+                except Clash as clash:
+                    if apart and clash.name in self.tagged and not rows:
+                        return self.cases_of(made, self.repaired(made))
+                else:
+                    return self.cases_of(made, fitted)
+        return self.cases_of(made, self.repaired(made))
+
+    @cached_property
+    def tagged(self) -> set[str]:
+        """The quantities that tagged equations define: where these do not fit, they are the ones to blame."""
+        return {line.lhs.name for statement in self.source.statements if statement.role == "both" for line in statement.relations
+                if isinstance(line.lhs, Sym)}
 
     def orientations(self) -> tuple[bool, ...]:
         said = self.source.directives.get("vectors")
         return (True,) if said == "rows" else (False,) if said == "columns" else (False, True)
 
-    def theory(self) -> Theory:
-        return theory(self.source)
-
-    def repaired(self, made: Theory) -> None:
-        """Take out equations that do not fit, one by one, and remember why."""
-        for _ in range(len(made.steps)):
-            try:
-                sizes(made, False)
-                return
-            except Clash as clash:
-                name = clash.name
-                if name not in made.steps:
-                    return
-                self.broken[name] = str(clash)
-                del made.steps[name]
-                made.inputs.append(name)
-                if name in made.states:
-                    made.states.remove(name)
+    def repaired(self, made: Theory) -> Sizes:
+        """Take out equations that do not fit, one by one, and remember why; for rows or columns, whichever needs fewer."""
+        plans = [plan for rows in self.orientations() if (plan := _repair(made, rows)) is not None]
+        broken, rows = min(plans, key=lambda plan: len(plan[0]), default=({}, False))
+        self.broken |= broken
+        for name in broken:
+            _take_out(made, name)
+        return sizes(made, rows)
 
     def cases_of(self, made: Theory, fitted: Sizes) -> Iterable[Case]:
         runs = tuple(Run(made, fitted, seed) for seed in range(2))
@@ -124,21 +123,32 @@ class Document:
         broken = next((self.broken[line.lhs.name] for line in statement.relations if isinstance(line.lhs, Sym) and line.lhs.name in self.broken), "")
         if broken:
             return Verdict(verdict="wrong", method="shape", reason=f"It does not fit the other definitions: {broken}.", **common)
+        stranger = self.stranger(statement)
+        if stranger:
+            return Verdict(verdict="wrong", method="reading", reason=f"{stranger} is not among the parameters that are declared.", **common)
         judged = [self.judged(statement, k) for k in range(len(statement.relations))]
         worst = min(judged, key=lambda each: ORDER.index(each.verdict))
         return Verdict(verdict=worst.verdict, method=worst.method, reason=worst.reason, links=_links(worst, statement),
                        readings=tuple(Outlook(words, word) for words, word in worst.readings), judged=worst, case=self.cases[0], **common)
 
+    def stranger(self, statement: Statement) -> str:
+        """A parameter that is not declared, in a family of which others are."""
+        declared = [name for name in self.cases[0].theory.sizes if name in self.cases[0].theory.parameters] if self.cases else []
+        for line in statement.relations:
+            for part in (part for side in line.terms for part in walk(side)):
+                if isinstance(part, Sym) and part.time is None and part.name in self.cases[0].theory.parameters and part.name not in declared:
+                    if sum(name[0] == part.name[0] for name in declared) > 2 and "in" not in line.operators:
+                        return part.name
+        return ""
+
     def judged(self, statement: Statement, place: int) -> Judged:
         """The judgement of one relation of a statement over all readings of the document."""
         line = statement.relations[place]
-        loosely: Relation | None = None
         try:
-            others = self.source.loosely(statement)
-            loosely = others[place] if place < len(others) else None
+            others = [(lines[place], outer) for lines, outer in self.source.otherwise(statement) if place < len(lines)]
         except SymlstmError:
-            pass
-        found = [judge(case, line, loosely) for case in self.cases]
+            others = []
+        found = [judge(case, line, others) for case in self.cases]
         for each in found:
             each.line = line
         words = {each.verdict for each in found}
@@ -148,6 +158,29 @@ class Document:
         right = next((case.words for case, each in zip(self.cases, found, strict=True) if each.verdict == "right"), "")
         return Judged("ambiguous", f"It depends on what is meant: right with {right}." if right else "It depends on what is meant.",
                       found[0].method, found[0].outcome, shown, line, line)
+
+
+def _repair(made: Theory, rows: bool) -> tuple[dict[str, str], bool] | None:
+    """Which equations do not fit, and why; None where no selection of equations would."""
+    trial = copy.deepcopy(made)
+    broken: dict[str, str] = {}
+    while True:
+        try:
+            sizes(trial, rows)
+            return broken, rows
+        except Clash as clash:
+            if clash.name not in trial.steps:
+                return None
+            broken[clash.name] = str(clash)
+            _take_out(trial, clash.name)
+
+
+def _take_out(made: Theory, name: str) -> None:
+    """A quantity whose equation is taken out is given from outside."""
+    del made.steps[name]
+    made.inputs.append(name)
+    if name in made.states:
+        made.states.remove(name)
 
 
 def _links(judged: Judged, statement: Statement) -> tuple[Link, ...]:

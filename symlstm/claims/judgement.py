@@ -96,14 +96,20 @@ MODE_WORDS = {
 }
 
 
-def judge(case: Case, line: Relation, loosely: Relation | None = None) -> Judged:
-    """The judgement of one relation in a case. Never raises."""
+def judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]] = ()) -> Judged:
+    """The judgement of one relation in a case. Never raises.
+
+    `others` are the relation with its products read in another order; with a true mark two columns make an outer product.
+    They count where the shapes do not fit without them.
+    """
     try:
         judged = _Judge(case, line).judged()
-        if judged.outcome is not None and not judged.outcome.fits and loosely is not None and loosely != line:
-            other = _Judge(case, loosely).judged()
-            if other.verdict in ("right", "ambiguous"):
-                return other
+        for other, outer in others:
+            if judged.outcome is None or judged.outcome.fits or judged.verdict in ("right", "ambiguous"):
+                break
+            second = _Judge(case, other, outer).judged()
+            if second.verdict in ("right", "ambiguous"):
+                return second
         return judged
     except Unknown as unknown:
         return _unknown(case, unknown)
@@ -127,8 +133,8 @@ def _unknown(case: Case, unknown: Unknown) -> Judged:
 class _Judge:
     """One relation in one case."""
 
-    def __init__(self, case: Case, line: Relation) -> None:
-        self.case, self.line = case, line
+    def __init__(self, case: Case, line: Relation, outer: bool = False) -> None:
+        self.case, self.line, self.outer = case, line, outer
 
     # --- what kind of claim ------------------------------------------------------------------------------------
 
@@ -150,7 +156,7 @@ class _Judge:
         layouts = ("column", "row", "elementwise", "numerator") if self.has_derivatives else ("column",)
         modes = ("whole", "held") if self.has_products else ("whole",)
         lists = (False, True) if any(is_list(part) for side in self.line.terms for part in walk(side)) else (False,)
-        return [Reading(layout, mode, before=self.case.before, lists=each)  # type: ignore[arg-type]
+        return [Reading(layout, mode, before=self.case.before, lists=each, outer=self.outer)  # type: ignore[arg-type]
                 for each in lists for layout in layouts for mode in modes]
 
     @cached_property

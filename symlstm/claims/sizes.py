@@ -43,12 +43,15 @@ class Sizes:
         return (1, length) if self.rows else (length, 1)
 
 
-def sizes(theory: Theory, rows: bool) -> Sizes:
-    """The sizes under one reading. Raises `Clash` where the definitions do not fit together."""
+def sizes(theory: Theory, rows: bool, apart: bool = True) -> Sizes:
+    """The sizes under one reading; `apart` keeps the lengths of the first state and the first input different.
+
+    Raises `Clash` where the definitions do not fit together.
+    """
     last: Clash | None = None
     for kinds in _kinds(theory):
         try:
-            return _Unifier(theory, rows, kinds).solved()
+            return _Unifier(theory, rows, kinds, apart).solved()
         except Clash as clash:
             last = last or clash
     raise last or Clash("nothing to unify")
@@ -89,8 +92,9 @@ def _left_factors(theory: Theory) -> set[str]:
 class _Unifier:
     """Walks the definitions under one guess and solves for the lengths."""
 
-    def __init__(self, theory: Theory, rows: bool, kinds: dict[str, str]) -> None:
+    def __init__(self, theory: Theory, rows: bool, kinds: dict[str, str], apart: bool) -> None:
         self.theory, self.rows, self.kinds = theory, rows, kinds
+        self.fixed = {f"{name}.length" for name in (*theory.states[:1], *theory.inputs[:1])} if apart else set()
         self.scalar = bool(theory.steps) and bool(kinds) and all(kind == "scalar" for kind in kinds.values())
         self.scalars = {name for step, body in theory.steps.items() for part in walk(body) if isinstance(part, Apply)
                         and isinstance(part.arg, Listed) for name in (step, *theory.formals.get(part.function, ()))}
@@ -115,7 +119,7 @@ class _Unifier:
         rest = {name: count for name, count in rest.items() if count}
         if not rest:
             return
-        unknown = sorted((name for name in rest if name and abs(rest[name]) == 1), key=lambda name: "." not in name)
+        unknown = sorted((name for name in rest if name and abs(rest[name]) == 1 and name not in self.fixed), key=lambda name: "." not in name)
         if not unknown:
             raise Clash(f"{_said(self.resolve(left))} and {_said(self.resolve(right))} in {plain(node)}")
         name = unknown[0]
@@ -279,7 +283,7 @@ class _Unifier:
         return Sizes(self.rows, self.scalar, shapes, {letter: self.number({letter: 1}, numbers) for letter in letters}, clashes)
 
     def declare(self, clashes: dict[str, str]) -> list[str]:
-        """Declared sizes are unified too; their letters are lengths. What does not fit is kept in `clashes`."""
+        """What declared sizes add: letters for lengths, and lengths that nothing else fixes. What contradicts is kept in `clashes`."""
         letters: list[str] = []
         for name, space in self.theory.sizes.items():
             if name in self.names and isinstance(space, Space):
@@ -290,17 +294,26 @@ class _Unifier:
         return letters
 
     def declare_one(self, name: str, space: Space, letters: list[str]) -> None:
-        if True:
-            rows, columns = length_form(space.rows), length_form(space.columns) if space.columns is not None else None
-            for form in (rows, columns or {}):
-                letters += [letter for letter in form if letter and letter not in letters]
-            shape = self.names[name]
-            if columns is None or (rows != ONE and columns == ONE and not self.upright(shape)):
-                length = shape[0] if self.upright(shape) else shape[1]
-                self.agree(length, rows, Sym(name))
-            else:
-                self.agree(shape[0], rows, Sym(name))
-                self.agree(shape[1], columns, Sym(name))
+        rows, columns = length_form(space.rows), length_form(space.columns) if space.columns is not None else None
+        shape = self.names[name]
+        if columns is None or (rows != ONE and columns == ONE and not self.upright(shape)):
+            self.declared(shape[0] if self.upright(shape) else shape[1], rows, letters, name)
+        else:
+            self.declared(shape[0], rows, letters, name)
+            self.declared(shape[1], columns, letters, name)
+
+    def declared(self, length: Form, said: Form, letters: list[str], name: str) -> None:
+        """A declared length: of a new letter, or of a length that has no letter yet. Two letters are never made one."""
+        new = [letter for letter in said if letter and letter not in letters]
+        here, there = self.resolve(length), self.resolve(said)
+        taken = [self.resolve({letter: 1}) for letter in letters]
+        letters += new
+        if new or here == there:
+            self.agree(length, said, Sym(name))
+        elif len(here) == 1 and next(iter(here)) not in ("", *self.fixed) and here not in taken:
+            self.agree(length, said, Sym(name))
+        else:
+            raise Clash(f"{_said(here)} and {_said(there)}")
 
     def numbers(self) -> dict[str, int]:
         """A number for every free length: 3 for the first state, 2 for the first input, others for the rest."""

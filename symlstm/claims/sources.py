@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from symlstm.algebra import Adj, Apply, Listed, Partial, Relation, Space, Sym, SymlstmError, Term, walk
+from symlstm.algebra import Adj, Apply, Listed, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
-DOWN = ("E", "J", "L", "l", "ell", "Loss", "loss")
+SIGNS = (r"\odot", r"\circ", r"\otimes", r"\bullet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,15 @@ class Source:
                         chosen.append(line)
         return tuple(chosen)
 
-    def loosely(self, statement: Statement) -> tuple[Relation, ...]:
-        """The relations of a statement with products read strictly from left to right."""
-        return _relations(statement.formulas, replace(self.conventions, tight=False))
+    def otherwise(self, statement: Statement) -> list[tuple[tuple[Relation, ...], bool]]:
+        """The relations of a statement with products read from left to right, and with `\\otimes` as the outer product."""
+        found = []
+        if any(sign in statement.latex for sign in SIGNS):
+            found.append((_relations(statement.formulas, replace(self.conventions, tight=False)), False))
+        if r"\otimes" in statement.latex:
+            products = {**self.conventions.products, r"\otimes": "matrix"}
+            found.append((_relations(statement.formulas, replace(self.conventions, products=products, tight=False)), True))
+        return found
 
 
 def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
@@ -138,6 +144,8 @@ def _arguments(call: Apply) -> tuple[Term, ...]:
 def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[Statement, ...]:
     """Roles in two rounds: what has no tag first, then the tagged equations for what is still undefined."""
     known: set[tuple[object, ...]] = set()
+    quantities = {part.name for statement in statements for line in statement.relations for side in line.terms
+                   for part in _outside_of_deltas(side)}
     roles: dict[int, Role] = {}
     for tagged in (False, True):
         for statement in statements:
@@ -146,7 +154,7 @@ def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[S
             if not statement.relations:
                 roles[statement.number] = "claim" if tagged else "neither"
                 continue
-            new = {(*key, line.condition) for line in statement.relations for key in keys_of(line) if _may_define(line, tagged)}
+            new = {(*key, line.condition) for line in statement.relations for key in keys_of(line) if _may_define(line, tagged, quantities)}
             fresh = new - known
             known |= new
             roles[statement.number] = ("both" if fresh else "claim") if tagged else ("definition" if fresh else "claim")
@@ -154,13 +162,25 @@ def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[S
     return tuple(replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements)
 
 
-def _may_define(line: Relation, tagged: bool) -> bool:
+def _outside_of_deltas(side: Term) -> Iterator[Sym]:
+    stack = [side]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, Sym):
+            yield here
+        elif not isinstance(here, Adj):
+            stack.extend(children(here))
+
+
+def _may_define(line: Relation, tagged: bool, quantities: set[str]) -> bool:
     """Whether an equation can define its left side; one about an adjoint only with a derivative, or without any adjoint."""
     left = line.lhs
     if isinstance(left, Sym) and left.time is not None and keys_of(line)[0][0] == "value":
         return not any(isinstance(part, (Sym, Adj, Partial)) for side in line.terms[1:] for part in walk(side))
     if not isinstance(left, Adj):
         return not any(part == left for part in walk(line.terms[1])) or not isinstance(left, Sym)
+    if left.of.name not in quantities:
+        return True
     if tagged:
         return False
     parts = [part for part in walk(line.terms[1]) if isinstance(part, (Adj, Partial))]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from symlstm.algebra import (
-    NOW, Add, Adj, Apply, Blocks, Hadamard, Listed, MatMul, Neg, NotValid, Num, Partial, Prod, Relation, Sum, Sym, Term, Time, Total,
+    NOW, Add, Adj, Apply, Blocks, Hadamard, Listed, MatMul, Neg, Num, Partial, Prod, Relation, Sum, Sym, Term, Time, Total,
     Transpose, children, plain, substitute, transform, walk,
 )  # fmt: skip
 from symlstm.claims.sources import Source
@@ -51,7 +51,7 @@ class Theory:
     states: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     output: str = ""
-    cycle: str = ""
+    broken: dict[str, str] = field(default_factory=dict)
     formals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     parts: dict[Term, str] = field(default_factory=dict)
     distributions: set[str] = field(default_factory=set)
@@ -278,13 +278,27 @@ class _Maker:
             ready = [name for name, body in left.items() if not any(
                 isinstance(part, Sym) and part.name in left and part.name not in done and part.time == NOW for part in walk(body))]
             if not ready:
-                new.cycle = next(iter(left))
-                ready = [new.cycle]
-                raise NotValid("The equations of one step form a cycle.", "; ".join(f"{name}[t] = {plain(left[name])}" for name in left),
-                               "at least one of them must use the step before, t-1")
+                name = self.blamed(left)
+                new.broken[name] = "the equations of one step form a cycle, " + " and ".join(
+                    f"{each}[t] = {plain(body)}" for each, body in left.items())
+                del left[name]
+                _note(new.inputs, name)
+                continue
             for name in ready:
                 done[name] = left.pop(name)
         return done
+
+    def blamed(self, left: dict[str, Term]) -> str:
+        """Of equations that wait for each other, the one that uses a state at t which has a step before: it needs t-1."""
+        def waits_for(name: str) -> set[str]:
+            return {part.name for part in walk(left[name]) if isinstance(part, Sym) and part.name in left and part.time == NOW}
+
+        reach = {name: waits_for(name) for name in left}
+        for _ in left:
+            reach = {name: found.union(*(reach[other] for other in found)) for name, found in reach.items()}
+        cyclic = [name for name in left if name in reach[name]] or list(left)
+        states = self.made_theory.states
+        return next((name for name in cyclic if waits_for(name) & set(states) and name not in states), cyclic[-1])
 
     def find_output(self) -> str:
         """The last quantity that the document defines in step t and that nothing else of the step uses."""

@@ -30,7 +30,7 @@ class Reading:
     transposed. `mode`: a factor in a product of derivatives is the whole one-step Jacobian, the one with the other
     states of the step held, the total derivative, or that of one equation. `direct`: so is every other derivative.
     `before`: a `\\delta` of a gate is taken before the activation. `by_value`: sigma'(y) is written in terms of y.
-    `lists`: a transpose turns the list `[a, b]` into a column.
+    `lists`: a transpose turns the list `[a, b]` into a column. `outer`: two columns make their outer product.
     """
 
     layout: Layout = "column"
@@ -39,6 +39,7 @@ class Reading:
     before: bool = False
     by_value: bool = False
     lists: bool = False
+    outer: bool = False
 
 
 class Tensor:
@@ -47,8 +48,10 @@ class Tensor:
     def __init__(self, array: Array, of: tuple[int, ...], wrt: tuple[int, ...]) -> None:
         self.array, self.of, self.wrt = array, of, wrt
 
-    def contracted(self, vector: Array) -> Array:
-        return (np.reshape(vector, (1, -1)) @ self.array).reshape(self.wrt)
+    def contracted(self, vector: Array, transposed: bool = False) -> Array:
+        """The chain rule: what a gradient by the vector makes of it, in the shape of the matrix (or transposed)."""
+        found = (np.reshape(vector, (1, -1)) @ self.array).reshape(self.wrt)
+        return found.T if transposed else found
 
 
 class Valuer(Reckoner):
@@ -154,9 +157,12 @@ class Valuer(Reckoner):
         return self.as_product(node, super().product)
 
     def hadamard(self, node: Hadamard) -> Array:
-        if any(isinstance(arg, Partial) for arg in map(_bare, node.args)):
-            return self.as_product(node, super().product)
         return self.as_product(node, super().hadamard)
+
+    def elementwise(self, node: Term, left: Array, right: Array) -> Array:
+        if isinstance(left, Tensor) or isinstance(right, Tensor):
+            raise Misfit(node, _shape(left), _shape(right), "an elementwise product of different shapes")
+        return super().elementwise(node, left, right)
 
     def chained(self, node: Prod) -> Array:
         before, self.in_product = self.in_product, self.in_product or any(isinstance(part, Partial) for part in walk(node.body))
@@ -199,6 +205,9 @@ class Valuer(Reckoner):
 
     def multiplied(self, node: Term, left: Array, right: Array) -> Array:
         if not isinstance(left, Tensor) and not isinstance(right, Tensor):
+            columns = is_vector(left) and is_vector(right) and shape(left)[1] == shape(right)[1] == 1
+            if self.reading.outer and columns:
+                return left @ np.swapaxes(right, -1, -2)
             return super().multiplied(node, left, right)
         tensor, other, first = (left, right, True) if isinstance(left, Tensor) else (right, left, False)
         if isinstance(other, Tensor):
@@ -206,7 +215,7 @@ class Valuer(Reckoner):
         if is_scalar(other):
             return Tensor(tensor.array * other, tensor.of, tensor.wrt)
         if max(shape(other)) == max(tensor.of) and is_vector(other):
-            return tensor.contracted(other)
+            return tensor.contracted(other, self.reading.layout == "numerator")
         if not first and shape(other)[1] == max(tensor.of):
             return Tensor(other @ tensor.array, (shape(other)[0], 1), tensor.wrt)
         raise Misfit(node, shape(other), tensor.of, "the factors of a product do not fit")
