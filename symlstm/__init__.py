@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from symlstm.algebra import NotSupported, NotValid, SymlstmError
     from symlstm.derivation import Derivation, derive
-    from symlstm.evidence import Report, verify
+    from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
     from symlstm.model import Cell, random_parameters
     from symlstm.steps import Step
@@ -24,7 +24,7 @@ _HOME = {
     "Derivation": "derivation",
     "NotSupported": "algebra",
     "NotValid": "algebra",
-    "Report": "evidence",
+    "Report": "evidence.report",
     "Step": "steps",
     "SymlstmError": "algebra",
     "cell": "zoo",
@@ -32,7 +32,7 @@ _HOME = {
     "derive": "derivation",
     "lambdify": "functions",
     "random_parameters": "model",
-    "verify": "evidence",
+    "verify": "evidence.report",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from symlstm import zoo
 from symlstm.derivation import derive
-from symlstm.evidence import Report, verify
+from symlstm.evidence.report import Report, verify
 
 INDEX = "README.md"
 Progress = Callable[[str], None]

@@ -19,7 +19,7 @@ from symlstm.algebra import NotValid, SymlstmError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from symlstm.evidence import Report
+    from symlstm.evidence.report import Report
 
 HOLDS, WRONG, UNUSABLE = 0, 1, 2
 app = typer.Typer(
@@ -83,7 +83,7 @@ def derive(
 ) -> None:
     """Derive the equations of a cell, and print them as a document."""
     from symlstm.derivation import derive as derive_cell
-    from symlstm.evidence import verify as verify_derivation
+    from symlstm.evidence.report import verify as verify_derivation
 
     made = derive_cell(cell, topic, values, steps)
     form = form or _format_of(output)
@@ -119,8 +119,8 @@ def verify(
 ) -> None:
     """Check every relation of a cell: exact proof, numbers against the reference, and the LaTeX read back."""
     from symlstm.derivation import derive as derive_cell
-    from symlstm.evidence import verify as verify_derivation
-    from symlstm.evidence import verify_file
+    from symlstm.evidence.report import verify as verify_derivation
+    from symlstm.evidence.report import verify_file
 
     report = verify_file(cell, tex) if tex else verify_derivation(derive_cell(cell))
     if as_json:

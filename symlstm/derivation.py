@@ -19,7 +19,7 @@ from symlstm.steps import Block, Section, Step
 from symlstm.topics import WORKED, bptt, sections
 
 if TYPE_CHECKING:
-    from symlstm.evidence import Report
+    from symlstm.evidence.report import Report
 
 LONGEST = 1000  # steps written out
 Values = Mapping[str, Any] | str | os.PathLike[str]

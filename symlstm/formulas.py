@@ -209,8 +209,8 @@ def _paired(node: Any) -> Any:
         if isinstance(factor, EXP) and SIGMA(-factor.exp) in bases:
             return _paired(node / factor / SIGMA(-factor.exp) * SIGMA(factor.exp))
         for base in bases:
-            ends: tuple[Any, ...] = (base.args[0], -base.args[0]) if isinstance(base, SECH) else ()
-            for at in ends:
+            for sign in (1, -1) if isinstance(base, SECH) else ():
+                at: Any = sign * base.args[0]
                 if factor == EXP(at) - EXP(-at):
                     return node / factor / base * 2 * sympy.tanh(at)
     return node

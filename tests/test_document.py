@@ -27,8 +27,8 @@ from symlstm.algebra import (
     quantity,
     relation,
 )
-from symlstm.layout import COLUMNS, Line, alignments
-from symlstm.metrics import text_width, width
+from symlstm.document.layout import COLUMNS, Line, alignments
+from symlstm.document.metrics import text_width, width
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE
 from symlstm.prose import Prose, prose

@@ -37,8 +37,8 @@ from symlstm.algebra import (
     term,
 )
 from symlstm.evaluate import Evaluator, apply, slope
+from symlstm.evidence.sequence import Outside, Sequence
 from symlstm.model import Cell
-from symlstm.sequence import Outside, Sequence
 
 A, B, u, v, s = symbols("A B u v s")
 ARRAYS: dict[Term, Any] = {}

@@ -34,7 +34,7 @@ from symlstm.algebra import (
     transform,
 )
 from symlstm.derivation import Derivation, derive
-from symlstm.evidence import Report, Row, verify, verify_file
+from symlstm.evidence.report import Report, Row, verify, verify_file
 from symlstm.model import Cell
 from symlstm.prose import prose
 from symlstm.steps import Step, fragments

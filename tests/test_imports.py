@@ -30,7 +30,7 @@ def test_import_symlstm_loads_nothing_heavy() -> None:
         ("symlstm.reader", {"symlstm.tex", "symlstm.notation", "symlstm.rules", "symlstm.steps"}),
         ("symlstm.tex", {"symlstm.reader"}),
         ("symlstm.evaluate", {"symlstm.rules", "symlstm.reverse"}),
-        ("symlstm.proof", {"symlstm.rules", "symlstm.reverse"}),
+        ("symlstm.evidence.proof", {"symlstm.rules", "symlstm.reverse"}),
     ],
 )
 def test_what_gives_evidence_does_not_load_what_it_judges(module: str, never: set[str]) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from symlstm import reader, tex, zoo
 from symlstm.algebra import Relation, Term, equation
-from symlstm.components import same_relation
+from symlstm.evidence.components import same_relation
+from symlstm.evidence.numeric import on_sequence
+from symlstm.evidence.proof import Decision, Proof
+from symlstm.evidence.sequence import Sequence
 from symlstm.mistakes import EDITS, SELF, Edit, edits
-from symlstm.numeric import on_sequence
-from symlstm.proof import Decision, Proof
-from symlstm.sequence import Sequence
 from symlstm.topics import sections
 
 CELLS = ("rnn", "lstm")

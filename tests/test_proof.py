@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sympy import Rational, expand
 from sympy import symbols as sympy_symbols
 
-from symlstm import bounds, scalars, zoo
+from symlstm import zoo
 from symlstm.activations import ACTIVATIONS, X, sigma, tanh
 from symlstm.algebra import (
     Add,
@@ -44,10 +44,11 @@ from symlstm.algebra import (
     symbols,
     term,
 )
-from symlstm.components import Components, same, same_relation
+from symlstm.evidence import bounds, scalars
+from symlstm.evidence.components import Components, same, same_relation
+from symlstm.evidence.proof import Proof
+from symlstm.evidence.rings import Point, Ring, with_room
 from symlstm.model import Cell
-from symlstm.proof import Proof
-from symlstm.rings import Point, Ring, with_room
 
 x, h, c, i, f, o, g, z = quantities("x h c i f o g z")
 z_i, z_f = quantities("z_i z_f")

@@ -41,7 +41,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array, Evaluator, shape
-from symlstm.rings import Key, Numbers, Point, with_room
+from symlstm.evidence.rings import Key, Numbers, Point, with_room
 from symlstm.shapes import Shapes
 
 SIZES = {"n": 2, "m": 3}  # m != n: an identity that needs m = n does not pass

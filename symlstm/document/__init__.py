@@ -16,9 +16,9 @@ from itertools import groupby
 from typing import Protocol
 
 from symlstm.algebra import Relation, Term
+from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
-from symlstm.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage
 from symlstm.prose import Prose, prose
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes

@@ -20,7 +20,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from symlstm import bounds, document, numeric, reader, scalars, tex
+from symlstm import document, reader, tex
 from symlstm.algebra import (
     Apply,
     Blocks,
@@ -37,12 +37,13 @@ from symlstm.algebra import (
     plain,
     walk,
 )
-from symlstm.components import differing, same
 from symlstm.derivation import Derivation, derive
-from symlstm.proof import Proof
-from symlstm.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
-from symlstm.scalars import Decision, is_scalar
-from symlstm.sequence import Sequence as Run
+from symlstm.evidence import bounds, numeric, scalars
+from symlstm.evidence.components import differing, same
+from symlstm.evidence.proof import Proof
+from symlstm.evidence.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
+from symlstm.evidence.scalars import Decision, is_scalar
+from symlstm.evidence.sequence import Sequence as Run
 from symlstm.steps import Block, Kind, Section, Step, fragments
 
 Method = Literal["exact", "numeric", "readback", "oracle"]

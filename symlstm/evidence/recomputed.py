@@ -16,8 +16,8 @@ import numpy as np
 
 from symlstm.activations import activation
 from symlstm.algebra import Adj, Blocks, NotSupported, NotValid, Num, Relation, Sym, Term, plain, walk
-from symlstm.duals import Dual
 from symlstm.evaluate import ELEMENTARY, STEP, Array, Evaluator, apply, shape
+from symlstm.evidence.duals import Dual
 from symlstm.model import Cell
 
 DIGITS = 60

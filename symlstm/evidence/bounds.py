@@ -1,7 +1,7 @@
 """Bounds of norms over time, each from facts that are proved: a table of rules, tried one after the other.
 
-Proved here are the factors: that a Jacobian is the product claimed (in the ring, by `symlstm.proof`), and that every
-entry of a diagonal factor stays below a number (by a certificate, `symlstm.scalars`). Trusted are three facts on
+Proved here are the factors: that a Jacobian is the product claimed (in the ring, by `symlstm.evidence.proof`), and that every
+entry of a diagonal factor stays below a number (by a certificate, `symlstm.evidence.scalars`). Trusted are three facts on
 operator norms: |A B| <= |A| |B|, the norm of a diagonal matrix is the largest absolute value on it, and a product of
 bounds bounds the product when none is negative.
 
@@ -43,11 +43,11 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array
+from symlstm.evidence.proof import Proof
+from symlstm.evidence.rings import Ring
+from symlstm.evidence.scalars import FIELD, Decision, Rational, certificate
+from symlstm.evidence.scalars import decide as decide_scalar
 from symlstm.model import Cell
-from symlstm.proof import Proof
-from symlstm.rings import Ring
-from symlstm.scalars import FIELD, Decision, Rational, certificate
-from symlstm.scalars import decide as decide_scalar
 
 Constants = Mapping[str, Fraction]
 T, K = Time(), Time("k")

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 
 from symlstm import tex
 from symlstm.algebra import NotSupported, Relation, Term
-from symlstm.layout import Alignment, Line, alignments
-from symlstm.metrics import text_width
+from symlstm.document.layout import Alignment, Line, alignments
+from symlstm.document.metrics import text_width
 from symlstm.notation import Notation
 from symlstm.prose import Prose
 from symlstm.steps import Step, Table

@@ -2,7 +2,7 @@ r"""Lines of a derivation set in columns: left sides, right sides, reasons, numb
 
 A page has room for a left side, a right side, a reason and a number. Consecutive lines share these columns, so that
 their relation signs and their reasons stand under one another. How wide the column of reasons is, which right sides
-are broken, and which lines are better off alone is decided here, from the estimates of `symlstm.metrics`.
+are broken, and which lines are better off alone is decided here, from the estimates of `symlstm.document.metrics`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, inf
 
-from symlstm.metrics import text_width, width
+from symlstm.document.metrics import text_width, width
 from symlstm.tex import Link
 
 PAGE = 466.0  # the text width of the page in points: A4 less two margins of 23 mm

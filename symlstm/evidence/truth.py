@@ -32,13 +32,13 @@ from symlstm.algebra import (
     transform,
     walk,
 )
-from symlstm.components import Components
-from symlstm.duals import Dual
 from symlstm.evaluate import Array
+from symlstm.evidence.components import Components
+from symlstm.evidence.duals import Dual
+from symlstm.evidence.rings import Numbers
+from symlstm.evidence.scalars import slope_is_proved
+from symlstm.evidence.sequence import LOSS, LOSS_TERM
 from symlstm.model import Cell
-from symlstm.rings import Numbers
-from symlstm.scalars import slope_is_proved
-from symlstm.sequence import LOSS, LOSS_TERM
 
 FIRST, LAST = Time("", 1), Time("T", 0)
 EARLIEST = -3  # how many steps before and after t are looked at

@@ -39,13 +39,13 @@ from symlstm.algebra import (
     transform,
     walk,
 )
-from symlstm.components import SIZES
 from symlstm.evaluate import Array, shape
+from symlstm.evidence.components import SIZES
+from symlstm.evidence.rings import Full, Numbers, Point, Ring
+from symlstm.evidence.scalars import Decision
+from symlstm.evidence.sequence import free_letters, reference_of
+from symlstm.evidence.truth import FIRST, INNER, LAST, Facts
 from symlstm.model import Cell
-from symlstm.rings import Full, Numbers, Point, Ring
-from symlstm.scalars import Decision
-from symlstm.sequence import free_letters, reference_of
-from symlstm.truth import FIRST, INNER, LAST, Facts
 
 
 class Proof(Facts):

@@ -38,9 +38,9 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import STEP, Array, Evaluator, apply, forward, shape, slope
+from symlstm.evidence.scalars import rounds_to
+from symlstm.evidence.sequence import COMPARE, Sequence, column_shape, reference_of
 from symlstm.model import Cell, random_parameters
-from symlstm.scalars import rounds_to
-from symlstm.sequence import COMPARE, Sequence, column_shape, reference_of
 
 TOLERANCE = 1e-12
 SIZES = ((3, 2), (2, 4))  # two choices of n and m at which arrays are made
