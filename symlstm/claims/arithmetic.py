@@ -14,9 +14,33 @@ import numpy as np
 
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
-    Add, Apply, Blocks, Component, Diag, Div, Extreme, Hadamard, Listed, MatMul, Max, Neg, Norm, Num, Pow, Prime, Prod, Sum, Sym,
-    Term, Time, Total, Transpose, plain, walk,
+    Add,
+    Apply,
+    Blocks,
+    Component,
+    Diag,
+    Div,
+    Extreme,
+    Hadamard,
+    Listed,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    Num,
+    Pow,
+    Prime,
+    Prod,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Total,
+    Transpose,
+    plain,
+    walk,
 )  # fmt: skip
+from symlstm.claims.sources import LOSSES
 from symlstm.evaluate import apply, larger
 
 if TYPE_CHECKING:
@@ -213,7 +237,7 @@ class Reckoner:
         if letter:
             digits = letter.replace("+", " ").replace("-", " ").split()
             stamp += str(self.times.get(digits[0], digits[0]) if digits else letter)
-        scalar = len(args) > 1 or base in GENERIC_SCALARS
+        scalar = len(args) > 1 or base in LOSSES
         return _generic(stamp, args) if scalar else _wavy(stamp, args[0])
 
     def slope(self, node: Prime) -> Array:
@@ -261,7 +285,11 @@ class Reckoner:
         return total
 
     def norm(self, node: Norm) -> Array:
-        return np.linalg.norm(np.real(self(node.arg)), 2, axis=(-2, -1))[..., None, None]
+        """The length of a vector, which a complex step goes through; of a matrix, its largest singular value."""
+        value = self(node.arg)
+        if is_vector(value):
+            return np.sqrt(np.sum(value * value, axis=(-2, -1)))[..., None, None]
+        return np.linalg.norm(np.real(value), 2, axis=(-2, -1))[..., None, None]
 
     # --- over time and entries ---------------------------------------------------------------------------------
 
@@ -329,9 +357,6 @@ class Reckoner:
         value = np.real(self(node.body))
         pick = np.max if node.sign > 0 else np.min
         return pick(value, axis=0, keepdims=False).reshape(1, 1) if np.ndim(value) == 3 else value
-
-
-GENERIC_SCALARS = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 
 
 def _coefficients(stamp: str, count: int) -> Array:

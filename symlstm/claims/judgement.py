@@ -16,8 +16,32 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import (
-    NOW, Add, Adj, Apply, Blocks, Component, Extreme, Interval, Limit, Listed, Neg, Num, Partial, Prime, Prod, Relation, Space, Sum, Sym,
-    Term, Time, Total, children, plain, transform, walk,
+    NOW,
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Component,
+    Extreme,
+    Interval,
+    Limit,
+    Listed,
+    Neg,
+    Num,
+    Partial,
+    Prime,
+    Prod,
+    Relation,
+    Space,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Total,
+    children,
+    plain,
+    transform,
+    walk,
 )  # fmt: skip
 from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape, size_words
 from symlstm.claims.runs import Run
@@ -178,16 +202,23 @@ class _Judge:
     # --- readings ----------------------------------------------------------------------------------------------
 
     def best(self, readings: Iterable[Reading]) -> Judged | None:
-        """The judgement of the readings of first rank; None where none of them makes the relation true."""
+        """The judgement of the readings of first rank; None where none of them makes the relation true.
+
+        The layout is the one that makes it right, if one does; what a factor in a product means must not matter.
+        """
         self.outcomes = [outcome(self.case, self.line, reading) for reading in readings]
         fitting = [each for each in self.outcomes if each.fits]
-        true, false = [each for each in fitting if each.true], [each for each in fitting if not each.true]
-        if true and not false:
-            return Judged("right", "", "numeric", true[0], relation=self.line)
-        if true:
-            shown = [(self.words(each), "right" if each.true else "wrong") for each in (true[0], false[0])]
-            return Judged("ambiguous", f"It is right with {shown[0][0]}, and wrong with {shown[1][0]}.", "numeric", true[0], shown, self.line)  # type: ignore[arg-type]
-        return None
+        mixed: Judged | None = None
+        for layout in dict.fromkeys((each.reading.layout, each.reading.lists) for each in fitting):
+            mine = [each for each in fitting if (each.reading.layout, each.reading.lists) == layout]
+            true, false = [each for each in mine if each.true], [each for each in mine if not each.true]
+            if true and not false:
+                return Judged("right", "", "numeric", true[0], relation=self.line)
+            if true and mixed is None:
+                shown = [(self.words(each), "right" if each.true else "wrong") for each in (true[0], false[0])]
+                reason = f"It is right with {shown[0][0]}, and wrong with {shown[1][0]}."
+                mixed = Judged("ambiguous", reason, "numeric", true[0], shown, self.line)  # type: ignore[arg-type]
+        return mixed
 
     def words(self, each: Outcome) -> str:
         reading = each.reading

@@ -8,14 +8,15 @@ document are equal by chance.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from symlstm.algebra import (
-    Add, Apply, Blocks, Component, Diag, Div, Hadamard, Listed, MatMul, Max, Neg, Num, Norm, Pow, Prime, Relation, Space, Sym, Term, Total,
-    Transpose, children, plain, walk,
+    Add, Adj, Apply, Blocks, Component, Diag, Div, Hadamard, Listed, MatMul, Max, Neg, Norm, Num, Partial, Pow, Prime, Prod, Space, Sum,
+    Sym, Term, Total, Transpose, children, plain, walk,
 )  # fmt: skip
-from symlstm.claims.theories import Theory
+from symlstm.claims.theories import PRE, Theory
 
 Form = dict[str, int]  # a linear form: name -> count; "" is the number 1
 Pair = tuple[Form, Form]
@@ -260,7 +261,8 @@ class _Unifier:
     # --- solving -----------------------------------------------------------------------------------------------
 
     def solved(self) -> Sizes:
-        for name, body in self.theory.steps.items():
+        place = {name: k for k, name in enumerate(self.theory.printed)}
+        for name, body in sorted(self.theory.steps.items(), key=lambda item: place.get(item[0].removesuffix(PRE), -1)):
             try:
                 self.same(self.named(Sym(name)), self.shape(body), body)
             except Clash as clash:
@@ -268,9 +270,9 @@ class _Unifier:
                 raise
         for found in self.theory.lazies.values():
             for lazy in found:
-                for part in walk(lazy.body):
-                    if isinstance(part, Total):
-                        self.shape(part)
+                if not any(isinstance(part, (Partial, Adj)) for part in walk(lazy.body)):
+                    with suppress(Clash):
+                        self.shape(lazy.body)
         for name in (*self.theory.inputs, *self.theory.parameters, *self.theory.lazies):
             if name in self.theory.inputs or name in self.theory.parameters or self.theory.parts_of(name) is not None:
                 self.named(Sym(name))
@@ -377,6 +379,6 @@ _RULES: dict[type[Term], Any] = {
     Sym: _Unifier.named, Add: _Unifier.all_same, Max: _Unifier.all_same, Hadamard: _Unifier.all_same, MatMul: _Unifier.product,
     Neg: lambda self, node: self.shape(node.arg), Apply: _Unifier.applied, Prime: _Unifier.applied, Transpose: _Unifier.flipped,
     Diag: _Unifier.diagonal, Blocks: _Unifier.blocks, Pow: lambda self, node: self.shape(node.base), Div: _Unifier.quotient,
-    Component: _Unifier.component, Total: _Unifier.total, Norm: lambda self, node: (ONE, ONE),
+    Component: _Unifier.component, Total: _Unifier.total, Norm: lambda self, node: (self.shape(node.arg), (ONE, ONE))[1],
+    Sum: lambda self, node: self.shape(node.body), Prod: lambda self, node: self.shape(node.body),
 }  # fmt: skip
-_: Any = Relation

@@ -14,6 +14,7 @@ from typing import Literal
 from symlstm.algebra import Adj, Apply, Listed, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 
+LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
 SIGNS = (r"\odot", r"\circ", r"\otimes", r"\bullet")
@@ -127,7 +128,7 @@ def keys_of(line: Relation) -> list[Key]:
         return [("quantity", left.name)]
     if isinstance(left, Sym) and left.time is not None:
         if left.time.base and left.time.base not in ("T", "tau") and not left.time.offset:
-            return [("quantity", left.name)]
+            return [("quantity", left.name, "of a step")] if left.name in LOSSES else [("quantity", left.name)]
         return [("value", left.name, str(left.time))]
     if isinstance(left, Adj):
         now = left.of.time is None or (left.of.time.base not in ("", "T", "tau") and not left.of.time.offset)

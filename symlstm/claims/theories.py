@@ -12,12 +12,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from symlstm.algebra import (
-    NOW, Add, Adj, Apply, Blocks, Hadamard, Listed, MatMul, Neg, Num, Partial, Prod, Relation, Sum, Sym, Term, Time, Total,
-    Transpose, children, plain, substitute, transform, walk,
+    NOW,
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Hadamard,
+    Listed,
+    MatMul,
+    Neg,
+    Num,
+    Partial,
+    Prod,
+    Relation,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Total,
+    Transpose,
+    children,
+    plain,
+    substitute,
+    transform,
+    walk,
 )  # fmt: skip
-from symlstm.claims.sources import Source
+from symlstm.claims.sources import LOSSES, Source
 
-LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 LAST = frozenset({"T", "tau"})
 PRE = "_pre"  # behind the name of a gate: its argument, where the author gives it no name
 
@@ -55,6 +76,7 @@ class Theory:
     formals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     parts: dict[Term, str] = field(default_factory=dict)
     distributions: set[str] = field(default_factory=set)
+    printed: list[str] = field(default_factory=list)
 
     def known(self, of: Sym) -> bool:
         """Whether the document's definitions give the symbol a meaning."""
@@ -110,9 +132,11 @@ class _Maker:
         self.renamed_all()
         self.split_timeless()
         self.find_steps()
+        self.use_names()
         self.name_parts()
         self.find_roles()
         self.find_distributions()
+        new.printed = [*self.raw]
         new.steps = self.ordered()
         name_preactivations(new)
         new.output = self.find_output()
@@ -213,6 +237,15 @@ class _Maker:
 
     def block_parameters(self) -> set[str]:
         return {name for name, (left, body, _) in self.raw.items() if left.time is None and _stacks(body)}
+
+    def use_names(self) -> None:
+        """`a_t = W x_t + b` beside `h_t = \\tanh(W x_t + b)`: the argument is a_t."""
+        steps = self.made_theory.steps
+        for name, body in list(steps.items()):
+            if isinstance(body, (Add, MatMul)):
+                for other in steps:
+                    if other != name and body in walk(steps[other]):
+                        steps[other] = substitute(steps[other], {body: Sym(name, NOW)})
 
     def name_parts(self) -> None:
         """A term that some derivative is taken by becomes a quantity of the step: `\\partial L / \\partial (1 - z_t)`."""

@@ -13,8 +13,38 @@ from typing import Any, Literal
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS
-from symlstm.algebra import NOW, Adj, Apply, Blocks, Hadamard, Listed, MatMul, Neg, Partial, Prime, Prod, Sym, Term, Time, Transpose, plain, walk
-from symlstm.claims.arithmetic import STEP, Array, Misfit, Outside, Reckoner, Unknown, Unreadable, is_scalar, is_vector, shape, when
+from symlstm.algebra import (
+    NOW,
+    Adj,
+    Apply,
+    Blocks,
+    Hadamard,
+    Listed,
+    MatMul,
+    Neg,
+    Partial,
+    Prime,
+    Prod,
+    Sym,
+    Term,
+    Time,
+    Transpose,
+    plain,
+    walk,
+)
+from symlstm.claims.arithmetic import (
+    STEP,
+    Array,
+    Misfit,
+    Outside,
+    Reckoner,
+    Unknown,
+    Unreadable,
+    is_scalar,
+    is_vector,
+    shape,
+    when,
+)
 from symlstm.claims.runs import Run
 from symlstm.claims.theories import LAST, PRE, Lazy, at_now, latest, loss_of, marked
 

@@ -1,0 +1,117 @@
+r"""`check`: what a person or a program asks of the judge. A text, a file or a relation in, verdicts out.
+
+>>> found = check(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(W x_t - U h_{t-1}) \tag{1} $$")
+>>> found[0].tag, found[0].verdict
+('1', 'wrong')
+
+`proofread` says the same of a `Page` and keeps the places of the formulas, for reports and annotated copies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from symlstm.algebra import NotValid, Relation, SymlstmError, plain
+from symlstm.claims.checking import Document
+from symlstm.claims.pages import BYTES, Page, kind_of, opened
+from symlstm.claims.sources import Source, Statement, source
+from symlstm.claims.verdicts import Verdict
+from symlstm.reader import PEOPLE, Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A page with its statements and what is said of each: claims and definitions, in the order of the page."""
+
+    page: Page
+    source: Source
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def claims(self) -> tuple[Verdict, ...]:
+        """What is said of the claims, and of what cannot be read."""
+        return tuple(each for each in self.verdicts if each.role == "claim" or each.verdict != "right")
+
+    def statement(self, verdict: Verdict) -> Statement:
+        """The statement that a verdict is about."""
+        return self.source.statements[verdict.number - 1]
+
+
+def check(subject: Any, cell: Any = None) -> list[Verdict]:
+    """Judge a document or a relation: one verdict for each claim, in the order of the document.
+
+    `subject` is a text (`str`), a file (`os.PathLike`), a SymPy relation, or a step of a derivation or its equation;
+    relations are judged as statements about `cell`, a cell or the name of one. Raises `NotValid` for what is no
+    document, and for a relation without a cell.
+
+    >>> import symlstm as sl
+    >>> [step] = [step for step in sl.derive("lstm", "gradients").steps if step.name == "adjoint of f"]
+    >>> check(step.equation, cell="lstm")[0].verdict
+    'right'
+    """
+    if isinstance(subject, str):
+        if len(subject) > BYTES:
+            raise NotValid(f"The text has {len(subject):,} characters; the limit is {BYTES:,}.")
+        return list(proofread(Page("", subject, kind_of("", subject)), cell).claims)
+    if isinstance(subject, os.PathLike):
+        return list(proofread(opened(Path(subject)), cell).claims)
+    return [judged(subject, cell)]
+
+
+def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
+    """Judge every statement of a page; definitions are right unless they do not fit together."""
+    found = source(page.text, page.kind, bare)
+    document = Document(found, _name(cell))
+    return Proof(page, found, tuple(_verdicts(document, page.name)))
+
+
+def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
+    for each in document.source.statements:
+        if document.is_claim(each):
+            yield document.verdict(each, name)
+        elif each.role == "definition":
+            yield Verdict(each.line, each.number, each.tag, "definition", each.latex, "right", "definition",
+                          "It is taken as a definition.", file=name)  # fmt: skip
+
+
+# --- relations without a document -------------------------------------------------------------------------------
+
+
+def judged(subject: Any, cell: Any) -> Verdict:
+    """The verdict on one relation about a cell: ours, SymPy's, or a step's."""
+    from symlstm.claims.counterparts import relation_of
+    from symlstm.model import Cell
+    from symlstm.zoo import cell as cell_of
+
+    if cell is None:
+        raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')
+    model = cell if isinstance(cell, Cell) else cell_of(cell)
+    claim = relation_of(subject, model)
+    lines = [*model.named, claim]
+    statements = tuple(_stated(number, line, number == len(lines)) for number, line in enumerate(lines, start=1))
+    document = Document(Source(statements, PEOPLE, {}))
+    return document.verdict(statements[-1])
+
+
+def _stated(number: int, line: Relation, claim: bool) -> Statement:
+    return Statement(number, (Formula(_said(line), number, 1, True),), (line,), role="claim" if claim else "definition")
+
+
+def _said(subject: Any) -> str:
+    """A relation as LaTeX where that is possible, for messages and verdicts."""
+    from symlstm import tex
+
+    if not isinstance(subject, Relation):
+        return str(subject)
+    try:
+        return tex.latex(subject)
+    except SymlstmError:
+        return plain(subject)
+
+
+def _name(cell: Any) -> str | None:
+    return cell if cell is None or isinstance(cell, str) else str(cell.name)
