@@ -191,6 +191,6 @@ def differing(left: Relation, right: Relation, shapes: Shapes) -> Iterator[str]:
         return
     for one, other in zip(left.terms, right.terms, strict=True):
         if not same(one, other, shapes):
-            yield f"{plain(one)} and {plain(other)} differ"
+            yield f"{plain(one)} is meant, and it says {plain(other)}"
     if left.condition != right.condition and not same_relation(left, right, shapes):
         yield "the conditions differ"

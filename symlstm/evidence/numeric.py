@@ -7,7 +7,7 @@ the hand-written loops of `symlstm.reference` for a quantity of a sequence, of t
 >>> from symlstm.algebra import Adj, equation, quantity
 >>> z, h = quantity("z"), quantity("h")
 >>> on_sequence(Sequence(zoo.RNN), equation(Adj(z), Adj(h) * (1 - h ** 2))).note
-'by complex step through the hand-written reference at n = 3, m = 2, T = 5, for t = 1..5'
+'by complex step through the hand-written reference at n = 3, m = 2, T = 5, for t from 1 to 5'
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def on_sequence(run: Sequence, line: Relation) -> Measured:
 
 
 def _times(points: list[dict[str, int]]) -> str:
-    """For which times: `, for t = 1..5 and k = 0..4`."""
+    """For which times: `, for t from 1 to 5 and k from 0 to 4`."""
     letters = points[0]
-    spans = [f"{letter} = {min(p[letter] for p in points)}..{max(p[letter] for p in points)}" for letter in letters]
+    spans = [f"{letter} from {min(p[letter] for p in points)} to {max(p[letter] for p in points)}" for letter in letters]
     return f", for {' and '.join(spans)}" if spans else ""
 
 

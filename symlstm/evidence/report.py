@@ -321,18 +321,22 @@ class _Readings:
 
     def __init__(self, derivation: Derivation, pieces: Sequence[_Piece], text: str, form: Form) -> None:
         self.shapes, self.form = derivation.cell.shapes, form
-        found: list[Found] = [piece for reading in reader.readings(text, form)
-                              for piece in (reading.found or (reading.error or NotValid("An empty formula."),))]
+        found: list[tuple[int, Found]] = [
+            (reading.formula.line, piece)
+            for reading in reader.readings(text, form)
+            for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
+        ]
         self.surplus = len(found) - len(pieces)
-        self.pairs: dict[int, list[tuple[Relation | Term, Found]]] = {}
-        missing = [NotValid("The file ends before it.")] * max(0, -self.surplus)
+        self.pairs: dict[int, list[tuple[Relation | Term, tuple[int, Found]]]] = {}
+        missing = [(0, NotValid("The file ends before it."))] * max(0, -self.surplus)
         for piece, here in zip(pieces, [*found, *missing], strict=False):
             self.pairs.setdefault(piece.owner, []).append((piece.meant, here))
         self.last = pieces[-1].owner
 
     def evidence(self, owner: int) -> Evidence:
         """Whether every piece that a statement answers for says in the file what it says in the derivation."""
-        wrong = [words for meant, found in self.pairs[owner] for words in self._wrong(meant, found)]
+        wrong = [f"line {line}: {words}" if line else words
+                 for meant, (line, found) in self.pairs[owner] for words in self._wrong(meant, found)]
         if owner == self.last and self.surplus > 0:
             wrong.append(f"the file has {self.surplus} more pieces of mathematics than the derivation")
         return Evidence("readback", not wrong, "; ".join(wrong) or f"the same when read back from the .{self.form}")

@@ -286,16 +286,17 @@ def _note(line: Relation) -> str:
     if not any(part == X for part in walk(line)) or any(isinstance(part, Limit) for part in walk(line)):
         return kind
     if line.condition is not None:
-        return f"for every {plain(line.condition)}: {kind}"
+        return f"for every {_HALVES[line.condition.operators[0]]}: {kind}"
     return f"for every x{', case by case' if _has_kink(line) else ''}: {kind}"
 
 
+_HALVES = {">": "positive x", "<": "negative x", "!=": "x other than 0"}
 _NOTES: tuple[tuple[Callable[[Any], bool], str], ...] = (
-    (lambda part: isinstance(part, Limit), "SymPy's limit of a rational function of exp(x), or of x"),
+    (lambda part: isinstance(part, Limit), "SymPy's limit of a rational function of the exponential of x, or of x"),
     (lambda part: part == "~", "recomputed in rational numbers: right to half a unit of the last digit printed"),
     (lambda part: part in ("<", "<=", ">", ">=", "in"),
-     "the difference is a rational function of exp(x) whose factors are squares or have no negative coefficient"),
-    (lambda part: part == X, "both sides are the same rational function of exp(x), with d exp(x)/dx = exp(x)"),
+     "the difference is a rational function of the exponential of x whose factors are squares or have no negative coefficient"),
+    (lambda part: part == X, "both sides are the same rational function of the exponential of x, which is its own derivative"),
     (lambda part: part == "=", "recomputed in rational numbers"),
 )
 
