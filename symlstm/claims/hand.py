@@ -220,7 +220,8 @@ class Hand:
             if found:
                 return max(found)[1]
         if self.elementwise is a.MatMul and "matrix" not in (kind(left), kind(right)):
-            return self.usual.most_common(1)[0][0][2] if self.usual else r"\cdot"
+            signs = Counter({each: count for (_, _, each), count in self.usual.items() if each})
+            return signs.most_common(1)[0][0]
         return r"\cdot" if isinstance(right, a.Num) else ""
 
     def negative(self, node: a.Neg) -> Written:
