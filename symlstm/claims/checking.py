@@ -13,46 +13,79 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symlstm.algebra import Adj, Relation, Sym, SymlstmError, Term, plain, walk
+from symlstm.algebra import Adj, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
 from symlstm.claims.judgement import Case, Judged, judge
+from symlstm.claims.matching import Match, match
+from symlstm.claims.restoring import restored
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Clash, Sizes, sizes
 from symlstm.claims.sources import Source, Statement, source
 from symlstm.claims.theories import PRE, Theory, theory
 from symlstm.claims.verdicts import Link, Outlook, Verdict, Word
+from symlstm.model import Cell
+from symlstm.reader import PEOPLE, Formula
+from symlstm.zoo import cell as zoo_cell
 
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
 
-def check(text: str | os.PathLike[str], cell: str | None = None) -> list[Verdict]:
-    """Judge the claims of a document: text, or a file. One verdict for each claim, in the order of the document."""
-    if isinstance(text, os.PathLike):
-        path = Path(text)
+def check(what: str | os.PathLike[str] | Any, cell: str | Cell | None = None) -> list[Verdict]:
+    """Judge claims: those of a text, of a file (`os.PathLike`), or one relation (ours, a `Step`, or SymPy's) about a cell.
+
+    One verdict for each claim, in the order of the document. `cell` is a cell, or the name of one in the zoo, that gives
+    the definitions; a relation needs it. Raises `NotValid` for an unknown cell or a relation without one.
+    """
+    if isinstance(what, os.PathLike):
+        path = Path(what)
         content = path.read_text(encoding="utf-8", errors="replace")
         return check_source(source(content, "tex" if path.suffix == ".tex" else "md"), cell, file=str(path))
-    return check_source(source(text, "tex" if "\\begin{document}" in text else "md"), cell)
+    if isinstance(what, str):
+        return check_source(source(what, "tex" if "\\begin{document}" in what else "md"), cell)
+    return [check_relation(what, cell)]
 
 
-def check_source(found: Source, cell: str | None = None, file: str = "") -> list[Verdict]:
+def check_source(found: Source, cell: str | Cell | None = None, file: str = "") -> list[Verdict]:
     """Judge the claims of a document that has been read."""
     document = Document(found, cell)
     return [document.verdict(statement, file) for statement in found.statements if document.is_claim(statement)]
 
 
+def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
+    """Judge one relation about a cell: `delta` is the adjoint of the loss, and the arguments of the gates have their names."""
+    if cell is None:
+        raise NotValid("A relation is judged about a cell.", repr(what), 'check(relation, "lstm")')
+    chosen = cell if isinstance(cell, Cell) else zoo_cell(cell)
+    line = getattr(what, "relation", what)
+    line = line if isinstance(line, Relation) else restored(line)
+    definitions = (*chosen.named, *(size(Sym(name), *sizes) for name, sizes in chosen.sizes.items()))
+    formulas = [Formula(plain(each), number) for number, each in enumerate((*definitions, line), start=1)]
+    statements = tuple(Statement(number, (formula,), (each,), role="definition")
+                       for number, (formula, each) in enumerate(zip(formulas, definitions, strict=False), start=1))
+    claim = Statement(len(formulas), (formulas[-1],), (line,), role="claim")
+    return Document(Source((*statements, claim), PEOPLE, {})).verdict(claim)
+
+
 class Document:
     """A source with its cases (one for each reading of the document), ready to judge any statement or relation."""
 
-    def __init__(self, found: Source, cell: str | None = None) -> None:
+    def __init__(self, found: Source, cell: str | Cell | None = None) -> None:
         self.source = found
-        self.cell = cell or found.directives.get("cell")
+        named = cell or found.directives.get("cell")
+        self.cell = zoo_cell(named) if isinstance(named, str) else named
         self.broken: dict[str, str] = {}
+        self.match = Match()
         self.cases = tuple(self.make_cases())
 
     # --- the model ---------------------------------------------------------------------------------------------
 
     def make_cases(self) -> Iterable[Case]:
         made = theory(self.source)
-        self.broken |= made.broken
+        if self.cell is not None:
+            used = frozenset(part for statement in self.source.statements for line in statement.relations for side in line.terms
+                             for part in walk(side) if isinstance(part, Sym))
+            self.match = match(made, self.cell, used)
+            made = theory(self.source, self.match.extra, without=frozenset(self.match.wrong))
+        self.broken |= made.broken | self.match.wrong
         for apart in (True, False):
             for rows in self.orientations():
                 try:
@@ -122,7 +155,7 @@ class Document:
             return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
         broken = next((self.broken[line.lhs.name] for line in statement.relations if isinstance(line.lhs, Sym) and line.lhs.name in self.broken), "")
         if broken:
-            return Verdict(verdict="wrong", method="shape", reason=f"It does not fit the other definitions: {broken}.", **common)
+            return Verdict(verdict="wrong", method="shape", reason=broken if broken[0].isupper() else f"It does not fit the other definitions: {broken}.", **common)
         stranger = self.stranger(statement)
         if stranger:
             return Verdict(verdict="wrong", method="reading", reason=f"{stranger} is not among the parameters that are declared.", **common)

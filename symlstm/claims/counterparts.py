@@ -121,8 +121,8 @@ class _Table:
 
     def time(self, node: Any) -> Time:
         """A limit of a sum over time, such as `t + 1`."""
-        letter, offset = node.as_independent(*node.free_symbols)[::-1] if node.free_symbols else ("", node)
-        return Time(str(letter), int(offset))
+        offset = node.subs(dict.fromkeys(node.free_symbols, 0))
+        return Time("" if node == offset else str(node - offset), int(offset))
 
     def product(self, factors: tuple[Term, ...]) -> Term:
         """A product; a constant matrix among its factors is the number that it holds."""
@@ -192,5 +192,6 @@ _RULES: Mapping[Any, Rule] = {  # the first that fits
     sympy.Pow: lambda table, node: table.power(*node.args),
     sympy.Transpose: lambda table, node: algebra.Transpose(table.term(node.args[0])),
     sympy.DiagMatrix: lambda table, node: algebra.Diag(table.term(node.args[0])),
+    sympy.Heaviside: lambda table, node: algebra.Prime("relu", table.term(node.args[0])),
     sympy.exp: lambda table, node: algebra.Apply("exp", table.term(node.args[0])),
 }

@@ -91,7 +91,8 @@ def judged(subject: Any, cell: Any) -> Verdict:
         raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')
     model = cell if isinstance(cell, Cell) else cell_of(cell)
     claim = relation_of(subject, model)
-    lines = [*model.named, claim]
+    sizes = [Relation((each, model.shapes.space(each.name)), ("in",)) for each in (*model.state_terms, *model.input_terms)]
+    lines = [*model.named, *sizes, claim]
     statements = tuple(_stated(number, line, number == len(lines)) for number, line in enumerate(lines, start=1))
     document = Document(Source(statements, PEOPLE, {}))
     return document.verdict(statements[-1])

@@ -110,16 +110,17 @@ def _stacks(body: Term) -> bool:
     return isinstance(body, Blocks) and all(isinstance(part, Sym) for part in children(body))
 
 
-def theory(source: Source, extra: Iterable[Relation] = ()) -> Theory:
-    """The theory of a document; `extra` are definitions from elsewhere (a cell of the zoo)."""
-    return _Maker(source, tuple(extra)).made()
+def theory(source: Source, extra: Iterable[Relation] = (), without: frozenset[str] = frozenset()) -> Theory:
+    """The theory of a document; `extra` are definitions from elsewhere (a cell of the zoo), in place of those of `without`."""
+    return _Maker(source, tuple(extra), without).made()
 
 
 class _Maker:
     """Sorts definitions into steps and lazies, splits off the terms that a derivative is taken by, and orders the steps."""
 
-    def __init__(self, source: Source, extra: tuple[Relation, ...]) -> None:
-        self.lines = (*source.definitions, *extra)
+    def __init__(self, source: Source, extra: tuple[Relation, ...], without: frozenset[str]) -> None:
+        kept = [line for line in source.definitions if not (isinstance(line.lhs, Sym) and line.lhs.name in without)]
+        self.lines = (*extra, *kept)
         self.all = [line for statement in source.statements for line in statement.relations]
         self.made_theory = Theory()
         self.raw: dict[str, tuple[Sym, Term, Relation | None]] = {}
