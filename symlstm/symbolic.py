@@ -14,6 +14,8 @@ Matrix([
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Self
 
@@ -25,6 +27,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.matrices.expressions.special import GenericZeroMatrix
 
 from symlstm.activations import ACTIVATIONS, X
+from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, Num, Pow, Term, children
 
 _SYMPY_HAS = {"exp": sympy.exp, "tanh": sympy.tanh, "log": sympy.log, "sqrt": sympy.sqrt, "sin": sympy.sin, "cos": sympy.cos}
 
@@ -37,10 +40,21 @@ def formula(name: str) -> sympy.Lambda:
         return sympy.Lambda(argument, _SYMPY_HAS[name](argument))
     if name not in ACTIVATIONS:
         return sympy.Lambda(argument, sympy.Function(name)(argument))
-    from symlstm.expressions import to_sympy
+    return sympy.Lambda(argument, _scalar(ACTIVATIONS[name].formula, argument))
 
-    plain = to_sympy(ACTIVATIONS[name].formula, {})
-    return sympy.Lambda(argument, plain.subs(to_sympy(X, {}), argument))
+
+_ON_NUMBERS: dict[type[Term], Callable[..., Any]] = {
+    Add: sympy.Add, Hadamard: sympy.Mul, MatMul: sympy.Mul, Max: sympy.Max,
+    Neg: operator.neg, Div: operator.truediv, Pow: operator.pow,
+}  # fmt: skip
+
+
+def _scalar(node: Term, x: sympy.Symbol) -> Any:
+    """A formula of the table of activations, at a number."""
+    if isinstance(node, Num):
+        return sympy.Rational(node.value.numerator, node.value.denominator)
+    values = [x if child == X else _scalar(child, x) for child in children(node)]
+    return formula(node.function)(*values) if isinstance(node, Apply) else _ON_NUMBERS[type(node)](*values)
 
 
 @cache
