@@ -115,6 +115,22 @@ def when(time: Time, times: Mapping[str, int]) -> int:
     return total
 
 
+def runs_down(node: Sum | Prod) -> bool:
+    """Whether a sum or product is printed from the later step to the earlier one: t is later than k, and T later than t."""
+    return when(node.lower, _LATENESS) > when(node.upper, _LATENESS)
+
+
+class _Lateness(dict[str, int]):
+    def __missing__(self, letter: str) -> int:
+        return 100
+
+    def __contains__(self, letter: object) -> bool:
+        return True
+
+
+_LATENESS = _Lateness({"T": 1000, "tau": 1000, "t": 500})
+
+
 class Reckoner:
     """Terms to values. `leaf` gives the value of a symbol as it stands; `times` are the values of time letters.
 
@@ -296,8 +312,7 @@ class Reckoner:
     def many(self, node: Sum | Prod) -> list[Array]:
         """The bodies of a sum or product, from the lower limit to the upper one; either may run down in time."""
         lower, upper = when(node.lower, self.times), when(node.upper, self.times)
-        down = lower > upper + 1
-        steps = range(lower, upper - 1, -1) if down else range(lower, upper + 1)
+        steps = range(lower, upper - 1, -1) if runs_down(node) else range(lower, upper + 1)
         if len(steps) > LONGEST:
             raise Unreadable("this sum is too long")
         before = dict(self.times)

@@ -57,7 +57,8 @@ def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
     chosen = cell if isinstance(cell, Cell) else zoo_cell(cell)
     line = getattr(what, "relation", what)
     line = line if isinstance(line, Relation) else restored(line)
-    definitions = (*chosen.named, *(size(Sym(name), *sizes) for name, sizes in chosen.sizes.items()))
+    lengths = (size(chosen.state_terms[0], Sym("n")), *(size(each, Sym("m")) for each in chosen.input_terms[:1]))
+    definitions = (*chosen.named, *lengths, *(size(Sym(name), *declared) for name, declared in chosen.sizes.items()))
     formulas = [Formula(plain(each), number) for number, each in enumerate((*definitions, line), start=1)]
     statements = tuple(Statement(number, (formula,), (each,), role="definition")
                        for number, (formula, each) in enumerate(zip(formulas, definitions, strict=False), start=1))

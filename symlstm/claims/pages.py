@@ -17,6 +17,7 @@ Kind = Literal["md", "tex"]
 BYTES = 2_000_000  # of one document
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 STDIN = "<stdin>"
+ENDINGS: dict[str, Kind] = {".tex": "tex", ".ltx": "tex", ".latex": "tex", ".md": "md", ".markdown": "md"}
 _TEX = re.compile(r"\\begin\{document\}|\\documentclass|\\(?:sub)*section\*?\{")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -42,10 +43,7 @@ def kind_of(name: str, text: str) -> Kind:
     >>> kind_of("notes.tex", ""), kind_of("README", "# Title"), kind_of("", r"\section{One}")
     ('tex', 'md', 'tex')
     """
-    ending = Path(name).suffix.lower()
-    if ending in (".tex", ".ltx", ".latex"):
-        return "tex"
-    return "tex" if ending not in (".md", ".markdown") and _TEX.search(text) else "md"
+    return ENDINGS.get(Path(name).suffix.lower()) or ("tex" if _TEX.search(text) else "md")
 
 
 def opened(path: Path) -> Page:

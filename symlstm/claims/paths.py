@@ -85,7 +85,7 @@ class Paths:
         found: list[Term] = []
         for name in self.theory.steps:
             body = self.bodies[name]
-            if not any(isinstance(part, Sym) and part.name == of.name for part in walk(body)):
+            if self.theory.is_composite(name) or not any(isinstance(part, Sym) and part.name == of.name for part in walk(body)):
                 continue
             for steps, share in self.shares(name, body, of, depth):
                 if self.own is not None and steps:

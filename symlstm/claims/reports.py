@@ -52,7 +52,25 @@ def counted(verdicts: Iterable[Verdict]) -> str:
 
 def as_json(verdicts: Iterable[Verdict]) -> str:
     """A list with one object per formula."""
-    return json.dumps([each.to_dict() for each in verdicts], indent=1, ensure_ascii=False)
+    return json.dumps([each.to_dict() for each in verdicts], indent=1, ensure_ascii=False) + "\n"
+
+
+def printed(proofs: Iterable[Proof], everything: bool = False, plain: bool = False) -> str:
+    """The reports of some pages as text for standard output, coloured where that is a terminal, or plain for a file."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    screen = Console(highlight=False)
+    width = max(screen.width, 60) if not plain else 120
+    terminal = screen.is_terminal and not plain
+    system: Any = "auto" if terminal else None
+    console = Console(file=StringIO(), width=width, force_terminal=terminal, color_system=system, highlight=False, emoji=False)
+    for k, proof in enumerate(proofs):
+        console.print("\n" * bool(k), end="")
+        report(proof, console, everything)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
 def report(proof: Proof, console: Console, everything: bool = False) -> None:

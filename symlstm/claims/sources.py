@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from symlstm.algebra import Adj, Apply, Listed, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
+from symlstm.algebra import Adj, Apply, Listed, NotSupported, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 
+LIMIT = 300  # formulas of a document
 LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
@@ -83,9 +84,11 @@ def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
     """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing."""
     found = _bare_lines(text) if bare else [formula for formula in formulas(text, kind) if formula.display]
     said = directives(text)
-    conventions = survey([formula.text for formula in found])
-    statements = tuple(_read(found, conventions))
-    return Source(_with_roles(statements, claims_only="cell" in said), conventions, said)
+    conventions = survey([formula.text for formula in found[:LIMIT]])
+    statements = tuple(_read(found[:LIMIT], conventions))
+    problem = NotSupported(f"The document has {len(found)} formulas; the limit is {LIMIT}, and this one comes after it.")
+    beyond = tuple(Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1))
+    return Source(_with_roles((*statements, *beyond)), conventions, said)
 
 
 def _bare_lines(text: str) -> list[Formula]:
@@ -142,7 +145,7 @@ def _arguments(call: Apply) -> tuple[Term, ...]:
     return call.arg.args if isinstance(call.arg, Listed) else (call.arg,)
 
 
-def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[Statement, ...]:
+def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     """Roles in two rounds: what has no tag first, then the tagged equations for what is still undefined."""
     known: set[tuple[object, ...]] = set()
     quantities = {part.name for statement in statements for line in statement.relations for side in line.terms
@@ -159,7 +162,6 @@ def _with_roles(statements: tuple[Statement, ...], claims_only: bool) -> tuple[S
             fresh = new - known
             known |= new
             roles[statement.number] = ("both" if fresh else "claim") if tagged else ("definition" if fresh else "claim")
-    del claims_only
     return tuple(replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements)
 
 

@@ -242,11 +242,14 @@ class _Maker:
     def use_names(self) -> None:
         """`a_t = W x_t + b` beside `h_t = \\tanh(W x_t + b)`: the argument is a_t."""
         steps = self.made_theory.steps
-        for name, body in list(steps.items()):
+        names: dict[Term, str] = {}
+        for name, body in steps.items():
             if isinstance(body, (Add, MatMul)):
-                for other in steps:
-                    if other != name and body in walk(steps[other]):
-                        steps[other] = substitute(steps[other], {body: Sym(name, NOW)})
+                names.setdefault(body, name)
+        for name, body in list(steps.items()):
+            inside = {part: Sym(names[part], NOW) for part in walk(body) if part is not body and part in names}
+            if inside:
+                steps[name] = substitute(body, inside)
 
     def name_parts(self) -> None:
         """A term that some derivative is taken by becomes a quantity of the step: `\\partial L / \\partial (1 - z_t)`."""
@@ -308,9 +311,10 @@ class _Maker:
     def ordered(self) -> dict[str, Term]:
         """The equations in order of evaluation; a cycle within one step is remembered in words, and cut."""
         new, left, done = self.made_theory, dict(self.made_theory.steps), {}
+        needs = {name: {part.name for part in walk(body) if isinstance(part, Sym) and part.time == NOW and part.name in left}
+                 for name, body in left.items()}
         while left:
-            ready = [name for name, body in left.items() if not any(
-                isinstance(part, Sym) and part.name in left and part.name not in done and part.time == NOW for part in walk(body))]
+            ready = [name for name in left if not needs[name] & left.keys()]
             if not ready:
                 name = self.blamed(left)
                 new.broken[name] = "the equations of one step form a cycle, " + " and ".join(

@@ -42,6 +42,7 @@ from symlstm.claims.arithmetic import (
     Unreadable,
     is_scalar,
     is_vector,
+    runs_down,
     shape,
     when,
 )
@@ -202,7 +203,7 @@ class Valuer(Reckoner):
             self.in_product = before
         if not values:
             return 1.0
-        downwards = when(node.lower, self.times) > when(node.upper, self.times)
+        downwards = runs_down(node)
         vectors = is_vector(values[0]) or is_scalar(values[0])
         if not downwards and not vectors and self.reading.layout != "transposed":
             values = values[::-1]  # Jacobians: the newest factor stands on the left

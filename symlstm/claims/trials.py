@@ -1,0 +1,92 @@
+r"""Candidates for a right side, tried fast: evaluated at one step of one sequence, with what they share worked out once.
+
+A candidate that agrees there with the left side is tried at other steps and on the other sequence, and only what is left
+is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symlstm.algebra import Relation, Sym, Term
+from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
+from symlstm.claims.judgement import Case, _agree, _Extended, _Judge, _misfit, _variables, points
+from symlstm.claims.runs import Run
+from symlstm.claims.values import Reading
+
+FAILURES = (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, TypeError, KeyError, AssertionError, IndexError,
+            AttributeError, RecursionError, np.linalg.LinAlgError)  # fmt: skip
+
+
+class _Remembering(_Extended):
+    """A valuer that works out each part once, as long as the times are the same."""
+
+    memory: dict[Any, tuple[Term, Array]]
+
+    def __call__(self, node: Term) -> Array:
+        key = (id(node), self.in_product, *self.times.values(), *self.indices.values())
+        known = self.memory.get(key)
+        if known is None:
+            known = self.memory[key] = (node, super().__call__(node))
+        return known[1]
+
+
+@dataclass(slots=True)
+class Trial:
+    """One place at which candidates are compared with what they should be."""
+
+    valuer: _Remembering
+    wanted: Array
+
+    def value(self, side: Term) -> Array | None:
+        """The value of a side; None where it has none."""
+        try:
+            return self.valuer(side)
+        except FAILURES:
+            return None
+
+    def passes(self, side: Term) -> bool:
+        """Whether a right side agrees with the left one."""
+        value = self.value(side)
+        return value is not None and not _misfit(self.wanted, value, side) and _agree(self.wanted, value)
+
+
+def trials(case: Case, left: Term, line: Relation, readings: Iterable[Reading] | None = None) -> list[list[Trial]]:
+    """For each reading of first rank the places to try, the most telling first; nothing where the left side has no value."""
+    found: list[list[Trial]] = []
+    wanted: list[Array] = []
+    for reading in readings if readings is not None else _Judge(case, line).primary():
+        places = [trial for run in case.runs for trial in _places(case, run, left, line, reading)]
+        if places:
+            found.append(places)
+            wanted.append(places[0].wanted)
+    return found
+
+
+def _places(case: Case, run: Run, left: Term, line: Relation, reading: Reading) -> list[Trial]:
+    chosen = sorted(points(case, line), key=lambda times: (times.get("t", 1) not in (2, 3), len(set(times.values())) < len(times)))
+    found: list[Trial] = []
+    variables = _variables(case, line)
+    for times in chosen:
+        valuer = _Remembering(run, reading, times, variables)
+        valuer.memory = {}
+        try:
+            found.append(Trial(valuer, valuer(left)))
+        except FAILURES:
+            continue
+        if len(found) == 3:
+            break
+    return found
+
+
+def passing(places: list[Trial], side: Term) -> bool:
+    """Whether a candidate agrees at every place, the first one first."""
+    return all(trial.passes(side) for trial in places)
+
+
+__all__ = ["FAILURES", "Trial", "passing", "trials"]
+_: Callable[[Sym], Any] | None = None
