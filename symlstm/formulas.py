@@ -200,6 +200,11 @@ def _squashed(node: Any) -> Any:
     return (SECH(terms[1].exp) / 2) ** -node.exp if terms[0] == EXP(-terms[1].exp) else node
 
 
+def _both_signs(node: Any) -> tuple[Any, ...]:
+    """u and -u for sech(u)."""
+    return (node.args[0], -node.args[0]) if node.func == SECH else ()
+
+
 def _paired(node: Any) -> Any:
     """exp(u) sigma(-u) = sigma(u), and (exp(u) - exp(-u)) sech(u) = 2 tanh(u)."""
     if not node.is_Mul:
@@ -209,8 +214,7 @@ def _paired(node: Any) -> Any:
         if isinstance(factor, EXP) and SIGMA(-factor.exp) in bases:
             return _paired(node / factor / SIGMA(-factor.exp) * SIGMA(factor.exp))
         for base in bases:
-            for sign in (1, -1) if isinstance(base, SECH) else ():
-                at: Any = sign * base.args[0]
+            for at in _both_signs(base):
                 if factor == EXP(at) - EXP(-at):
                     return node / factor / base * 2 * sympy.tanh(at)
     return node

@@ -42,7 +42,8 @@ def components(expression: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("expression", [
     h * x.T, h.T * u, W.T * h, DiagMatrix(h) * W, k * U * h, HadamardProduct(h, OneMatrix(n, 1) - h, u), HadamardPower(h, 2),
-    HadamardProduct(GATE, OneMatrix(n, 1) - GATE, MatMul(W, x), u), Slope("relu", h), Slope("tanh", U * h), Elementwise("relu", -h),
+    HadamardProduct(GATE, OneMatrix(n, 1) - GATE, MatMul(W, x), u), Slope("relu", h), Slope("tanh", U * h),
+    Elementwise("relu", -h),
     Stack(((h,), (x,))), Larger(h, u), Trace(h * u.T), Scalar(h.T * u), MatMul(Scalar(h.T * u), h), Identity(n) + h * u.T,
     OneMatrix(n, m) * x + h, (W * x + h).T * U, sympy.Matrix([[k, 1], [s, k**2]]), k * s + sympy.exp(s),
     sympy.Max(k, s, 0), sympy.Min(k, s),

@@ -375,6 +375,15 @@ def test_a_size_that_no_parameter_shows_is_an_error() -> None:
     refused(lambda: sl.lambdify(made("none", equation(g, sigma(p * x)), equation(h, h.prev**2 + 1))), kind=NotSupported)
 
 
+def test_a_refusal_leaves_nothing_behind() -> None:
+    function, other = sl.lambdify(zoo.LSTM), Problem(zoo.LSTM, n=5)
+    for problem in (P, other, P):
+        function.forward(problem.params, problem.x, problem.state)
+        refused(lambda: function.forward({**other.params, "b_o": np.ones(7)}, other.x), "b_o", "(7,)", "(5,)")
+        refused(lambda: function.forward({**problem.params, "b_o": problem.params["b_o"] * np.inf}, problem.x), "b_o[0] is")  # noqa: B023
+        assert function.forward(problem.params, problem.x, problem.state).state[0].shape == problem.state[0].shape
+
+
 def test_what_is_shown_of_them() -> None:
     trace = F.forward(P.params, P.x)
     assert repr(F).startswith("CellFunction(cell=Cell('lstm')")

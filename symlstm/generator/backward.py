@@ -13,7 +13,17 @@ from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
 from symlstm.generator.forward import flat, loop_over, quoted, stretch
 from symlstm.generator.layout import Array, Layout, Scope, views_last
 from symlstm.generator.program import Block, Part, Solved
-from symlstm.generator.rows import Call, Code, backward_product, elementwise, slope_reads, sloped, statements, weight_product
+from symlstm.generator.rows import (
+    Call,
+    Code,
+    backward_product,
+    elementwise,
+    slope_reads,
+    sloped,
+    statements,
+    weight_product,
+    with_constants,
+)
 from symlstm.rules import times
 
 CACHE = 2**18  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
@@ -37,7 +47,7 @@ class Backward:
         layout, program = self.layout, self.program
         for k, state in enumerate(program.states):
             width = layout.width(state)
-            given = f"np.array(d_state[{k}]).reshape(B, {width})"
+            given = f'np.array(d_state[{k}], order="C").reshape(B, {width})'
             self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype) if d_state is None else {given}")
         output = Array("d_output", "d_outputs", layout.width(program.states[0]))
         self.loop.append(f"{layout.state_adjoint(program.states[0])} += {self.scope.step_back(output)}")
@@ -122,6 +132,7 @@ class Backward:
     def _emit(self, code: Code, out: str, like: Sym) -> None:
         """Statements for one step of the loop."""
         width = self.layout.width(like)
+        code = with_constants(code, lambda text: self.scope.constant(self.layout.names, text))
         self.loop += statements(code, out, lambda k: self.scope.make(
             self.layout.names(("scratch", width, k), "scratch"), f"np.empty((B, {width}), x.dtype)"))
 
@@ -151,7 +162,8 @@ class Backward:
             part = out
             if started:
                 part = self.scope.make(self.layout.names(("part", self.layout.width(of)), "part_"), f"np.empty_like({out})")
-            self.loop += [f"np.matmul({left}, {right}, out={part})", *[f"{out} += {part}"] * started]
+            product = "matmul" if part == out and of in self.adjoints.home else "dot"  # dot is quicker, into a whole array
+            self.loop += [f"np.{product}({left}, {right}, out={part})", *[f"{out} += {part}"] * started]
             started = True
         for root, factor in solved:
             code: Code = self._adjoint(root)

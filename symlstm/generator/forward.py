@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
 from symlstm.generator.layout import Array, Layout, Scope, views_last
 from symlstm.generator.program import Block
-from symlstm.generator.rows import Code, activated, elementwise, forward_product, statements
+from symlstm.generator.rows import Code, activated, elementwise, forward_product, statements, with_constants
 
 
 class Forward:
@@ -70,6 +70,8 @@ class Forward:
         def spare(k: int) -> str:
             name = self.layout.names(("scratch", width, k), "scratch")
             return self.scope.make("all_" * early + name, f"np.empty(({'T, ' * early}B, {width}), x.dtype)")
+        if not early:
+            code = with_constants(code, lambda text: self.scope.constant(self.layout.names, text))
         made = statements(code, out, spare)
         target = self.scope.head if early else self.loop
         self.early |= early
@@ -100,9 +102,9 @@ class Forward:
             if started:
                 part = layout.names((block.members, "part"), f"{name}_part")
                 self.scope.make(part, f"np.empty((B, {layout.width(*block.members)}), x.dtype)")
-                self.loop += [f"np.matmul({left}, {right}, out={part})", f"{name} += {part}"]
+                self.loop += [f"np.dot({left}, {right}, out={part})", f"{name} += {part}"]
             else:
-                self.loop += [f"np.matmul({left}, {right}, out={name})", *[f"{name} += {layout.bias(block)}"] * block.biased]
+                self.loop += [f"np.dot({left}, {right}, out={name})", *[f"{name} += {layout.bias(block)}"] * block.biased]
             started = True
 
     def _activation(self, of: Sym, rhs: Apply) -> None:

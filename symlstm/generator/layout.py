@@ -78,6 +78,11 @@ class Scope:
             self.head += [f"{array.base} = {definition}"] * bool(definition)
         return self.make(f"all_{array.name}", array.base + array.index) if array.index else array.base
 
+    def constant(self, names: Names, text: str) -> str:
+        """A number as an array without axes."""
+        name = names(("constant", text), {"1": "one", "2": "two", "0": "zero"}.get(text, "number"))
+        return self.make(name, f"np.array({text}, x.dtype)")
+
     def now(self, array: Array) -> str:
         """Its part for a stretch of steps."""
         self.now_views[f"now_{array.name}"] = f"{self.all(array)}[now]"

@@ -87,7 +87,7 @@ def written(cell: Cell) -> str:
     Raises `NotSupported` for a cell that is not made of affine maps and elementwise formulas of vectors.
 
     >>> from symlstm import zoo
-    >>> "np.matmul(h_prev, z_from_h.T, out=" in written(zoo.RNN)
+    >>> "np.dot(h_prev, z_from_h.T, out=" in written(zoo.RNN)
     True
     """
     program = Program(cell)

@@ -18,6 +18,7 @@ It is stated here and nowhere else; `forward_product`, `backward_product` and `w
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,6 +63,7 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
     ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal", ast.LtE: "less_equal", ast.USub: "negative",
 }
+_EITHER_WAY = ("add", "multiply")
 _IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
 
 
@@ -162,6 +164,15 @@ def leaves(code: Code) -> Iterator[str]:
             yield from leaves(arg)
 
 
+def with_constants(code: Code, constant: Callable[[str], str]) -> Code:
+    """The same code with its numbers named: in a loop NumPy takes an array of one number sooner than a Python number."""
+    if isinstance(code, str):
+        return constant(code) if re.fullmatch(r"[\d.()/]+", code) else code
+    if code.function == "power":
+        return Call("power", (with_constants(code.args[0], constant), code.args[1]))
+    return Call(code.function, tuple(with_constants(arg, constant) for arg in code.args))
+
+
 def runs_in_place(code: Code, leaf: str) -> bool:
     """Whether code may write over an array that it reads: it must read it once."""
     return sum(found == leaf for found in leaves(code)) == 1
@@ -182,6 +193,8 @@ def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0
         args[k] = out if k == first else spare(depth)
         lines += statements(code.args[k], args[k], spare, depth + (k != first))
         depth += k != first
+    if code.function in _EITHER_WAY and args[1] == out:
+        args.reverse()
     if args[0] == out and out.isidentifier() and code.function in _IN_PLACE:
         return [*lines, f"{out} {_IN_PLACE[code.function]} {args[1]}"]
     return [*lines, f"np.{code.function}({', '.join(args)}, out={out})"]

@@ -1,0 +1,66 @@
+"""Timings side by side: the candidates take turns in one process, in a new order every round; figures are ratios of medians.
+
+A ratio of two things that ran in turn on one machine says something about them; a time alone says something about the
+machine and what else it did.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The seconds of every round, by candidate; round k of one ran beside round k of the others."""
+
+    seconds: Mapping[str, list[float]]
+
+    def median(self, name: str) -> float:
+        """The median time of a candidate, in seconds."""
+        return median(self.seconds[name])
+
+    def ratio(self, name: str, base: str) -> float:
+        """The ratio of the medians: how many times as long `name` takes as `base`."""
+        return self.median(name) / self.median(base)
+
+    def middle(self, name: str, base: str) -> tuple[float, float]:
+        """Between which two ratios the middle half of the rounds lies."""
+        ratios = sorted(one / other for one, other in zip(self.seconds[name], self.seconds[base], strict=True))
+        return ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
+
+
+def side_by_side(candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, least: int = 7,
+                 most: int = 400) -> Timing:
+    """Time candidates in turn for about so many seconds in all, at least `least` rounds, after one round unmeasured."""
+    names, found = list(candidates), {name: list[float]() for name in candidates}
+    order, end = random.Random(0), perf_counter() + seconds
+    for candidate in candidates.values():
+        candidate()
+    while (done := len(found[names[0]])) < least or (perf_counter() < end and done < most):
+        order.shuffle(names)
+        for name in names:
+            start = perf_counter()
+            candidates[name]()
+            found[name].append(perf_counter() - start)
+    return Timing(found)
+
+
+def surroundings(*modules: object) -> str:
+    """The machine and the versions, in a line, for the head of a table."""
+    versions = [f"{module.__name__} {module.__version__}" for module in modules]  # type: ignore[attr-defined]
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, threads: {threads}"
+    return f"Python {platform.python_version()}, {', '.join(versions)}; {machine}"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    lines = [list(header), *([str(value) for value in row] for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
