@@ -11,7 +11,7 @@ from pathlib import Path
 
 from symlstm import zoo
 from symlstm.derivation import derive
-from symlstm.evidence.report import Report, verify
+from symlstm.evidence.report import Report, read_back, verify
 
 INDEX = "README.md"
 Progress = Callable[[str], None]
@@ -25,24 +25,29 @@ class Chapter:
     title: str
     files: dict[str, str]
     report: Report
+    misread: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every relation holds, and both files say what the derivation says."""
+        return self.report.ok and not self.misread
 
 
 def chapter(name: str) -> Chapter:
     """Derive a cell, verify every relation of it, and write it down.
 
-    The evidence is gathered first; the exported text then says what was shown, and is read back once more.
+    The evidence is gathered first, then the texts that say so are written, and both are read back as they stand.
     """
     derivation = derive(name)
     report = verify(derivation)
-    return Chapter(
-        name,
-        derivation.cell.title,
-        {
-            f"{name}.tex": derivation.latex(report),
-            f"{name}.md": derivation.markdown(report),
-        },
-        report,
+    files = {f"{name}.tex": derivation.latex(report), f"{name}.md": derivation.markdown(report)}
+    misread = tuple(
+        f"{file}: {found.note}"
+        for file, text in files.items()
+        for found in read_back(derivation, text, "tex" if file.endswith(".tex") else "md")
+        if not found.ok
     )
+    return Chapter(name, derivation.cell.title, files, report, misread)
 
 
 def chapters(names: Iterable[str] | None = None, progress: Progress = lambda _: None) -> Iterator[Chapter]:

@@ -19,6 +19,7 @@ from symlstm.algebra import NotValid, SymlstmError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from symlstm.claims.proofreading import Proof
     from symlstm.evidence.report import Report
 
 HOLDS, WRONG, UNUSABLE = 0, 1, 2
@@ -40,6 +41,13 @@ class Format(StrEnum):
     tex = "tex"
     md = "md"
     html = "html"
+
+
+class Copy(StrEnum):
+    """What an annotated copy can be."""
+
+    tex = "tex"
+    md = "md"
 
 
 def _console() -> Console:
@@ -89,10 +97,7 @@ def derive(
     form = form or _format_of(output)
     report = verify_derivation(made)
     text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        _write(output, text)
+    _write(output, text.encode())
     if not report.ok:
         _show(report, _console())
         raise typer.Exit(WRONG)
@@ -170,6 +175,8 @@ def build(
     for each in chapters.chapters(progress=lambda name: console.print(f"{name}: deriving and verifying ...")):
         made.append(each)
         _show(each.report, console)
+        for line in each.misread:
+            console.print(line, style="bold red")
     wanted = chapters.files(made)
     if check:
         wrong = chapters.differences(output, wanted)
@@ -182,14 +189,81 @@ def build(
         wrong = []
         chapters.write(output, wanted)
         console.print("wrote " + ", ".join(str(output / name) for name in wanted))
-    raise typer.Exit(WRONG if wrong or not all(each.report.ok for each in made) else HOLDS)
+    raise typer.Exit(WRONG if wrong or not all(each.ok for each in made) else HOLDS)
 
 
-def _write(path: Path, text: str) -> None:
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Markdown or LaTeX; - is standard input.", show_default=False)],
+    cell: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this cell of the zoo as the definitions, as <!-- cell: NAME --> does.")
+    ] = None,
+    as_json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show the definitions too.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="Every line is a formula, without any dollar.")] = False,
+    form: Annotated[Copy | None, typer.Option("--format", help="Print an annotated copy of the document: md or tex.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
+    ] = None,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit with 0 where there is no claim at all.")] = False,
+) -> None:
+    """Proofread formulas: which are right, which are wrong, and what would be right.
+
+    Exit code 0: all claims are right; 1: one is wrong or ambiguous; 2: one cannot be read, or there is none.
+    """
+    from symlstm.claims import reports
+    from symlstm.claims.annotations import annotated
+
+    if form and (as_json or len(files) > 1):
+        raise NotValid("An annotated copy is of one document.", " ".join(files), "one FILE, without --json")
+    proofs = [proof for name in files if (proof := _proof(name, cell, bare, form)) is not None]
+    if form:
+        text = "".join(map(annotated, proofs))
+    elif as_json:
+        text = reports.as_json(each for proof in proofs for each in (proof.verdicts if everything else proof.claims))
+    else:
+        text = reports.printed(proofs, everything, plain=output is not None)
+    if form or as_json:
+        for proof in proofs:
+            print(f"{proof.page.name}: {reports.counted(proof.claims)}", file=sys.stderr)
+    if proofs or as_json:
+        data = proofs[0].page.encoded(text) if form else text.encode()
+        _write(output, data)
+    codes = reports.code(each for proof in proofs for each in proof.claims)
+    empty = allow_empty and not any(proof.claims for proof in proofs)
+    unused = len(proofs) < len(files)
+    raise typer.Exit(WRONG if codes == WRONG else UNUSABLE if unused else HOLDS if empty else codes)
+
+
+def _proof(name: str, cell: str | None, bare: bool, form: Copy | None) -> Proof | None:
+    """A file, or standard input, proofread; None, with a message, for one that cannot be used."""
+    from dataclasses import replace
+
+    from symlstm.claims import pages
+    from symlstm.claims.annotations import without
+    from symlstm.claims.proofreading import proofread
+
     try:
-        path.write_text(text, encoding="utf-8")
+        page = pages.received(sys.stdin.buffer) if name == "-" else pages.opened(Path(name))
+        if form and Path(name).suffix in pages.ENDINGS and form.value != page.kind:
+            raise NotValid("An annotated copy is in the language of its document.", name, f"--format {page.kind}")
+        if form:
+            page = replace(page, kind=form.value, text=without(page.text, form.value))
+        return proofread(page, cell, bare)
+    except SymlstmError as error:
+        print(f"symlstm: {error}", file=sys.stderr)
+        return None
+
+
+def _write(output: Path | None, data: bytes) -> None:
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(data)
     except OSError as error:
-        raise NotValid("The file cannot be written.", str(path), error.strerror or "a path in a folder that exists") from None
+        raise NotValid("The file cannot be written.", str(output), error.strerror or "a path in a folder that exists") from None
 
 
 def _fail(error: SymlstmError) -> NoReturn:

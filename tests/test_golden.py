@@ -30,7 +30,7 @@ def test_the_folder_is_what_a_build_writes(built: list[chapters.Chapter]) -> Non
 
 def test_everything_in_it_holds(built: list[chapters.Chapter]) -> None:
     assert [each.cell for each in built] == list(zoo.cells())
-    assert all(each.report.ok for each in built)
+    assert all(each.ok for each in built)
 
 
 def test_a_second_build_is_the_same(built: list[chapters.Chapter]) -> None:

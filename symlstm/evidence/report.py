@@ -126,6 +126,13 @@ def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") 
     return Report(derivation.cell.name, tuple(rows), by_step)
 
 
+def read_back(derivation: Derivation, text: str, form: Form) -> tuple[Evidence, ...]:
+    """Only the reading back of an exported text: for every relation, whether the text says what the derivation says."""
+    statements, pieces = _collected(derivation)
+    read = _Readings(derivation, pieces, text, form)
+    return tuple(map(read.evidence, range(len(statements))))
+
+
 def verify_file(cell: str, path: str | Path) -> Report:
     """Verify an exported file: the derivation is made anew, and the file is read back against it.
 
@@ -320,7 +327,7 @@ class _Readings:
     """The pieces of a file held against the pieces of a derivation."""
 
     def __init__(self, derivation: Derivation, pieces: Sequence[_Piece], text: str, form: Form) -> None:
-        self.shapes, self.form = derivation.cell.shapes, form
+        self.shapes = derivation.cell.shapes
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
             for reading in reader.readings(text, form)
@@ -339,7 +346,7 @@ class _Readings:
                  for meant, (line, found) in self.pairs[owner] for words in self._wrong(meant, found)]
         if owner == self.last and self.surplus > 0:
             wrong.append(f"the file has {self.surplus} more pieces of mathematics than the derivation")
-        return Evidence("readback", not wrong, "; ".join(wrong) or f"the same when read back from the .{self.form}")
+        return Evidence("readback", not wrong, "; ".join(wrong) or "the same when read back from the file")
 
     def _wrong(self, meant: Relation | Term, found: Found) -> Iterator[str]:
         if isinstance(found, Exception):
