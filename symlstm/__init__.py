@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from symlstm.algebra import NotSupported, NotValid, SymlstmError
+    from symlstm.claims.proofreading import check
+    from symlstm.claims.verdicts import Verdict
     from symlstm.derivation import Derivation, derive
     from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
@@ -27,8 +29,10 @@ _HOME = {
     "Report": "evidence.report",
     "Step": "steps",
     "SymlstmError": "algebra",
+    "Verdict": "claims.verdicts",
     "cell": "zoo",
     "cells": "zoo",
+    "check": "claims.proofreading",
     "derive": "derivation",
     "lambdify": "functions",
     "random_parameters": "model",
@@ -43,8 +47,10 @@ __all__ = [
     "Report",
     "Step",
     "SymlstmError",
+    "Verdict",
     "cell",
     "cells",
+    "check",
     "derive",
     "lambdify",
     "random_parameters",

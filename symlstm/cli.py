@@ -194,9 +194,9 @@ def build(
 
 @app.command()
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Markdown or LaTeX; - is standard input.", show_default=False)],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Markdown or LaTeX; - is standard input.")],
     cell: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Take this cell of the zoo as the definitions, as <!-- cell: NAME --> does.")
+        str | None, typer.Option(metavar="NAME", help="This cell of the zoo is the definition, as <!-- cell: NAME --> says.")
     ] = None,
     as_json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="Show the definitions too.")] = False,

@@ -15,9 +15,7 @@ import sympy
 from sympy.matrices.expressions.special import GenericZeroMatrix
 
 from symlstm import algebra
-from symlstm.algebra import (
-    NotSupported, NotValid, Num, Relation, Space, Sym, Term, Time, defined, relation, term,
-)  # fmt: skip
+from symlstm.algebra import NotSupported, NotValid, Num, Relation, Space, Sym, Term, Time, defined, relation, term
 from symlstm.model import Cell
 from symlstm.steps import Step
 from symlstm.symbolic import Chain, Elementwise, Jacobian, Larger, Nearly, Norm, OverTime, Scalar, Slope, Stack, Where

@@ -10,8 +10,9 @@ r"""`check`: what a person or a program asks of the judge. A text, a file or a r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.sources import Source, Statement, source
 from symlstm.claims.verdicts import Verdict
 from symlstm.reader import PEOPLE, Formula
+from symlstm.reader.documents import SCAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,35 @@ def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
 def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
     for each in document.source.statements:
         if document.is_claim(each):
-            yield document.verdict(each, name)
+            yield _in_their_words(document.verdict(each, name), each)
         elif each.role == "definition":
             yield Verdict(each.line, each.number, each.tag, "definition", each.latex, "right", "definition",
                           "It is taken as a definition.", file=name)  # fmt: skip
+
+
+def _in_their_words(verdict: Verdict, statement: Statement) -> Verdict:
+    """The verdict with the links of a chain as they stand in the document."""
+    text = statement.formulas[0].text
+    signs = relation_signs(text)
+    if len(verdict.links) < 2 or len(signs) != len(verdict.links):
+        return verdict
+    starts, stops = [0, *(sign.end() for sign in signs[:-1])], [*(sign.start() for sign in signs[1:]), len(text)]
+    pieces = [" ".join(text[start:stop].split()) for start, stop in zip(starts, stops, strict=True)]
+    return replace(verdict, links=tuple(replace(link, latex=piece) for link, piece in zip(verdict.links, pieces, strict=True)))
+
+
+def relation_signs(text: str) -> list[re.Match[str]]:
+    r"""The relation signs of a formula that stand outside of all brackets.
+
+    >>> [sign[0] for sign in relation_signs(r"a = f(x = 1) \le \sum_{k=1} c")]
+    ['=', '\\le']
+    """
+    depth, signs = 0, []
+    for part in SCAN.finditer(text):
+        depth += {"open": 1, "close": -1}.get(part.lastgroup or "", 0)
+        if part.lastgroup == "relation" and not depth:
+            signs.append(part)
+    return signs
 
 
 # --- relations without a document -------------------------------------------------------------------------------

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from symlstm.claims.proofreading import Proof
+from symlstm.claims.proofreading import Proof, relation_signs
 from symlstm.claims.verdicts import Verdict
-from symlstm.reader.documents import SCAN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +81,7 @@ def report(proof: Proof, console: Console, everything: bool = False) -> None:
             "A claim is a displayed formula with a tag, or one about a symbol that is defined before it.", markup=False
         )
         return
-    console.print(_table(proof, shown))
+    console.print(_table(proof, shown, console.width))
     for verdict in _unfolded([each for each in shown if each.verdict != "right"]):
         console.print()
         for text, style in _details(proof, verdict):
@@ -94,26 +93,37 @@ def report(proof: Proof, console: Console, everything: bool = False) -> None:
 # --- the table ------------------------------------------------------------------------------------------------
 
 
-def _table(proof: Proof, shown: Iterable[Verdict]) -> Table:
+def _table(proof: Proof, shown: Iterable[Verdict], width: int) -> Table:
+    """A row a claim; runs of formulas that cannot be read for the same reason are one row."""
     from rich.table import Table
     from rich.text import Text
 
+    groups = [list(same) for _, same in groupby(shown, key=_alike)]
+    tags = max((len(_tag(first)) for first, *_ in groups), default=0)
+    repaired = any(first.fix for first, *_ in groups)
+    room = width - sum((6, max(tags, 3) + 2, 12))  # what the other columns and their gaps leave
+    parts = (0.34, 0.34, 0.32) if repaired else (0.45, 0.55)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("line", justify="right", no_wrap=True)
-    table.add_column("tag", no_wrap=True, max_width=8)
-    table.add_column("formula", no_wrap=True, overflow="ellipsis", ratio=4)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("reason", ratio=5)
-    repaired = any(each.fix for each in shown)
+    for title, justify in (("line", "right"), ("tag", "left")):
+        table.add_column(title, justify=justify, no_wrap=True)
+    table.add_column("formula", no_wrap=True, overflow="ellipsis", width=int(room * parts[0]) - 2)
+    table.add_column("verdict", no_wrap=True, width=10)
+    table.add_column("reason", width=int(room * parts[1]) - 2)
     if repaired:
-        table.add_column("right would be", no_wrap=True, overflow="ellipsis", ratio=4)
-    for _, same in groupby(shown, key=lambda each: (each.verdict, _sentence(each)) if each.verdict == "unreadable" else each.number):
-        first, *others = same
-        reason = _sentence(first) + (f" So do {len(others)} formulas after it." if others else "")
-        row = [str(first.line), f"({first.tag})" if first.tag else "", _flat(first.latex), first.verdict, reason]
-        row += [_flat(first.fix or "")] * repaired
-        table.add_row(*(Text(cell, style=STYLES[first.verdict] if k == 3 else "") for k, cell in enumerate(row)))
+        table.add_column("would be right", no_wrap=True, overflow="ellipsis", width=int(room * parts[2]))
+    for first, *others in groups:
+        reason = _sentence(first) + (f" So with the {len(others)} after it." if others else "")
+        cells = [str(first.line), _tag(first), _flat(first.latex), first.verdict, reason, *[_flat(first.fix or "")] * repaired]
+        table.add_row(*(Text(cell, style=STYLES[first.verdict] if k == 3 else "") for k, cell in enumerate(cells)))
     return table
+
+
+def _alike(verdict: Verdict) -> object:
+    return _sentence(verdict) if verdict.verdict == "unreadable" else verdict.number
+
+
+def _tag(verdict: Verdict) -> str:
+    return f"({verdict.tag})" if verdict.tag else ""
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -141,8 +151,8 @@ Line = tuple[str, str]
 def _details(proof: Proof, verdict: Verdict) -> Iterator[Line]:
     """The lines about a formula that is not right, each with its style."""
     formula = proof.statement(verdict).formulas[0]
-    tag = f" ({verdict.tag})" if verdict.tag else ""
-    yield f"{proof.page.name}:{formula.line}:{formula.column}{tag} {verdict.verdict}", STYLES[verdict.verdict]
+    place = f"{proof.page.name}:{formula.line}:{formula.column}"
+    yield " ".join(part for part in (place, _tag(verdict), verdict.verdict) if part), STYLES[verdict.verdict]
     if verdict.verdict == "unreadable" and "\n" in verdict.reason:
         yield "  " + verdict.reason.replace("\n", "\n  "), ""
         return
@@ -153,11 +163,13 @@ def _details(proof: Proof, verdict: Verdict) -> Iterator[Line]:
     for each in verdict.readings:
         yield f"    {each.verdict:10} {each.words}", STYLES[each.verdict]
     if verdict.counterexample:
-        yield from ((f"  at a point   {line}", "") for line in example(verdict.counterexample))
-    for fix in verdict.fixes[:FIXES]:
-        yield f"  right        {_flat(fix)}", "green"
+        yield "  for example:", ""
+        yield from ((f"    {line}", "") for line in example(verdict.counterexample))
+    if verdict.fixes:
+        yield "  would be right:", ""
+        yield from ((f"    {_flat(fix)}", "green") for fix in verdict.fixes[:FIXES])
     if len(verdict.fixes) > FIXES:
-        yield f"               and {len(verdict.fixes) - FIXES} more (--json has them all)", ""
+        yield f"    and {len(verdict.fixes) - FIXES} more (--json has them all)", ""
 
 
 def _marked(proof: Proof, verdict: Verdict) -> Iterator[Line]:
@@ -176,15 +188,9 @@ def _marked(proof: Proof, verdict: Verdict) -> Iterator[Line]:
 
 def _wrong_sign(proof: Proof, verdict: Verdict) -> int:
     """Where the sign of the first wrong link stands in the text of a formula; -1 where that is not known."""
-    if len(verdict.links) < 2:
-        return -1
     wrong = next((k for k, each in enumerate(verdict.links) if each.verdict == "wrong"), None)
-    depth, signs = 0, []
-    for part in SCAN.finditer(proof.statement(verdict).formulas[0].text):
-        depth += {"open": 1, "close": -1}.get(part.lastgroup or "", 0)
-        if part.lastgroup == "relation" and not depth:
-            signs.append(part.start())
-    return signs[wrong] if wrong is not None and len(signs) == len(verdict.links) else -1
+    signs = relation_signs(proof.statement(verdict).formulas[0].text)
+    return signs[wrong].start() if wrong is not None and len(signs) == len(verdict.links) else -1
 
 
 def example(numbers: dict[str, Any]) -> Iterator[str]:
@@ -202,8 +208,7 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        inner = ("; " if value and isinstance(value[0], (list, tuple)) else ", ").join(map(_number, value))
-        return inner
+        return ("; " if value and isinstance(value[0], (list, tuple)) else ", ").join(map(_number, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} = {_number(each)}" for name, each in value.items())
     return str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
@@ -21,13 +21,17 @@ Kind = Literal["tex", "md", "bare"]
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A piece of mathematics, where it starts, whether it is displayed, and its `\\tag` or `\\label`."""
+    """A piece of mathematics, where it starts, whether it is displayed, and its `\\tag` or `\\label`.
+
+    `end` is where its display ends, in characters of the document, every end of a line counted as one.
+    """
 
     text: str
     line: int = 1
     column: int = 1
     display: bool = False
     tag: str | None = None
+    end: int = field(default=0, compare=False)
 
 
 def formulas(document: str, kind: Kind) -> list[Formula]:
@@ -53,7 +57,7 @@ def directives(document: str) -> dict[str, str]:
 
 # --- tables ---------------------------------------------------------------------------------------------------
 
-DIRECTIVE = re.compile(r"<!--\s*([a-z]+(?: [^\s:]+)?)\s*:([^\n]*?)-->")
+DIRECTIVE = re.compile(r"<!--[ \t]*([a-z]+(?: [^\s:]+)?)[ \t]*:((?:(?!-->|<!--)[^\n])*)-->")
 DISPLAYS = r"(?:equation|align|gather|multline|displaymath|eqnarray|flalign|alignat|math)\*?"
 CODE = r"(?:verbatim|lstlisting|minted|Verbatim)\*?"
 SHARED = rf"(?P<row>\\\\)|\\begin\{{(?P<code>{CODE})\}}|\\begin\{{(?P<display>{DISPLAYS})\}}|"
@@ -153,14 +157,15 @@ class _Page:
             end = self.find(closing, found.end(), stop)
             if end >= 0:
                 inline = beside or found[0] in ("$", "$`", "\\(")
-                yield from self.pieces(found.end(), end, False, None) if inline else self.display(found.end(), end)
+                inside = self.pieces(found.end(), end, False, None) if inline else self.display(found.end(), end)
                 start = end + len(closing)
+                yield from (replace(formula, end=start) for formula in inside)
             elif found[0] == "$" and self.kind != "tex":
                 start = found.end()  # a price
             else:
                 end = self.find("\n\n", found.end(), stop)
                 start = stop if end < 0 else end
-                yield self.formula(found.start(), start, True, None)
+                yield replace(self.formula(found.start(), start, True, None), end=start)
 
     def closing(self, found: re.Match[str]) -> str | None:
         """What ends the mathematics that starts here, or None if it is something else that starts."""
