@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
+from symlstm.generator.adjoints import Part, Solved
 from symlstm.generator.forward import flat, loop_over, quoted, stretch
 from symlstm.generator.layout import Array, Layout, Scope, views_last
-from symlstm.generator.program import Block, Part, Solved
+from symlstm.generator.program import Block
 from symlstm.generator.rows import (
     Call,
     Code,
@@ -62,7 +63,8 @@ class Backward:
         members = [member for block in program.blocks for member in block.members] or [program.states[0]]
         steps = f"steps = min(T, max(1, {CACHE} // (B * {layout.wide(*members)} * x.itemsize)))  # what stays in the cache"
         views = [f"{name} = {view}" for name, view in self.scope.now_views.items()]
-        body = ["now = slice(max(late - steps, 0), late)", *views, *self.factors, *loop_over(self.scope.step_views, self.loop)]
+        factors = ["# the factors that need no adjoint", *self.factors] if self.factors else []
+        body = ["now = slice(max(late - steps, 0), late)", *views, *factors, *loop_over(self.scope.step_views, self.loop)]
         return [steps, *views_last(self.scope.head),
                 "for late in range(T, 0, -steps):", *(f"    {line}" for line in body), *after]
 
@@ -145,8 +147,12 @@ class Backward:
         if of in self.adjoints.home:
             self._slot(of)
         else:
+            self._comment(of)
             self._gather(of, self._adjoint(of), self.adjoints.of(of), started=of in self.program.states)
             self._stored_state(of, whole=False)
+
+    def _comment(self, *of: Sym) -> None:
+        self.loop += [f"# {self.adjoints.equations[each]}" for each in of]
 
     def _stored_state(self, of: Sym, *, whole: bool) -> None:
         """Keep a state's adjoint for what is done after the loop, once it is whole: at once, or after its equation."""
@@ -181,6 +187,7 @@ class Backward:
         late = []
         for k, state in enumerate(states):
             out = self.layout.state_adjoint(state)
+            self._comment(state.prev)
             own = [factor for root, factor in solved[state] if root == state]
             rest = [(root, factor) for root, factor in solved[state] if root != state]
             if any(root == state for other in states[k + 1:] for root, _ in solved[other]):
@@ -202,11 +209,13 @@ class Backward:
         root = self._single(slot)
         if root is None:
             self.done.add(slot)
+            self._comment(slot)
             self._gather(of, self._adjoint(of), self.adjoints.of(slot), started=False)
             return
         start, stop = stretch(k, len(block.slots), lambda j: self._single(block.members[j]) == root and layout.same_width(block))
         members = block.members[start:stop]
         self.done |= set(members)
+        self._comment(*members)
         self.prepared |= {member: self.adjoints.of(member)[0][1] for member in members}
         name = self._adjoint(root)
         if len(members) > 1:
