@@ -144,6 +144,8 @@ class Reckoner:
         self.indices: dict[str, int] = {}
         self.local: dict[str, Array] = {}
         self.depth = 0
+        self.rows = False  # whether vectors are rows: two of them side by side are multiplied elementwise
+        self.strict = False  # whether a product without a sign is a matrix product, whatever it stands between
 
     def __call__(self, node: Term) -> Array:
         rule = _RULES.get(type(node))
@@ -205,7 +207,7 @@ class Reckoner:
     def multiplied(self, node: Term, left: Array, right: Array) -> Array:
         """Two factors without a sign that says more: scaled, elementwise for equal vectors, else a matrix product."""
         one, other = shape(left), shape(right)
-        if is_scalar(left) or is_scalar(right) or (one == other and 1 in one):
+        if is_scalar(left) or is_scalar(right) or (one == other and one[int(not self.rows)] == 1 and not self.strict):
             return left * right
         if one[1] != other[0]:
             raise Misfit(node, one, other, "the factors of a product do not fit")
@@ -224,9 +226,8 @@ class Reckoner:
         if shape(exponent) not in ((), (1, 1)):
             raise Unreadable("an exponent is a number")
         number = float(exponent) if np.ndim(exponent) == 0 else exponent
-        if not is_scalar(base) and not is_vector(base) and np.ndim(exponent) == 0:
-            if shape(base)[0] == shape(base)[1] and isinstance(node.exponent, (Add, Sym)) or number == -1:
-                return np.linalg.matrix_power(base, int(number))
+        if len(shape(base)) == 2 and shape(base)[0] == shape(base)[1] > 1 and np.ndim(exponent) == 0 and number == int(number):
+            return np.linalg.matrix_power(base, int(number))
         return base ** (int(number) if np.ndim(exponent) == 0 and number == int(number) and number >= 0 else exponent * 1.0)
 
     # --- functions ---------------------------------------------------------------------------------------------

@@ -63,7 +63,10 @@ def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
     statements = tuple(Statement(number, (formula,), (each,), role="definition")
                        for number, (formula, each) in enumerate(zip(formulas, definitions, strict=False), start=1))
     claim = Statement(len(formulas), (formulas[-1],), (line,), role="claim")
-    return Document(Source((*statements, claim), PEOPLE, {})).verdict(claim)
+    document = Document(Source((*statements, claim), PEOPLE, {}))
+    for run in (run for case in document.cases for run in case.runs):
+        run.strict = True
+    return document.verdict(claim)
 
 
 class Document:

@@ -38,6 +38,7 @@ from symlstm.algebra import (
     Term,
     Time,
     Total,
+    Transpose,
     children,
     plain,
     transform,
@@ -126,6 +127,13 @@ def judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]] = 
     `others` are the relation with its products read in another order; with a true mark two columns make an outer product.
     They count where the shapes do not fit without them.
     """
+    for run in case.runs:
+        run.work = 0
+    with np.errstate(all="ignore"):
+        return _judge(case, line, others)
+
+
+def _judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]]) -> Judged:
     try:
         judged = _Judge(case, line).judged()
         for other, outer in others:
@@ -166,6 +174,8 @@ class _Judge:
         line = self.line
         if "in" in line.operators and isinstance(line.rhs, Space):
             return self.size()
+        if self.case.runs[0].strict:
+            return self.strictly()
         if "+=" in line.operators:
             return self.accumulation(line.lhs, line.rhs, plainly=True)
         own = self.own_side()
@@ -176,12 +186,28 @@ class _Judge:
             return first
         return self.secondary()
 
+    def strictly(self) -> Judged:
+        """A relation of our own terms means one thing only."""
+        found = [outcome(self.case, self.line, Reading(mode=mode)) for mode in (("whole", "total") if self.has_products else ("whole",))]
+        self.outcomes = found
+        best = next((each for each in found if each.true), found[0])
+        if best.true:
+            return Judged("right", "", "numeric", best, relation=self.line)
+        return Judged("wrong", self.why(best), "numeric" if best.fits else "shape", best, relation=self.line)
+
     def primary(self) -> list[Reading]:
-        layouts = ("column", "row", "elementwise", "numerator") if self.has_derivatives else ("column",)
+        layouts = ("column", "elementwise", *self.flat) if self.has_derivatives else ("column",)
         modes = ("whole", "held") if self.has_products else ("whole",)
         lists = (False, True) if any(is_list(part) for side in self.line.terms for part in walk(side)) else (False,)
         return [Reading(layout, mode, before=self.case.before, lists=each, outer=self.outer)  # type: ignore[arg-type]
                 for each in lists for layout in layouts for mode in modes]
+
+    @cached_property
+    def flat(self) -> tuple[str, ...]:
+        """Layouts in which gradients are rows: not where a gradient is transposed, unless there are Jacobians to chain it with."""
+        jacobians = any(isinstance(part, Partial) and as_derivative(part, self.case.theory) is None for side in self.line.terms for part in walk(side))
+        stood_up = any(isinstance(part, Transpose) and self.is_derivative(part.arg) for side in self.line.terms for part in walk(side))
+        return () if stood_up and not jacobians else ("row", "numerator")
 
     @cached_property
     def has_derivatives(self) -> bool:
@@ -241,7 +267,7 @@ class _Judge:
 
     def others(self) -> Iterator[tuple[Reading, Relation, str, Word]]:
         before, line = self.case.before, self.line
-        layouts = ("column", "row", "elementwise") if self.has_derivatives else ("column",)
+        layouts = ("column", "elementwise", *self.flat) if self.has_derivatives else ("column",)
         if self.has_products:
             for layout in layouts:
                 yield Reading(layout, "total", before=before), line, "with total derivatives throughout", "right"  # type: ignore[arg-type]
@@ -254,6 +280,8 @@ class _Judge:
             for layout in layouts:
                 yield (Reading(layout, before=before, by_value=True), line,  # type: ignore[arg-type]
                        "if the derivative of the activation is meant in terms of its value", "ambiguous")
+        if self.has_derivatives and not self.flat:
+            yield Reading("row", before=before), line, "with gradients as rows", "ambiguous"
         for other, words in self.shares():
             for layout in layouts:
                 yield Reading(layout, before=before), other, words, "ambiguous"  # type: ignore[arg-type]
@@ -341,7 +369,7 @@ class _Judge:
 
     def own_side(self) -> Judged | None:
         """`q = ... + q`: an accumulation, if the left side stands as a term on its own right side."""
-        left, changed = self.line.lhs, False
+        left, changed, first = self.line.lhs, False, True
         rests: list[Term] = []
         if not isinstance(left, (Adj, Partial)) and not (isinstance(left, Sym) and self.is_derivative(left)):
             return None
@@ -349,10 +377,11 @@ class _Judge:
             args = side.args if isinstance(side, Add) else (side,)
             kept = tuple(arg for arg in args if arg != left)
             changed = changed or (len(kept) < len(args) and bool(kept))
+            first = first and (len(kept) == len(args) or args[0] == left)
             rests.append(kept[0] if len(kept) == 1 else Add(kept) if kept else side)
         if not changed:
             return None
-        results = [self.accumulation(left, rest, plainly=isinstance(left, Adj)) for rest in rests]
+        results = [self.accumulation(left, rest, plainly=isinstance(left, Adj) and first) for rest in rests]
         return next((each for each in results if each.verdict == "wrong"), results[0])
 
     def accumulation(self, left: Term, share: Term, plainly: bool) -> Judged:
@@ -504,7 +533,7 @@ def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
         if not result.fits or any(result.bad):
             break
     if outside is not None and not any(result.good) and not any(result.bad) and result.fits:
-        raise Unreadable(f"{plain(outside.node)} does not exist on the sequence")
+        result.misfits[0] = f"{plain(outside.node)} does not exist"
     return result
 
 

@@ -17,21 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from symlstm.algebra import NotValid, Relation, SymlstmError, plain
-from symlstm.claims.checking import Document
+from symlstm.claims.checking import Document, check_relation
+from symlstm.claims.counterparts import relation_of
 from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.sources import Source, Statement, source
 from symlstm.claims.verdicts import Verdict
-from symlstm.reader import PEOPLE, Formula
+from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
+from symlstm.zoo import cell as cell_of
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A page with its statements and what is said of each: claims and definitions, in the order of the page."""
+    """A page with its statements and what is said of each: claims and definitions, in the order of the page.
+
+    `match` says, where a cell of the zoo is the definition, what its quantities are called on this page.
+    """
 
     page: Page
     source: Source
     verdicts: tuple[Verdict, ...]
+    match: tuple[str, ...] = ()
 
     @property
     def claims(self) -> tuple[Verdict, ...]:
@@ -67,8 +73,8 @@ def check(subject: Any, cell: Any = None) -> list[Verdict]:
 def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
     """Judge every statement of a page; definitions are right unless they do not fit together."""
     found = source(page.text, page.kind, bare)
-    document = Document(found, _name(cell))
-    return Proof(page, found, tuple(_verdicts(document, page.name)))
+    document = Document(found, cell)
+    return Proof(page, found, tuple(_verdicts(document, page.name)), document.match.words)
 
 
 def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
@@ -110,23 +116,11 @@ def relation_signs(text: str) -> list[re.Match[str]]:
 
 def judged(subject: Any, cell: Any) -> Verdict:
     """The verdict on one relation about a cell: ours, SymPy's, or a step's."""
-    from symlstm.claims.counterparts import relation_of
-    from symlstm.model import Cell
-    from symlstm.zoo import cell as cell_of
-
     if cell is None:
         raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')
     model = cell if isinstance(cell, Cell) else cell_of(cell)
     claim = relation_of(subject, model)
-    sizes = [Relation((each, model.shapes.space(each.name)), ("in",)) for each in (*model.state_terms, *model.input_terms)]
-    lines = [*model.named, *sizes, claim]
-    statements = tuple(_stated(number, line, number == len(lines)) for number, line in enumerate(lines, start=1))
-    document = Document(Source(statements, PEOPLE, {}))
-    return document.verdict(statements[-1])
-
-
-def _stated(number: int, line: Relation, claim: bool) -> Statement:
-    return Statement(number, (Formula(_said(line), number, 1, True),), (line,), role="claim" if claim else "definition")
+    return replace(check_relation(claim, model), latex=_said(claim), line=1, number=1)
 
 
 def _said(subject: Any) -> str:
@@ -140,6 +134,3 @@ def _said(subject: Any) -> str:
     except SymlstmError:
         return plain(subject)
 
-
-def _name(cell: Any) -> str | None:
-    return cell if cell is None or isinstance(cell, str) else str(cell.name)

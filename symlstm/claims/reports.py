@@ -76,6 +76,8 @@ def report(proof: Proof, console: Console, everything: bool = False) -> None:
     """Print what is said of a page: a heading, the table, and what is not right in full."""
     shown = proof.verdicts if everything else proof.claims
     console.print(f"{proof.page.name}: {counted(proof.claims)}", style="bold", markup=False)
+    if proof.match:
+        console.print("; ".join(proof.match), markup=False)
     if not shown:
         console.print(
             "A claim is a displayed formula with a tag, or one about a symbol that is defined before it.", markup=False

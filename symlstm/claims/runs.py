@@ -7,7 +7,7 @@ its way to the next step. No rule of differentiation is used anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -29,7 +29,8 @@ class Run:
 
     def __init__(self, theory: Theory, sizes: Sizes, seed: int) -> None:
         self.theory, self.sizes = theory, sizes
-        self.numeric = bool(theory.values)
+        self.work = 0
+        self.strict = False
         self.steps = STEPS
         draw = np.random.default_rng(1000 + seed)
         self.random = draw
@@ -83,8 +84,14 @@ class Run:
                     if node.name in self.theory.states and time == -1:
                         value = changed(("arriving", node.name, t - 1), value)
                     return changed((f"edge {name}", node.name, t + time), value) if edge is None or True else value
-                values[name, t] = changed(("q", name, t), Reckoner(leaf, {"t": t}, self.theory)(body))
+                values[name, t] = changed(("q", name, t), self.reckoner(leaf, t)(body))
         return values
+
+    def reckoner(self, leaf: Callable[[Sym], Array], t: int) -> Reckoner:
+        """The arithmetic of one step."""
+        reckoner = Reckoner(leaf, {"t": t}, self.theory)
+        reckoner.rows = self.sizes.rows
+        return reckoner
 
     def parameter(self, name: str) -> Array:
         if name not in self.parameters:
@@ -168,7 +175,7 @@ class Run:
         for each, body in self.theory.steps.items():
             if (each, step) == (name, t) or each in held or (alone and each != of[0]):
                 continue
-            values[each, step] = Reckoner(leaf, {"t": step}, self.theory)(body)
+            values[each, step] = self.reckoner(leaf, step)(body)
             if each == of[0]:
                 break
         result = np.imag(values[of]) / STEP

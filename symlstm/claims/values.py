@@ -49,6 +49,7 @@ from symlstm.claims.arithmetic import (
 from symlstm.claims.runs import Run
 from symlstm.claims.theories import LAST, PRE, Lazy, at_now, latest, loss_of, marked
 
+WORK = 250_000  # terms that are worked out for one formula
 Layout = Literal["column", "row", "elementwise", "transposed", "numerator"]
 Mode = Literal["whole", "held", "total", "alone"]
 
@@ -91,6 +92,7 @@ class Valuer(Reckoner):
     def __init__(self, run: Run, reading: Reading, times: Mapping[str, int], variables: Mapping[str, Array] | None = None) -> None:
         super().__init__(None, {"T": run.steps, "tau": run.steps, **times}, run.theory)
         self.run, self.reading, self.variables = run, reading, dict(variables or {})
+        self.rows, self.strict = run.sizes.rows, run.strict
         self.seen: Mapping[tuple[str, int], Array] | None = None
         self.moved: tuple[str, Array] | None = None  # a parameter that is perturbed
         self.in_product = False
@@ -106,6 +108,9 @@ class Valuer(Reckoner):
         return other
 
     def __call__(self, node: Term) -> Array:
+        self.run.work += 1
+        if self.run.work > WORK:
+            raise Unreadable("it would take too long to work it out")
         if isinstance(node, Partial):
             return self.derivative(node)
         if isinstance(node, Adj):

@@ -1,0 +1,150 @@
+r"""A counterexample in numbers: both sides of a wrong claim at one small point, a few digits each.
+
+>>> from symlstm.claims.checking import Document
+>>> from symlstm.claims.sources import source
+>>> document = Document(source(r"$$ h_t = \tanh(w x_t + u h_{t-1}) $$ $$ h_t = \tanh(w x_t) \tag{1} $$"))
+>>> shown = counterexample(document.cases[0], document.source.statements[1].relations[0])
+>>> shown["step"], shown["left"] == shown["right"]
+(1, False)
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from symlstm.algebra import Relation, Sym, Term, plain, walk
+from symlstm.claims.arithmetic import Misfit, Outside, Unknown, shape, size_words
+from symlstm.claims.judgement import Case, Outcome, _agree, _Extended, _misfit, _variables, points
+from symlstm.claims.runs import Run
+from symlstm.claims.sizes import Sizes
+from symlstm.claims.trials import FAILURES
+from symlstm.claims.values import Reading, Tensor
+
+DIGITS = 4
+SMALL = {3: 2, 2: 1}  # n = 2 and m = 1 where the document leaves them open
+
+
+def counterexample(case: Case, line: Relation, outcome: Outcome | None = None) -> dict[str, Any] | None:
+    """Where both sides differ, as plain data: the step, both sides rounded, and the values that they are made of.
+
+    For shapes that do not fit, both shapes. None where nothing can be shown.
+    """
+    reading = outcome.reading if outcome is not None else Reading(before=case.before)
+    links = list(line.links())
+    chosen = next((k for k in range(len(links)) if outcome.link(k) == "wrong"), 0) if outcome is not None and len(outcome.good) == len(links) else 0
+    left, operator, right = links[chosen]
+    if operator in ("in", "+="):
+        return None
+    for run in (small_run(case), case.runs[0]):
+        if run is not None and (found := _shown(case, run, line, reading, left, right)) is not None:
+            return found
+    return None
+
+
+def _shown(case: Case, run: Run, line: Relation, reading: Reading, left: Term, right: Term) -> dict[str, Any] | None:
+    variables = _variables(case, line)
+    for times in sorted(points(case, line), key=lambda each: (each.get("t", 1) == run.steps, each.get("t", 1))):
+        valuer = _Extended(run, reading, times, variables)
+        try:
+            one = valuer(left)
+            other = valuer(right)
+        except Misfit as misfit:
+            return {"step": times.get("t", 1), "left": _text_shape(valuer, left), "right": str(misfit)}
+        except (Outside, Unknown, *FAILURES):
+            continue
+        if _misfit(one, other, right):
+            return {"step": times.get("t", 1), "left": size_words(_dims(one)), "right": size_words(_dims(other))}
+        if not _agree(one, other):
+            found: dict[str, Any] = {"step": times.get("t", 1), "left": _plain(one), "right": _plain(other)}
+            if variables:
+                return _at_one_point(found, one, other, variables)
+            found["sizes"] = {name: value for name, value in _sizes(run).items() if value is not None}
+            found["where"] = _where(valuer, run, (left, right))
+            return found
+    return None
+
+
+def _at_one_point(found: dict[str, Any], one: Any, other: Any, variables: dict[str, Any]) -> dict[str, Any]:
+    """Of functions, the point at which they differ most visibly."""
+    left, right, *grid = np.broadcast_arrays(np.real(one), np.real(other), *variables.values())
+    gap = np.where(np.isfinite(left) & np.isfinite(right), np.abs(left - right), 0).reshape(-1)
+    points_ = np.abs(grid[0].reshape(-1))
+    place = int(np.argmin(np.where(gap > 0.01, points_, np.inf))) if (gap > 0.01).any() else int(np.argmax(gap))
+    found.pop("step")
+    return {"where": {name: round(float(np.broadcast_to(value, left.shape).reshape(-1)[place]), DIGITS) for name, value in variables.items()},
+            "left": round(float(left.reshape(-1)[place]), DIGITS), "right": round(float(right.reshape(-1)[place]), DIGITS)}
+
+
+def _where(valuer: Any, run: Run, sides: tuple[Term, Term]) -> dict[str, Any]:
+    """The values of the symbols that both sides are made of."""
+    found: dict[str, Any] = {}
+    for side in sides:
+        for part in walk(side):
+            if isinstance(part, Sym) and part.name not in run.theory.lazies and len(found) < 12:
+                try:
+                    found.setdefault(plain(part), _plain(valuer(part)))
+                except FAILURES:
+                    continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """An array as nested lists of rounded numbers; columns as plain lists."""
+    array = np.real(value.array if isinstance(value, Tensor) else value)
+    if np.ndim(array) == 0:
+        return round(float(array), DIGITS)
+    array = np.round(np.asarray(array, dtype=float), DIGITS) + 0.0
+    if array.size == 1:
+        return float(array.reshape(-1)[0])
+    return array.reshape(-1).tolist() if 1 in array.shape else array.tolist()
+
+
+def _dims(value: Any) -> tuple[int, ...]:
+    return (*value.of, *value.wrt) if isinstance(value, Tensor) else shape(value)
+
+
+def _text_shape(valuer: Any, side: Term) -> str:
+    try:
+        return size_words(_dims(valuer(side)))
+    except FAILURES:
+        return "no value"
+
+
+def _sizes(run: Run) -> dict[str, int | None]:
+    theory = run.theory
+    lengths = {"n": theory.states[:1], "m": theory.inputs[:1]}
+    return {letter: max(run.sizes.shapes[names[0]]) if names and names[0] in run.sizes.shapes else None for letter, names in lengths.items()}
+
+
+def small_run(case: Case) -> Run | None:
+    """A run with two states and one input, where the document's sizes allow it."""
+    return _small(id(case), _Held(case))
+
+
+class _Held:
+    """A case that counts as equal to any other: the cache goes by its identity."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and other.case is self.case
+
+
+@cache
+def _small(key: int, held: _Held) -> Run | None:
+    case = held.case
+    numbers = {side for shape_ in case.sizes.shapes.values() for side in shape_}
+    if case.theory.values or not {3, 2} & numbers or not numbers <= {1, 2, 3}:
+        return None
+    shapes = {name: (SMALL.get(rows, rows), SMALL.get(columns, columns)) for name, (rows, columns) in case.sizes.shapes.items()}
+    try:
+        return Run(case.theory, Sizes(case.sizes.rows, case.sizes.scalar, shapes, case.sizes.letters, case.sizes.clashes), 0)
+    except FAILURES:
+        return None
