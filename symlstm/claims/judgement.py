@@ -207,7 +207,7 @@ class _Judge:
         """Layouts in which gradients are rows: not where a gradient is transposed, unless there are Jacobians to chain it with."""
         jacobians = any(isinstance(part, Partial) and as_derivative(part, self.case.theory) is None for side in self.line.terms for part in walk(side))
         stood_up = any(isinstance(part, Transpose) and self.is_derivative(part.arg) for side in self.line.terms for part in walk(side))
-        return () if stood_up and not jacobians else ("row", "numerator")
+        return () if stood_up and not jacobians else ("row",)
 
     @cached_property
     def has_derivatives(self) -> bool:
@@ -280,6 +280,8 @@ class _Judge:
             for layout in layouts:
                 yield (Reading(layout, before=before, by_value=True), line,  # type: ignore[arg-type]
                        "if the derivative of the activation is meant in terms of its value", "ambiguous")
+        if self.has_derivatives and self.flat:
+            yield Reading("numerator", before=before), line, "with gradients of matrices transposed", "ambiguous"
         if self.has_derivatives and not self.flat:
             yield Reading("row", before=before), line, "with gradients as rows", "ambiguous"
         for other, words in self.shares():
