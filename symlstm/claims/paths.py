@@ -123,12 +123,16 @@ class Paths:
                 try:
                     stack += [(argument, share) for argument, share in vjp(node, adjoint, {})[1]]
                 except (NotSupported, SymlstmError):
-                    if any(isinstance(part, Sym) and part.name == of.name for part in walk(node)):
+                    if any(isinstance(part, Sym) and part.name == of.name and not self.is_later(part) for part in walk(node)):
                         raise Unwritable(plain(node)) from None
         if not found:
             return []
         whole = self.softmaxed(name) if softmax else self.adjoint(name, depth)
         return [(steps, substituted(share, seed, whole)) for steps, share in reversed(found)]
+
+    def is_later(self, part: Sym) -> bool:
+        """Whether a use of a quantity lies in a later step, of which the loss of a single step knows nothing."""
+        return self.own is not None and part.time is not None and part.time.offset < 0
 
     def slope(self, name: str, node: Apply) -> Term:
         """The slope of an activation, in terms of its value where that has a name."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from symlstm.algebra import (
-    Add, Adj, Apply, Blocks, Component, Diag, Hadamard, MatMul, Neg, Num, Partial, Pow, Prime, Prod, Sum, Sym, Term, Time, Transpose,
+    Add, Adj, Apply, Blocks, Component, Diag, Hadamard, MatMul, Neg, Num, Pow, Prime, Prod, Sum, Sym, Term, Time, Transpose,
     children, rebuild, term, walk,
 )  # fmt: skip
 from symlstm.claims.hand import kind, time_of
@@ -32,15 +32,18 @@ from symlstm.model import Cell
 class Pieces:
     """What a repair may be made of: the author's symbols by kind, factors and paths that may be missing, activations.
 
-    `values` sends an activated quantity to its function, `elementwise` is the node of the author's elementwise product.
+    `values` sends an activated quantity to its function, `arguments` to the quantity that is activated; `elementwise` is
+    the node of the author's elementwise product.
     """
 
     symbols: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)
     factors: tuple[Term, ...] = ()
     paths: tuple[Term, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
     elementwise: type[Hadamard] | type[MatMul] = Hadamard
     limits: tuple[Time, Time] = (Time("", 1), Time("T"))
+    indices: tuple[str, ...] = ()
     cell: Any = None
 
 
@@ -74,10 +77,11 @@ def changes(side: Term, pieces: Pieces) -> Iterator[Change]:
                 if whole not in seen:
                     seen.add(whole)
                     yield Change(whole, name, words, about)
-    for other, words, about in everywhere(side, pieces):
-        if other not in seen:
-            seen.add(other)
-            yield Change(other, "squashed twice", words, about)
+    for name, throughout in (("squashed twice", everywhere), ("activation side", sides_of_activation)):
+        for other, words, about in throughout(side, pieces):
+            if other not in seen:
+                seen.add(other)
+                yield Change(other, name, words, about)
 
 
 # --- symbols and times ------------------------------------------------------------------------------------------------
@@ -107,6 +111,14 @@ def at(node: Term, time: Time | None) -> Term | None:
         inner = at(node.of, time)
         return None if inner is None else rebuild(node, (inner,))
     return node.at(time) if isinstance(node, Sym) else None
+
+
+def index(node: Term, pieces: Pieces) -> Made:
+    """Another index of a component."""
+    if isinstance(node, Component):
+        for letter in pieces.indices:
+            if letter != node.index:
+                yield Component(node.of, letter), "{} for {}", (Component(node.of, letter), node)
 
 
 def time_mark(node: Term, pieces: Pieces) -> Made:
@@ -178,6 +190,19 @@ def everywhere(side: Term, pieces: Pieces) -> Made:
         function = pieces.values.get(part.name)
         if function is not None:
             yield put_for(side, part, Apply(function, part)), "{} for {}", (Apply(function, part), part)
+
+
+def sides_of_activation(side: Term, pieces: Pieces) -> Made:
+    """Every activated value as its argument, and every argument as the value: the hats forgotten throughout a stack."""
+    for table, words in ((pieces.arguments, "the arguments of the activations are meant"), (
+            {argument: value for value, argument in pieces.arguments.items()}, "the values of the activations are meant")):
+        yield _renamed(side, table), words, ()
+
+
+def _renamed(node: Term, table: Mapping[str, str]) -> Term:
+    if isinstance(node, Sym):
+        return Sym(table.get(node.name, node.name), node.time)
+    return rebuild(node, tuple(_renamed(child, table) for child in children(node)))
 
 
 def put_for(node: Term, old: Term, new: Term) -> Term:
@@ -337,6 +362,7 @@ def swapped_limits(node: Term, pieces: Pieces) -> Made:
 REMEDIES: dict[str, Remedy] = {
     "symbol": symbol,
     "time": time_mark,
+    "index": index,
     "path missing": path_missing,
     "factor missing": factor_missing,
     "sign": _own("sign", WORDS["sign"]),
@@ -361,4 +387,3 @@ REMEDIES: dict[str, Remedy] = {
     "diagonal": diagonal,
     "number": number,
 }
-_ = Partial

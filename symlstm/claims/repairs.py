@@ -20,16 +20,18 @@ from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symlstm.algebra import (
-    NOW, Add, Adj, Apply, Blocks, Hadamard, MatMul, Neg, Num, Partial, Pow, Relation, Sum, Sym, Term, Time, Transpose, children, equation,
-    plain, shift, term, walk,
+    NOW, Add, Adj, Apply, Blocks, Component, Hadamard, MatMul, Neg, Num, Partial, Pow, Relation, Sum, Sym, Term, Time, Total, Transpose,
+    children, equation, plain, term, walk,
 )  # fmt: skip
 from symlstm.claims.counterexamples import counterexample
 from symlstm.claims.hand import Hand, Unwritable, flat, kind, time_of
 from symlstm.claims.judgement import Case, as_derivative, judge
 from symlstm.claims.numbers import recomputed
 from symlstm.claims.paths import Paths
-from symlstm.claims.remedies import Change, Pieces, changes, put_for, said
+from symlstm.claims.remedies import Change, Pieces, at, changes, said
 from symlstm.claims.trials import FAILURES, Trial, passing, trials
 from symlstm.claims.verdicts import Verdict
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 SECONDS = 1.5  # the most that the search for one claim may take
 SHOWN = 5  # repairs that are listed
+ONE = term(1)
+DERIVED = "no small edit makes it right; this is the derived formula"
 JUDGED = 24  # candidates that are judged in full
 
 
@@ -73,7 +77,9 @@ def diagnose(verdict: Verdict, document: Document, seconds: float = SECONDS) -> 
 
 
 def _sentence(repair: Repair) -> str:
-    return f"{repair.words[:1].upper()}{repair.words[1:]}." if repair.words[:1].isalpha() else f"Edit: {repair.words}."
+    """The edit in words, as a sentence of its own."""
+    first = repair.words.partition(" ")[0]
+    return f"{repair.words[:1].upper()}{repair.words[1:]}." if first.isalpha() and len(first) > 1 else f"Should be: {repair.words}."
 
 
 def _doctor(document: Document) -> Doctor:
@@ -100,9 +106,11 @@ class Doctor:
         """Right formulas near a wrong one, the nearest first."""
         return _Search(self, line, monotonic() + seconds).found()
 
-    def is_right(self, line: Relation) -> bool:
-        """Whether the judge finds a relation right in some reading of the document."""
-        return any(judge(case, line).verdict == "right" for case in self.document.cases)
+    def is_right(self, line: Relation, share: bool = False) -> bool:
+        """Whether the judge finds a relation right in some reading of the document; `share` allows the share of one step."""
+        with np.errstate(all="ignore"):
+            found = [judge(case, line) for case in self.document.cases]
+        return any(each.verdict == "right" or (share and "share of one step" in each.reason) for each in found)
 
     def derived(self, left: Term) -> Term | None:
         """The derived right side of a derivative of the loss."""
@@ -133,12 +141,12 @@ class Doctor:
                     factors.setdefault(factor)
         last = next((term for term in self.hand.texts if isinstance(term, Sum) and term.index == "t"), None)
         limits = (last.lower, last.upper) if last is not None else (Time("", 1), Time("T"))
-        return Pieces(symbols, tuple(factors), (*paths, *self.extra_paths(line, base)), self.values, self.hand.elementwise, limits, _Sketch(self.case))
+        indices = dict.fromkeys(part.index for side in line.terms for part in walk(side) if isinstance(part, (Component, Total)))
+        return Pieces(symbols, tuple(factors), (*paths, *self.extra_paths(line, base)), self.values, self.arguments,
+                      self.hand.elementwise, limits, tuple(indices), _Sketch(self.case))
 
     def moved(self, each: Term, base: list[Time]) -> Iterator[Term]:
         """A symbol at the times that occur, or as it is where it has none."""
-        from symlstm.claims.remedies import at
-
         if time_of(each) is None:
             yield each
             return
@@ -161,8 +169,6 @@ class Doctor:
     @cached_property
     def symbols(self) -> dict[str, list[Term]]:
         """The author's symbols and adjoints by kind, those with a time at step t."""
-        from symlstm.claims.remedies import at
-
         found: dict[str, dict[Term, None]] = {}
         for known in self.hand.names.values():
             for each, _ in known:
@@ -180,6 +186,14 @@ class Doctor:
         """The activated quantities of a step, with their functions."""
         return {name: body.function for name, body in self.case.theory.steps.items()
                 if isinstance(body, Apply) and body.function in ("sigma", "tanh")}
+
+
+    @cached_property
+    def arguments(self) -> dict[str, str]:
+        """What each activated quantity is an activation of, where both have names."""
+        names = {part.name for part in self.hand.texts if isinstance(part, Sym)}
+        return {name: body.arg.name for name, body in self.case.theory.steps.items()
+                if isinstance(body, Apply) and isinstance(body.arg, Sym) and body.arg.name in names}
 
 
 class _Sketch:
@@ -225,7 +239,9 @@ class _Search:
     def found(self) -> list[Repair]:
         line = self.line
         if "+=" in line.operators or self.is_accumulation():
-            self.accumulation()
+            self.accumulation(line, 0, "")
+        elif (misnamed := self.misnamed()) is not None:
+            self.accumulation(*misnamed)
         elif line.operators[0] == "in":
             self.repairs += list(self.numeric())
         else:
@@ -251,7 +267,7 @@ class _Search:
     def add(self, line: Relation, edits: int, words: str) -> bool:
         """Judge a candidate and keep it if it is right and can be written."""
         self.judged += 1
-        if not self.doctor.is_right(line):
+        if not self.doctor.is_right(line, share=edits >= 9):
             return False
         try:
             self.repairs.append(Repair(line, edits, self.doctor.hand.latex(line), words))
@@ -296,7 +312,7 @@ class _Search:
             if self.late and not whole:
                 return
         for line, edits, words in whole:
-            self.add(line, edits, words)
+            self.add(without_repeats(line), edits, words)
 
     def sides(self, link: Relation, left: Term) -> list[tuple[Term, int, str]]:
         """Right sides that make one link right: by one edit, by two, or derived."""
@@ -310,17 +326,46 @@ class _Search:
             found = self.tried(link, pieces, places)
         if not found and derived is not None:
             line = replace(link, terms=(link.lhs, derived))
-            if self.doctor.is_right(line):
-                found.append((derived, 9, "the derived formula is another one"))
+            if self.doctor.is_right(line, share=True):
+                found.append((derived, 9, DERIVED))
         return found
 
     def tried(self, link: Relation, pieces: Pieces, places: list[list[Trial]]) -> list[tuple[Term, int, str]]:
-        """The edits of one link that the judge finds right: one edit, else two."""
+        """The edits of one link that the judge finds right: one edit, two, or one under another layout of derivatives."""
         singles = list(changes(link.rhs, pieces))
-        found = self.verified(link, ((1, change) for change in singles), places)
+        usual, others = self.usual(link, places)
+        found = self.verified(link, ((1, change) for change in singles), usual)
         if found or self.late:
             return found
-        return self.verified(link, ((2, change) for change in self.doubles(singles, pieces, places)), places, first=True)
+        doubles = ((2, change) for change in self.doubles(singles, pieces, usual))
+        return self.verified(link, doubles, usual, first=True) or (
+            self.verified(link, ((1, change) for change in singles), others) if others else [])
+
+    def usual(self, link: Relation, places: list[list[Trial]]) -> tuple[list[list[Trial]], list[list[Trial]]]:
+        """The readings under which the author's own right side has the right shape, else the first layout; and the others."""
+        shapes = [getattr(trial[0].value(link.rhs), "shape", None) for trial in places]
+        fit = [k for k, each in enumerate(places) if shapes[k] is not None and shapes[k] == getattr(each[0].wanted, "shape", ())]
+        layout = places[fit[0] if fit else 0][0].valuer.reading.layout
+        chosen = [each for each in places if each[0].valuer.reading.layout == layout]
+        return chosen, [each for each in places if each[0].valuer.reading.layout != layout]
+
+    def is_new(self, side: Term, link: Relation) -> bool:
+        """Whether an edited side says more than that the left side is itself, and has no idle ones and zeros in it."""
+        before = set(walk(link.rhs))
+        for part in walk(side):
+            if part not in before:
+                if part == link.lhs or (self.pair is not None and as_derivative(part, self.doctor.case.theory) == self.pair):
+                    return False
+                if isinstance(part, (MatMul, Hadamard)) and any(arg == ONE for arg in part.args):
+                    return False
+                if isinstance(part, Add) and any(isinstance(arg, Num) and not arg.value for arg in part.args):
+                    return False
+        return side != link.lhs
+
+    @cached_property
+    def pair(self) -> tuple[Term, Sym] | None:
+        """What the left side is the derivative of, and by what."""
+        return as_derivative(self.line.lhs, self.doctor.case.theory)
 
     def verified(self, link: Relation, candidates: Iterator[tuple[int, Change]], places: list[list[Trial]], first: bool = False) -> list[tuple[Term, int, str]]:
         found: list[tuple[Term, int, str]] = []
@@ -328,7 +373,7 @@ class _Search:
         for count, change in candidates:
             if self.late or len(found) >= SHOWN + 3:
                 break
-            if not any(passing(each, change.node) for each in places):
+            if not any(passing(each, change.node) for each in places) or not self.is_new(change.node, link):
                 continue
             line = replace(link, terms=(link.lhs, change.node))
             form = _canonical(line)
@@ -381,41 +426,58 @@ class _Search:
         return as_derivative(left, self.doctor.case.theory) is not None and any(
             isinstance(side, Add) and left in side.args for side in self.line.terms[1:])
 
-    def accumulation(self) -> None:
+    def misnamed(self) -> tuple[Relation, int, str] | None:
+        """`dW = dV + ...`: an accumulation that starts from the adjoint of another parameter."""
+        left, side = self.line.lhs, self.line.rhs
+        if not (isinstance(left, Adj) and left.of.time is None and isinstance(side, Add) and len(self.line.terms) == 2):
+            return None
+        other = next((arg for arg in side.args if isinstance(arg, Adj) and arg.of.time is None), None)
+        if other is None:
+            return None
+        args = tuple(left if arg == other else arg for arg in side.args)
+        return equation(left, Add(args)), 1, f"{self.write(left)} for {self.write(other)}"
+
+    def accumulation(self, line: Relation, edits: int, words: str) -> None:
         """Edit what is added; the gradient of a parameter is tried as the sum over the steps."""
-        line = self.line
-        side = line.rhs
-        own = isinstance(side, Add) and line.lhs in side.args
-        rest = tuple(arg for arg in side.args if arg != line.lhs) if own and isinstance(side, Add) else (side,)
+        if edits and self.add(line, edits, words):
+            return
+        own = isinstance(line.rhs, Add) and line.lhs in line.rhs.args
+        rest = tuple(arg for arg in line.rhs.args if arg != line.lhs) if isinstance(line.rhs, Add) and own else (line.rhs,)
         share = rest[0] if len(rest) == 1 else Add(rest)
-        pair = as_derivative(line.lhs, self.doctor.case.theory)
         derived = self.doctor.derived(line.lhs)
-        pieces = self.doctor.pieces(line, derived)
-
-        def whole(node: Term) -> Relation:
-            if not own:
-                return Relation((line.lhs, node), ("+=",))
-            return equation(line.lhs, Add((line.lhs, *(node.args if isinstance(node, Add) else (node,)))))
-
-        summed = pair is not None and pair[1].time is None
-        left = Partial(pair[0], pair[1]) if pair is not None else line.lhs
-        goal = equation(left, Sum("t", Time("", 1), Time("T"), share))
-        places = trials(self.doctor.case, left, goal) if summed else []
-        for change in changes(share, pieces):
-            if self.late or len(self.repairs) >= SHOWN or self.judged > JUDGED:
+        places = self.summed(share)
+        for change in changes(share, self.doctor.pieces(line, derived)):
+            if self.late or len(self.repairs) >= SHOWN or self.judged > JUDGED * 4:
                 break
-            if summed:
-                total = Sum("t", Time("", 1), Time("T"), change.node)
-                if not any(passing(each, total) for each in places):
-                    continue
-            self.add(whole(change.node), 1, said(change, self.write))
+            total = Sum("t", Time("", 1), Time("T"), change.node)
+            if not places or any(passing(each, total) for each in places):
+                self.add(accumulated(line, change.node), edits + 1, f"{words}; {said(change, self.write)}" if words else said(change, self.write))
         if not self.repairs and derived is not None:
-            body = derived.body if isinstance(derived, Sum) else derived
-            self.add(whole(body), 9, "the derived formula is another one")
+            self.add(accumulated(line, derived.body if isinstance(derived, Sum) else derived), 9, DERIVED)
+
+    def summed(self, share: Term) -> list[list[Trial]]:
+        """The places at which the sum over the steps of a share is compared with the gradient of a parameter."""
+        if self.pair is None or self.pair[1].time is not None:
+            return []
+        left = Partial(*self.pair)
+        return trials(self.doctor.case, left, equation(left, Sum("t", Time("", 1), Time("T"), share)))
+
+
+def accumulated(line: Relation, share: Term) -> Relation:
+    """An accumulation of the same form with another share."""
+    if "+=" in line.operators:
+        return Relation((line.lhs, share), ("+=",))
+    return equation(line.lhs, Add((line.lhs, *(share.args if isinstance(share, Add) else (share,)))))
 
 
 _LIKELY = {"symbol": 0, "time": 1, "factor missing": 2, "squashed twice": 0, "transpose": 1, "sign": 1, "factor too many": 2, "order": 2,
            "term too many": 2, "sum missing": 1, "path missing": 0}  # fmt: skip
+
+
+def without_repeats(line: Relation) -> Relation:
+    """A chain in which no side follows itself."""
+    kept = [k for k, side in enumerate(line.terms) if not k or side != line.terms[k - 1] or len(line.terms) == 2]
+    return replace(line, terms=tuple(line.terms[k] for k in kept), operators=tuple(line.operators[k - 1] for k in kept[1:]))
 
 
 def _canonical(node: Relation | Term) -> object:
@@ -429,4 +491,3 @@ def _canonical(node: Relation | Term) -> object:
 
 
 __all__ = ["Doctor", "Repair", "diagnose"]
-_ = (Num, shift, put_for)

@@ -6,13 +6,13 @@ is judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from symlstm.algebra import Relation, Sym, Term
+from symlstm.algebra import Relation, Term
 from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
 from symlstm.claims.judgement import Case, _agree, _Extended, _Judge, _misfit, _variables, points
 from symlstm.claims.runs import Run
@@ -45,7 +45,8 @@ class Trial:
     def value(self, side: Term) -> Array | None:
         """The value of a side; None where it has none."""
         try:
-            return self.valuer(side)
+            with np.errstate(all="ignore"):
+                return self.valuer(side)
         except FAILURES:
             return None
 
@@ -57,14 +58,9 @@ class Trial:
 
 def trials(case: Case, left: Term, line: Relation, readings: Iterable[Reading] | None = None) -> list[list[Trial]]:
     """For each reading of first rank the places to try, the most telling first; nothing where the left side has no value."""
-    found: list[list[Trial]] = []
-    wanted: list[Array] = []
-    for reading in readings if readings is not None else _Judge(case, line).primary():
-        places = [trial for run in case.runs for trial in _places(case, run, left, line, reading)]
-        if places:
-            found.append(places)
-            wanted.append(places[0].wanted)
-    return found
+    chosen = readings if readings is not None else _Judge(case, line).primary()
+    found = ([trial for run in case.runs for trial in _places(case, run, left, line, reading)] for reading in chosen)
+    return [places for places in found if places]
 
 
 def _places(case: Case, run: Run, left: Term, line: Relation, reading: Reading) -> list[Trial]:
@@ -89,4 +85,3 @@ def passing(places: list[Trial], side: Term) -> bool:
 
 
 __all__ = ["FAILURES", "Trial", "passing", "trials"]
-_: Callable[[Sym], Any] | None = None
