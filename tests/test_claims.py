@@ -2,11 +2,11 @@ r"""What is said of documents in many dialects: every claim with its tag, and th
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+import symlstm as sl
 from symlstm import zoo
+from symlstm.algebra import NotValid, Relation, plain
 from symlstm.claims.checking import check
 
 WORDS = {"r": "right", "w": "wrong", "a": "ambiguous", "u": "unreadable"}
@@ -372,6 +372,143 @@ $$ \boxed{\frac{\partial \mathcal{L}}{\partial \mathbf{U}} = \sum_{t=1}^{T} \Big
 $$ \frac{\partial \mathcal{L}}{\partial \mathbf{b}} = \underbrace{\sum_{t=1}^{T} (1 - \mathbf{h}_t^2) \odot \frac{\partial \mathcal{L}}{\partial \mathbf{h}_t}}_{\text{sum over time}} \tag{2} $$
 $$ \nabla_{\mathbf{U}} L = \sum_{t=1}^{T} \mathrm{diag}(1 - \mathbf{h}_t^2) (\nabla_{\mathbf{h}_t} L) \mathbf{h}_{t-1}^\top \tag{3} $$
 """, "1r 2r"),
+    "goodfellow": (r"""
+$$\begin{align}
+a^{(t)} &= b + W h^{(t-1)} + U x^{(t)} \\
+h^{(t)} &= \tanh(a^{(t)}) \\
+o^{(t)} &= c + V h^{(t)} \\
+\hat{y}^{(t)} &= \text{softmax}(o^{(t)})
+\end{align}$$
+$$ L = \sum_t L^{(t)} $$
+$$ L^{(t)} = -\sum_i y_i^{(t)} \log \hat{y}_i^{(t)} $$
+$$ \frac{\partial L}{\partial L^{(t)}} = 1 \tag{1} $$
+$$ \nabla_{o^{(t)}} L = \hat{y}^{(t)} - y^{(t)} \tag{2} $$
+$$ \nabla_{h^{(\tau)}} L = V^\top \nabla_{o^{(\tau)}} L \tag{3} $$
+$$ \nabla_{h^{(t)}} L = \left(\frac{\partial h^{(t+1)}}{\partial h^{(t)}}\right)^\top (\nabla_{h^{(t+1)}} L) + \left(\frac{\partial o^{(t)}}{\partial h^{(t)}}\right)^\top (\nabla_{o^{(t)}} L) \tag{4} $$
+$$ \nabla_{h^{(t)}} L = W^\top \text{diag}\left(1 - (h^{(t+1)})^2\right) (\nabla_{h^{(t+1)}} L) + V^\top (\nabla_{o^{(t)}} L) \tag{5} $$
+$$ \nabla_{h^{(t)}} L = W^\top (\nabla_{h^{(t+1)}} L) \text{diag}\left(1 - (h^{(t+1)})^2\right) + V^\top (\nabla_{o^{(t)}} L) \tag{6} $$
+$$ \nabla_c L = \sum_t \left(\frac{\partial o^{(t)}}{\partial c}\right)^\top \nabla_{o^{(t)}} L = \sum_t \nabla_{o^{(t)}} L \tag{7} $$
+$$ \nabla_W L = \sum_t \text{diag}\left(1 - (h^{(t)})^2\right) (\nabla_{h^{(t)}} L) h^{(t-1)\top} \tag{8} $$
+$$ \nabla_V L = \sum_t (\nabla_{o^{(t)}} L) h^{(t)\top} \tag{9} $$
+$$ \nabla_b L = \sum_t \left(\frac{\partial h^{(t)}}{\partial b^{(t)}}\right)^\top \nabla_{h^{(t)}} L = \sum_t \text{diag}\left(1 - (h^{(t)})^2\right) \nabla_{h^{(t)}} L \tag{10} $$
+""", "1r 2r 3r 4r 5r 6w 7r 8r 9r 10r"),
+    "greff": (r"""
+$$\begin{aligned}
+\bar{z}^t &= W_z x^t + R_z y^{t-1} + b_z \\
+z^t &= g(\bar{z}^t) \\
+\bar{i}^t &= W_i x^t + R_i y^{t-1} + p_i \odot c^{t-1} + b_i \\
+i^t &= \sigma(\bar{i}^t) \\
+\bar{f}^t &= W_f x^t + R_f y^{t-1} + p_f \odot c^{t-1} + b_f \\
+f^t &= \sigma(\bar{f}^t) \\
+c^t &= z^t \odot i^t + c^{t-1} \odot f^t \\
+\bar{o}^t &= W_o x^t + R_o y^{t-1} + p_o \odot c^t + b_o \\
+o^t &= \sigma(\bar{o}^t) \\
+y^t &= h(c^t) \odot o^t
+\end{aligned}$$
+$$ \delta \bar{o}^t = \delta y^t \odot h(c^t) \odot \sigma'(\bar{o}^t) \tag{1} $$
+$$ \delta c^t = \delta y^t \odot o^t \odot h'(c^t) + p_o \odot \delta \bar{o}^t + p_i \odot \delta \bar{i}^{t+1} + p_f \odot \delta \bar{f}^{t+1} + \delta c^{t+1} \odot f^{t+1} \tag{2} $$
+$$ \delta c^t = \delta y^t \odot o^t \odot h'(c^t) + p_i \odot \delta \bar{i}^{t+1} + p_f \odot \delta \bar{f}^{t+1} + \delta c^{t+1} \odot f^{t+1} \tag{3} $$
+$$ \delta \bar{f}^t = \delta c^t \odot c^{t-1} \odot \sigma'(\bar{f}^t) \tag{4} $$
+$$ \delta \bar{i}^t = \delta c^t \odot z^t \odot \sigma'(\bar{i}^t) \tag{5} $$
+$$ \delta \bar{z}^t = \delta c^t \odot i^t \odot g'(\bar{z}^t) \tag{6} $$
+$$ \delta x^t = W_z^T \delta \bar{z}^t + W_i^T \delta \bar{i}^t + W_f^T \delta \bar{f}^t + W_o^T \delta \bar{o}^t \tag{7} $$
+$$ \delta y^t = \frac{\partial L_t}{\partial y^t} + R_z^T \delta \bar{z}^{t+1} + R_i^T \delta \bar{i}^{t+1} + R_f^T \delta \bar{f}^{t+1} + R_o^T \delta \bar{o}^{t+1} \tag{8} $$
+$$ \delta p_o = \sum_{t=1}^T c^t \odot \delta \bar{o}^t \tag{9} $$
+$$ \delta p_i = \sum_{t=1}^{T} c^{t} \odot \delta \bar{i}^{t} \tag{10} $$
+$$ \delta W_z = \sum_{t=1}^T \delta \bar{z}^t (x^t)^T \tag{11} $$
+$$ \delta R_z = \sum_{t=1}^{T-1} \delta \bar{z}^{t+1} (y^t)^T \tag{12} $$
+$$ \delta b_z = \sum_{t=1}^T \delta \bar{z}^t \tag{13} $$
+""", "1r 2r 3w 4r 5r 6r 7r 8r 9r 10w 11r 13r"),
+    "minchar": (r"""
+$$ h_t = \tanh(W_{xh} x_t + W_{hh} h_{t-1} + b_h), \quad y_t = W_{hy} h_t + b_y, \quad p_t = \frac{\exp(y_t)}{\sum_k \exp(y_{t,k})} $$
+$$ L = -\sum_t \sum_k d_{t,k} \log p_{t,k} $$
+$$ dy_t = p_t - d_t \tag{1} $$
+$$ dW_{hy} += dy_t h_t^T \tag{2} $$
+$$ dh_t = W_{hy}^T dy_t + dh_{next} \tag{3} $$
+$$ dh^{raw}_t = (1 - h_t * h_t) * dh_t \tag{4} $$
+""", "1r 2r"),
+    "colahrows": (r"""
+$$ z_t = [h_{t-1}, x_t] $$
+$$ f_t = \sigma(z_t W_f + b_f) $$
+$$ i_t = \sigma(z_t W_i + b_i) $$
+$$ o_t = \sigma(z_t W_o + b_o) $$
+$$ \bar{c}_t = \tanh(z_t W_c + b_c) $$
+$$ c_t = f_t \cdot c_{t-1} + i_t \cdot \bar{c}_t $$
+$$ h_t = o_t \cdot \tanh(c_t) $$
+$$ dW_f = \sum_t z_t^T (dc_t \cdot c_{t-1} \cdot f_t \cdot (1 - f_t)) \tag{1} $$
+$$ dW_f = \sum_t (dc_t \cdot c_{t-1} \cdot f_t \cdot (1 - f_t)) z_t^T \tag{2} $$
+$$ dc_t = dh_t \cdot o_t \cdot (1 - \tanh(c_t)^2) + dc_{t+1} \cdot f_{t+1} \tag{3} $$
+""", "1r 2w 3r"),
+    "graves": (r"""
+$$ a_t = W x_t + U h_{t-1} $$
+$$ h_t = \theta(a_t) $$
+$$ y_t = V h_t $$
+$$ \delta_t = \frac{\partial L}{\partial a_t} $$
+$$ \delta_t = \theta'(a_t) \odot \left( V^T \frac{\partial L}{\partial y_t} + U^T \delta_{t+1} \right) \tag{1} $$
+$$ \frac{\partial L}{\partial U} = \sum_{t=1}^T \delta_t h_{t-1}^T \tag{2} $$
+""", "1r 2r"),
+    "cells2": (r"""
+<!-- cell: lstm -->
+$$ f_t = \sigma(W_f [h_{t-1}, x_t] + b_f) \tag{1} $$
+$$ i_t = \sigma(W_i [h_{t-1}, x_t] + b_i) \tag{2} $$
+$$ o_t = \sigma(W_o [h_{t-1}, x_t] + b_o) \tag{3} $$
+$$ \tilde{C}_t = \tanh(W_C [h_{t-1}, x_t] + b_C) \tag{4} $$
+$$ C_t = f_t \odot C_{t-1} + i_t \odot \tilde{C}_t \tag{5} $$
+$$ h_t = o_t \odot \tanh(C_t) \tag{6} $$
+$$ \frac{\partial L}{\partial \tilde{C}_t} = \frac{\partial L}{\partial C_t} \odot i_t \tag{7} $$
+$$ \frac{\partial L}{\partial W_f} = \sum_t \left( \frac{\partial L}{\partial C_t} \odot C_{t-1} \odot f_t \odot (1-f_t) \right) [h_{t-1}, x_t]^T \tag{8} $$
+""", "1r 2r 3r 4r 5r 6r 7r 8r"),
+    "gates": (r"""
+$$ F_t = \sigma(X_t W_{xf} + H_{t-1} W_{hf} + b_f) $$
+$$ I_t = \sigma(X_t W_{xi} + H_{t-1} W_{hi} + b_i) $$
+$$ O_t = \sigma(X_t W_{xo} + H_{t-1} W_{ho} + b_o) $$
+$$ \tilde{C}_t = \tanh(X_t W_{xc} + H_{t-1} W_{hc} + b_c) $$
+$$ C_t = F_t \odot C_{t-1} + I_t \odot \tilde{C}_t $$
+$$ H_t = O_t \odot \tanh(C_t) $$
+$$ \frac{\partial L}{\partial W_{xf}} = \sum_t X_t^\top \left( \frac{\partial L}{\partial F_t} \odot F_t \odot (1 - F_t) \right) \tag{1} $$
+$$ \frac{\partial L}{\partial W_{xf}} = \sum_t X_t^\top \left( \frac{\partial L}{\partial F_t} \odot F_t \right) \tag{2} $$
+$$ \frac{\partial L}{\partial O_t} = \frac{\partial L}{\partial H_t} \odot \tanh(C_t) \tag{3} $$
+""", "1r 2w 3r"),
+    "latexy": (r"""
+\begin{equation}
+s_t = \tanh(U x_t + W s_{t-1})
+\end{equation}
+\begin{equation}
+\hat{y}_t = \mathrm{softmax}(V s_t)
+\end{equation}
+\begin{equation}
+E = \sum_t E_t, \qquad E_t = -\sum_k y_{t,k} \log \hat{y}_{t,k}
+\end{equation}
+\begin{equation}
+\frac{\partial E_3}{\partial V} = (\hat{y}_3 - y_3) \otimes s_3 \tag{1}
+\end{equation}
+\begin{equation}
+\frac{\partial E_3}{\partial W} = \sum_{k=0}^{3} \frac{\partial E_3}{\partial \hat{y}_3} \frac{\partial \hat{y}_3}{\partial s_3} \frac{\partial s_3}{\partial s_k} \frac{\partial s_k}{\partial W} \tag{2}
+\end{equation}
+\begin{equation}
+\frac{\partial E_3}{\partial W} = \sum_{k=1}^{3} \frac{\partial E_3}{\partial \hat{y}_3} \frac{\partial \hat{y}_3}{\partial s_3} \left( \prod_{j=k+1}^{3} \frac{\partial s_j}{\partial s_{j-1}} \right) \frac{\partial s_k}{\partial W} \tag{3}
+\end{equation}
+\begin{equation}
+\frac{\partial E_3}{\partial V} = \frac{\partial E_3}{\partial \hat{y}_3} \frac{\partial \hat{y}_3}{\partial V} \tag{4}
+\end{equation}
+\begin{equation}
+\frac{\partial E}{\partial W} = \sum_t \frac{\partial E_t}{\partial W} \tag{5}
+\end{equation}
+""", "1r 3r 4r 5r"),
+    "gradnames": (r"""
+$$ i_t = \sigma(W_i x_t + U_i h_{t-1}) $$
+$$ f_t = \sigma(W_f x_t + U_f h_{t-1}) $$
+$$ o_t = \sigma(W_o x_t + U_o h_{t-1}) $$
+$$ g_t = \tanh(W_g x_t + U_g h_{t-1}) $$
+$$ c_t = f_t c_{t-1} + i_t g_t $$
+$$ h_t = o_t \tanh(c_t) $$
+$$ \frac{\partial L}{\partial c_t} = \frac{\partial L}{\partial h_t} o_t (1 - \tanh^2(c_t)) + \frac{\partial L}{\partial c_{t+1}} f_{t+1} \tag{1} $$
+$$ \frac{\partial L}{\partial f_t} = \frac{\partial L}{\partial c_t} c_{t-1} \tag{2} $$
+$$ \frac{\partial L}{\partial f_t} = \frac{\partial L}{\partial c_t} \frac{\partial c_t}{\partial f_t} = \frac{\partial L}{\partial c_t} c_{t-1} \tag{3} $$
+$$ \frac{\partial L}{\partial i_t} = \frac{\partial L}{\partial c_t} \frac{\partial c_t}{\partial i_t} = \frac{\partial L}{\partial c_t} i_t \tag{4} $$
+$$ \frac{\partial c_t}{\partial c_k} = \prod_{j=k+1}^t f_j \tag{5} $$
+$$ \frac{\partial c_t}{\partial c_{t-1}} = f_t + c_{t-1} \frac{\partial f_t}{\partial c_{t-1}} + g_t \frac{\partial i_t}{\partial c_{t-1}} + i_t \frac{\partial g_t}{\partial c_{t-1}} \tag{6} $$
+""", "1r 2r 3r 4w 5a"),
 }  # fmt: skip
 
 
@@ -381,3 +518,99 @@ def test_verdicts(name: str) -> None:
     found = {verdict.tag: verdict for verdict in check(text)}
     wanted = {entry[:-1]: WORDS[entry[-1]] for entry in expected.split()}
     assert {tag: found[tag].verdict for tag in wanted} == wanted, {tag: found[tag].reason for tag in wanted}
+
+
+GATES = DOCUMENTS["lstm-house"][0].partition(r"$$ \frac")[0]
+
+
+@pytest.mark.parametrize(("comment", "claim", "verdict"), [
+    ("", r"\frac{\partial c_t}{\partial c_{t-1}} = f_t", "ambiguous"),
+    ("<!-- derivative: direct -->", r"\frac{\partial c_t}{\partial c_{t-1}} = f_t", "right"),
+    ("", r"\frac{\partial L}{\partial o_t} = \frac{\partial L}{\partial h_t} * \tanh(c_t)", "right"),
+    ("<!-- product *: hadamard -->", r"\frac{\partial L}{\partial b_o} = \sum_t \frac{\partial L}{\partial h_t} * W_o", "wrong"),
+    ("<!-- states: h_t, c_t --> <!-- inputs: x_t -->", r"c_t = i_t \odot g_t + f_t \odot c_{t-1}", "right"),
+])  # fmt: skip
+def test_comments(comment: str, claim: str, verdict: str) -> None:
+    assert check(comment + GATES + f"$$ {claim} \\tag{{1}} $$")[0].verdict == verdict
+
+
+@pytest.mark.parametrize("name", ["lstm", "rnn"])
+def test_every_relation_of_our_own_derivations_is_right(name: str) -> None:
+    cell = zoo.cell(name)
+    steps = [step for step in sl.derive(cell).steps if step.topic in ("forward", "gradients", "bptt", "shapes")]
+    found = {f"{step.topic}: {step.name}": check(step, name)[0] for step in steps if isinstance(step.relation, Relation)}
+    assert {words: (each.verdict, each.reason) for words, each in found.items() if each.verdict != "right"} == {}
+
+
+def test_sympy_relations() -> None:
+    assert [check(line, "lstm")[0].verdict for line in zoo.LSTM.equations] == ["right"] * 6
+    wrong = sl.derive(zoo.LSTM, "gradients").steps[0].equation.func(zoo.LSTM.equations[0].lhs, zoo.LSTM.equations[1].rhs)
+    assert check(wrong, "lstm")[0].verdict == "wrong"
+
+
+def test_a_relation_needs_a_cell() -> None:
+    with pytest.raises(NotValid, match="about a cell"):
+        check(zoo.LSTM.equations[0])
+    with pytest.raises(NotValid, match="no cell of this name"):
+        check("$$ x = 1 $$", cell="lstn")
+
+
+ZOO = {
+    "shuffled names": (r"<!-- cell: lstm -->" + DOCUMENTS["colah"][0].partition(r"$$ \frac")[0].replace(" $$", r" $$"), ""),
+    "wrong gate": (r"""<!-- cell: lstm -->
+$$ f_t = \sigma(W_f [h_{t-1}, x_t] + b_f) \tag{1} $$
+$$ C_t = f_t * C_{t-1} + f_t * \tilde{C}_t \tag{2} $$
+$$ o_t = \tanh(W_o [h_{t-1}, x_t] + b_o) \tag{3} $$
+$$ h_t = o_t * \tanh(C_t) \tag{4} $$
+""", "1r 2w 3w 4r"),
+    "gradients only": (r"""<!-- cell: lstm -->
+$$ \frac{\partial L}{\partial \tilde{C}_t} = \frac{\partial L}{\partial C_t} \odot i_t \tag{1} $$
+$$ \frac{\partial L}{\partial W_{xf}} = \sum_t (\frac{\partial L}{\partial C_t} \odot C_{t-1} \odot f_t \odot (1-f_t)) x_t^T \tag{2} $$
+$$ \frac{\partial L}{\partial W_{hf}} = \sum_t (\frac{\partial L}{\partial C_t} \odot C_{t-1} \odot f_t \odot (1-f_t)) x_t^T \tag{3} $$
+""", "1r 2r 3w"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_cell_of_the_zoo_as_definitions(name: str) -> None:
+    text, expected = ZOO[name]
+    found = {verdict.tag: verdict.verdict for verdict in check(text)}
+    assert {entry[:-1]: WORDS[entry[-1]] for entry in expected.split()} == {tag: found[tag] for tag in found if tag}
+
+
+BAD = {
+    "empty": ("", []),
+    "binary": ("\x00\xff" * 100, []),
+    "a tower": (r"$$ 9^{9^{9^{9}}} = 1 $$ $$ h_t = \tanh(W x_t) $$ $$ h_t = \tanh(W x_t) $$", ["unreadable", "right"]),
+    "never closed": (r"$$ h_t = ( $$ $$ h_t = \tanh(W x_t) $$ $$ h_t = W x_t $$", ["unreadable", "wrong"]),
+    "deep": ("$$ x = " + "(" * 100_000 + ")" * 100_000 + " $$", ["unreadable"]),
+    "a long way round": (r"$$ a_t = a_{t+1} $$ $$ a_t = 2 $$", ["unreadable"]),
+    "by zero": (r"$$ \frac{1}{0} = 1 \tag{1} $$", ["unreadable"]),
+    "too many sums": (r"$$ h_t = \tanh(W x_t) $$ $$ h_t = " + "".join(rf"\sum_{{{k}=1}}^{{T}} " for k in "abcdefgk") + "h_t $$", ["unreadable"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_stops_nothing(name: str) -> None:
+    text, verdicts = BAD[name]
+    assert [verdict.verdict for verdict in check(text)] == verdicts
+
+
+def test_chains_name_the_first_false_equality() -> None:
+    claim = r"$$ \frac{\partial L}{\partial o_t} = \frac{\partial L}{\partial h_t} \odot \tanh(c_t) = \frac{\partial L}{\partial h_t} \odot c_t \tag{1} $$"
+    verdict = check(GATES + claim)[0]
+    assert [link.verdict for link in verdict.links] == ["right", "wrong"]
+    assert verdict.reason.startswith("The second equality of the chain is wrong")
+
+
+def test_right_for_the_last_step_only_is_said() -> None:
+    claim = r"$$ \frac{\partial L}{\partial c_t} = \frac{\partial L}{\partial h_t} \odot o_t \odot (1 - \tanh^2(c_t)) \tag{1} $$"
+    assert check(GATES + claim)[0].reason == "It holds for the last step only."
+
+
+def test_a_verdict_as_data() -> None:
+    verdict = check(GATES + r"$$ h_t = c_t \tag{9} $$")[0]
+    assert {"file", "line", "number", "tag", "role", "latex", "verdict", "links", "method", "reason", "fix", "fixes", "counterexample",
+            "readings", "warnings"} <= set(verdict.to_dict())  # fmt: skip
+    assert (verdict.tag, verdict.verdict, verdict.role) == ("9", "wrong", "claim")
+    assert plain(verdict.judged.line) == "h[t] = c[t]" if verdict.judged and verdict.judged.line else False

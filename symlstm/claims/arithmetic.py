@@ -117,7 +117,12 @@ def when(time: Time, times: Mapping[str, int]) -> int:
 
 def runs_down(node: Sum | Prod) -> bool:
     """Whether a sum or product is printed from the later step to the earlier one: t is later than k, and T later than t."""
-    return when(node.lower, _LATENESS) > when(node.upper, _LATENESS)
+    return _lateness(node.lower) > _lateness(node.upper)
+
+
+def _lateness(time: Time) -> int:
+    """A number for a step by which printed limits are compared: 3 is later than k, and earlier than t."""
+    return when(time, _LATENESS) + (400 if not time.base and time.offset > 1 else 0)
 
 
 class _Lateness(dict[str, int]):

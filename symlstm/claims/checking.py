@@ -126,7 +126,8 @@ class Document:
         open_deltas = self.has_open_deltas(made)
         for before in (False, True) if open_deltas else (False,):
             words = ("a delta before the activation" if before else "a delta behind the activation") if open_deltas else ""
-            yield Case(made, fitted, runs, before, declared, words)
+            direct = self.source.directives.get("derivative", "").strip() == "direct"
+            yield Case(made, fitted, runs, before, declared, words, direct)
 
     def has_open_deltas(self, made: Theory) -> bool:
         """Whether some `\\delta` of a gate is not defined, and the gate's argument has no name of its own."""

@@ -65,6 +65,7 @@ class Case:
     before: bool = False
     declared: bool = False
     words: str = ""
+    direct: bool = False
 
 
 @dataclass(slots=True)
@@ -198,6 +199,8 @@ class _Judge:
     def primary(self) -> list[Reading]:
         layouts = ("column", "elementwise", *self.flat) if self.has_derivatives else ("column",)
         modes = ("whole", "held") if self.has_products else ("whole",)
+        if self.case.direct:
+            return [Reading(layout, "alone", direct=True, before=self.case.before) for layout in layouts]  # type: ignore[arg-type]
         lists = (False, True) if any(is_list(part) for side in self.line.terms for part in walk(side)) else (False,)
         return [Reading(layout, mode, before=self.case.before, lists=each, outer=self.outer)  # type: ignore[arg-type]
                 for each in lists for layout in layouts for mode in modes]

@@ -6,6 +6,7 @@ of a symbol; what comes later about it is a claim. A tagged equation whose symbo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,9 +14,14 @@ from typing import Literal
 
 from symlstm.algebra import Adj, Apply, Listed, NotSupported, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
+from symlstm.reader.conventions import PARAMETERS, Product
 
 LIMIT = 300  # formulas of a document
 LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
+_TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox|begin|end|tag|label)\s*\{[^{}]*\}|\\mathbb\{?[A-Z]\}?")
+_LETTER = r"(?<![A-Za-z\\])(\\?[A-Za-z]+)(?![A-Za-z])"
+_CALLED = re.compile(rf"{_LETTER}\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\(")
+_ALONE = re.compile(rf"{_LETTER}(?!\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\()")
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
 SIGNS = (r"\odot", r"\circ", r"\otimes", r"\bullet")
@@ -84,11 +90,29 @@ def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
     """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing."""
     found = _bare_lines(text) if bare else [formula for formula in formulas(text, kind) if formula.display]
     said = directives(text)
-    conventions = survey([formula.text for formula in found[:LIMIT]])
+    texts = [formula.text for formula in found[:LIMIT]]
+    conventions = survey(texts)
+    products = {**conventions.products, **_products(said)}
+    conventions = replace(conventions, functions=conventions.functions | _functions("\n".join(texts)), products=products)
     statements = tuple(_read(found[:LIMIT], conventions))
     problem = NotSupported(f"The document has {len(found)} formulas; the limit is {LIMIT}, and this one comes after it.")
     beyond = tuple(Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1))
     return Source(_with_roles((*statements, *beyond)), conventions, said)
+
+
+def _products(said: dict[str, str]) -> dict[str, Product]:
+    """What the comments of a document say of product signs: `<!-- product *: hadamard -->`."""
+    meanings: dict[str, Product] = {"hadamard": "hadamard", "elementwise": "hadamard", "matrix": "matrix"}
+    return {word.removeprefix("product "): meanings[meaning.strip()] for word, meaning in said.items()
+            if word.startswith("product ") and meaning.strip() in meanings}
+
+
+def _functions(text: str) -> set[str]:
+    """Letters that stand before brackets and nowhere else: `z_t = g(a_t)`, `g'(a_t)`."""
+    plain = _TEXT.sub(" ", text)
+    called = {match[1].lstrip("\\") for match in _CALLED.finditer(plain)} - set(PARAMETERS) - LOSSES - set("xyTtk")
+    alone = {match[1].lstrip("\\") for match in _ALONE.finditer(plain)}
+    return {name for name in called - alone if len(name) == 1 or name in ("theta", "rho", "phi", "psi", "varphi", "Phi", "eta")}
 
 
 def _bare_lines(text: str) -> list[Formula]:

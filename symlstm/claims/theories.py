@@ -27,6 +27,7 @@ from symlstm.algebra import (
     Relation,
     Sum,
     Sym,
+    SymlstmError,
     Term,
     Time,
     Total,
@@ -38,6 +39,7 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.claims.sources import LOSSES, Source
+from symlstm.reader import PEOPLE, read
 
 LAST = frozenset({"T", "tau"})
 PRE = "_pre"  # behind the name of a gate: its argument, where the author gives it no name
@@ -121,6 +123,7 @@ class _Maker:
     def __init__(self, source: Source, extra: tuple[Relation, ...], without: frozenset[str]) -> None:
         kept = [line for line in source.definitions if not (isinstance(line.lhs, Sym) and line.lhs.name in without)]
         self.lines = (*extra, *kept)
+        self.said = {role: _names_in(source.directives.get(role, "")) for role in ("states", "inputs")}
         self.all = [line for statement in source.statements for line in statement.relations]
         self.made_theory = Theory()
         self.raw: dict[str, tuple[Sym, Term, Relation | None]] = {}
@@ -136,6 +139,7 @@ class _Maker:
         self.use_names()
         self.name_parts()
         self.find_roles()
+        self.heed(source_words=self.said)
         self.find_distributions()
         new.printed = [*self.raw]
         new.steps = self.ordered()
@@ -297,6 +301,15 @@ class _Maker:
                     names = tuple(arg.name if isinstance(arg, Sym) else "" for arg in part.arg.args)
                     new.formals.setdefault(part.function, names)
 
+    def heed(self, source_words: dict[str, list[str]]) -> None:
+        """What the comments say outright of states and inputs comes before what the equations tell."""
+        new = self.made_theory
+        states = [name for name in source_words["states"] if name in new.steps]
+        inputs = [name for name in source_words["inputs"] if name not in new.steps]
+        new.states = [*states, *(name for name in new.states if name not in states)]
+        new.parameters = [name for name in new.parameters if name not in inputs]
+        new.inputs = [*inputs, *(name for name in new.inputs if name not in inputs)]
+
     def find_distributions(self) -> None:
         """The targets of a cross entropy, `\\sum_k y_k \\log p_k`, sum up to one."""
         new = self.made_theory
@@ -369,6 +382,19 @@ class _Maker:
         return Sum("t", Time("", 1), Time("T"), body)
 
 
+def _names_in(text: str) -> list[str]:
+    """The names in a list of symbols such as `h_t, c_t`."""
+    found: list[str] = []
+    for piece in filter(str.strip, text.split(",")):
+        try:
+            term = read(piece.strip().strip("$"), PEOPLE)
+        except SymlstmError:
+            continue
+        if isinstance(term, Sym):
+            found.append(term.name)
+    return found
+
+
 def loss_of(theory: Theory) -> Sym:
     """The loss that an adjoint without further words is of: the one of the whole sequence."""
     whole = [name for name in theory.lazies if name in LOSSES or name == "L_"]
@@ -397,7 +423,7 @@ def name_preactivations(theory: Theory) -> None:
 def _is_lazy(body: Term) -> bool:
     """Whether a term needs derivatives, sums over time or later steps, so that it is no equation of a step."""
     for part in walk(body):
-        if isinstance(part, (Partial, Adj, Sum, Prod, Total)):
+        if isinstance(part, (Partial, Adj, Sum, Prod)):
             return True
         if isinstance(part, Sym) and part.time is not None and (part.time.offset > 0 or part.time.base in LAST):
             return True

@@ -95,11 +95,12 @@ class Valuer(Reckoner):
         self.rows, self.strict = run.sizes.rows, run.strict
         self.seen: Mapping[tuple[str, int], Array] | None = None
         self.moved: tuple[str, Array] | None = None  # a parameter that is perturbed
+        self.nudged: tuple[str, int] | None = None  # the loss of one step that is perturbed
         self.in_product = False
 
     def copy(self, **changes: Any) -> Valuer:
         other = Valuer(self.run, self.reading, self.times, self.variables)
-        other.seen, other.moved, other.in_product = self.seen, self.moved, self.in_product
+        other.seen, other.moved, other.in_product, other.nudged = self.seen, self.moved, self.in_product, self.nudged
         other.indices, other.local, other.depth = self.indices, self.local, self.depth + 1
         for name, value in changes.items():
             setattr(other, name, value)
@@ -158,6 +159,8 @@ class Valuer(Reckoner):
     def lazily(self, node: Sym) -> Array:
         """The value of what is defined by derivatives, sums or cases, at its time."""
         found = self.run.theory.lazy(node)
+        if self.nudged is not None and node.time is not None and self.nudged == (node.name, when(node.time, self.times)):
+            return self.copy(nudged=None).lazily(node) + 1j * STEP
         if node.time is not None and node.name.partition("_")[0] in ("delta", "gamma", "L", "E", "J", "l") and when(node.time, self.times) > self.run.steps + 1:
             raise Outside(node)
         for lazy in found:
@@ -357,6 +360,9 @@ class Valuer(Reckoner):
         """The total derivative of a term, read off the perturbed run."""
         if self.seen is not None:
             raise Unreadable("a derivative of a derivative")
+        if wrt.time is not None and wrt.name not in self.run.theory.steps and self.run.theory.lazy(wrt):
+            value = self.copy(nudged=(wrt.name, when(wrt.time, self.times)), in_product=False)(of)
+            return np.reshape(np.imag(value) / STEP, (1, 1))
         if wrt.name in self.run.parameters and wrt.name in self.run.theory.parameters:
             slot = ("p", wrt.name, 0 if wrt.time is None else when(wrt.time, self.times))
         elif wrt.time is None:
