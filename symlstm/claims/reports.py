@@ -75,7 +75,7 @@ def printed(proofs: Iterable[Proof], everything: bool = False, plain: bool = Fal
 def report(proof: Proof, console: Console, everything: bool = False) -> None:
     """Print what is said of a page: a heading, the table, and what is not right in full."""
     shown = proof.verdicts if everything else proof.claims
-    console.print(f"{proof.page.name}: {counted(proof.claims)}", style="bold", markup=False)
+    console.print(f"{proof.page.name}: {counted(proof.claims)}", style="bold", markup=False, soft_wrap=True)
     if proof.match:
         console.print("; ".join(proof.match), markup=False)
     if not shown:
