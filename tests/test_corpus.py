@@ -18,6 +18,9 @@ DOCUMENTS = sorted(path for path in CORPUS.glob("*.md") if path.with_suffix(".ex
 def test_all_verdicts_are_as_expected(path: Path) -> None:
     expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
     found = {verdict.tag: verdict for verdict in check(path)}
-    wrong = {claim["tag"]: (found[claim["tag"]].verdict, found[claim["tag"]].reason) for claim in expected["claims"]
-             if found[claim["tag"]].verdict not in (claim["verdict"], *claim.get("accept", ()))}
+    wrong = {
+        claim["tag"]: (found[claim["tag"]].verdict, found[claim["tag"]].reason)
+        for claim in expected["claims"]
+        if found[claim["tag"]].verdict not in (claim["verdict"], *claim.get("accept", ()))
+    }
     assert wrong == {}

@@ -50,6 +50,7 @@ Array = Any
 STEP = 1e-30
 DEPTH = 60
 LONGEST = 60  # terms of a sum or product
+BITS = 1000  # of a whole number that is a power
 
 
 class Misfit(Exception):
@@ -142,7 +143,9 @@ class Reckoner:
     `indices` are the values of component letters, `theory` knows the functions that the document defines.
     """
 
-    def __init__(self, leaf: Callable[[Sym], Array] | None = None, times: Mapping[str, int] | None = None, theory: Theory | None = None) -> None:
+    def __init__(
+        self, leaf: Callable[[Sym], Array] | None = None, times: Mapping[str, int] | None = None, theory: Theory | None = None
+    ) -> None:
         self.leaf = leaf
         self.times = dict(times or {})
         self.theory = theory
@@ -231,6 +234,8 @@ class Reckoner:
         if shape(exponent) not in ((), (1, 1)):
             raise Unreadable("an exponent is a number")
         number = float(exponent) if np.ndim(exponent) == 0 else exponent
+        if isinstance(base, int) and base.bit_length() * abs(number) > BITS:
+            raise Unreadable(f"a number of more than {BITS} binary digits")
         if len(shape(base)) == 2 and shape(base)[0] == shape(base)[1] > 1 and np.ndim(exponent) == 0 and number == int(number):
             return np.linalg.matrix_power(base, int(number))
         return base ** (int(number) if np.ndim(exponent) == 0 and number == int(number) and number >= 0 else exponent * 1.0)
@@ -407,23 +412,31 @@ def _softmax(value: Array) -> Array:
     return raised / np.sum(raised, axis=(-2, -1), keepdims=True)
 
 
+def _log(value: Array) -> Array:
+    return np.log(value + 0j if np.any(np.real(value) < 0) else value)
+
+
 def _sigma(value: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * value))
 
 
 _KNOWN: dict[str, Callable[[Array], Array]] = {
     **{name: (lambda value, name=name: apply(name, value)) for name in ACTIVATIONS},
-    "sigma": _sigma, "tanh": np.tanh, "softmax": _softmax, "exp": np.exp, "log": lambda value: np.log(value + 0j if np.any(np.real(value) < 0) else value),
-    "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "sech": lambda value: 1 / np.cosh(value),
-    "abs": lambda value: np.where(np.real(value) < 0, -value, value), "softplus": lambda value: np.log1p(np.exp(value)),
+    "sigma": _sigma, "tanh": np.tanh, "softmax": _softmax, "exp": np.exp, "log": _log,
+    "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh,
+    "sech": lambda value: 1 / np.cosh(value),
+    "abs": lambda value: np.where(np.real(value) < 0, -value, value),
+    "softplus": lambda value: np.log1p(np.exp(value)),
 }  # fmt: skip
 _SLOPES: dict[str, Callable[[Array], Array]] = {
-    "sigma": lambda value: _sigma(value) * (1 - _sigma(value)), "tanh": lambda value: 1 - np.tanh(value) ** 2,
+    "sigma": lambda value: _sigma(value) * (1 - _sigma(value)),
+    "tanh": lambda value: 1 - np.tanh(value) ** 2,
 }
 
 
 _RULES: dict[type[Term], str] = {
-    Num: "number", Sym: "symbol", Add: "sum", Neg: "negative", MatMul: "product", Hadamard: "hadamard", Div: "quotient", Pow: "power",
+    Num: "number", Sym: "symbol", Add: "sum", Neg: "negative", MatMul: "product", Hadamard: "hadamard", Div: "quotient",
+    Pow: "power",
     Apply: "applied", Prime: "slope", Transpose: "transposed", Diag: "diagonal", Blocks: "blocks", Max: "larger", Norm: "norm",
     Sum: "summed", Prod: "chained", Component: "component", Total: "totalled", Extreme: "extreme",
 }  # fmt: skip

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symlstm.algebra import Adj, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.algebra import Adj, NotValid, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.claims.counterparts import relation_of
 from symlstm.claims.judgement import Case, Judged, judge
 from symlstm.claims.matching import Match, match
-from symlstm.claims.restoring import restored
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Clash, Sizes, sizes
 from symlstm.claims.sources import Source, Statement, source
@@ -55,13 +55,14 @@ def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
     if cell is None:
         raise NotValid("A relation is judged about a cell.", repr(what), 'check(relation, "lstm")')
     chosen = cell if isinstance(cell, Cell) else zoo_cell(cell)
-    line = getattr(what, "relation", what)
-    line = line if isinstance(line, Relation) else restored(line)
+    line = relation_of(what, chosen)
     lengths = (size(chosen.state_terms[0], Sym("n")), *(size(each, Sym("m")) for each in chosen.input_terms[:1]))
     definitions = (*chosen.named, *lengths, *(size(Sym(name), *declared) for name, declared in chosen.sizes.items()))
     formulas = [Formula(plain(each), number) for number, each in enumerate((*definitions, line), start=1)]
-    statements = tuple(Statement(number, (formula,), (each,), role="definition")
-                       for number, (formula, each) in enumerate(zip(formulas, definitions, strict=False), start=1))
+    statements = tuple(
+        Statement(number, (formula,), (each,), role="definition")
+        for number, (formula, each) in enumerate(zip(formulas, definitions, strict=False), start=1)
+    )
     claim = Statement(len(formulas), (formulas[-1],), (line,), role="claim")
     document = Document(Source((*statements, claim), PEOPLE, {}))
     for run in (run for case in document.cases for run in case.runs):
@@ -85,8 +86,14 @@ class Document:
     def make_cases(self) -> Iterable[Case]:
         made = theory(self.source)
         if self.cell is not None:
-            used = frozenset(part for statement in self.source.statements for line in statement.relations for side in line.terms
-                             for part in walk(side) if isinstance(part, Sym))
+            used = frozenset(
+                part
+                for statement in self.source.statements
+                for line in statement.relations
+                for side in line.terms
+                for part in walk(side)
+                if isinstance(part, Sym)
+            )
             self.match = match(made, self.cell, used)
             made = theory(self.source, self.match.extra, without=frozenset(self.match.wrong))
         self.broken |= made.broken | self.match.wrong
@@ -104,8 +111,13 @@ class Document:
     @cached_property
     def tagged(self) -> set[str]:
         """The quantities that tagged equations define: where these do not fit, they are the ones to blame."""
-        return {line.lhs.name for statement in self.source.statements if statement.role == "both" for line in statement.relations
-                if isinstance(line.lhs, Sym)}
+        return {
+            line.lhs.name
+            for statement in self.source.statements
+            if statement.role == "both"
+            for line in statement.relations
+            if isinstance(line.lhs, Sym)
+        }
 
     def orientations(self) -> tuple[bool, ...]:
         said = self.source.directives.get("vectors")
@@ -136,7 +148,13 @@ class Document:
                 for part in (part for side in line.terms for part in walk(side)):
                     if isinstance(part, Adj) and part.of.name not in made.adjoints and part.of.name + PRE in made.steps:
                         return True
-                    if isinstance(part, Sym) and part.name == "delta" and not made.lazy(part) and made.states and made.states[0] + PRE in made.steps:
+                    if (
+                        isinstance(part, Sym)
+                        and part.name == "delta"
+                        and not made.lazy(part)
+                        and made.states
+                        and made.states[0] + PRE in made.steps
+                    ):
                         return True
         return False
 
@@ -158,25 +176,51 @@ class Document:
             return Verdict(verdict="unreadable", reason=str(statement.error), **common)
         if not statement.relations:
             return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
-        broken = next((self.broken[line.lhs.name] for line in statement.relations if isinstance(line.lhs, Sym) and line.lhs.name in self.broken), "")
+        broken = next(
+            (
+                self.broken[line.lhs.name]
+                for line in statement.relations
+                if isinstance(line.lhs, Sym) and line.lhs.name in self.broken
+            ),
+            "",
+        )
         if broken:
-            return Verdict(verdict="wrong", method="shape", reason=broken if broken[0].isupper() else f"It does not fit the other definitions: {broken}.", **common)
+            return Verdict(
+                verdict="wrong",
+                method="shape",
+                reason=broken if broken[0].isupper() else f"It does not fit the other definitions: {broken}.",
+                **common,
+            )
         stranger = self.stranger(statement)
         if stranger:
-            return Verdict(verdict="wrong", method="reading", reason=f"{stranger} is not among the parameters that are declared.", **common)
+            return Verdict(
+                verdict="wrong", method="reading", reason=f"{stranger} is not among the parameters that are declared.", **common
+            )
         judged = [self.judged(statement, k) for k in range(len(statement.relations))]
         worst = min(judged, key=lambda each: ORDER.index(each.verdict))
-        return Verdict(verdict=worst.verdict, method=worst.method, reason=worst.reason, links=_links(worst, statement),
-                       readings=tuple(Outlook(words, word) for words, word in worst.readings), judged=worst, case=self.cases[0], **common)
+        return Verdict(
+            verdict=worst.verdict,
+            method=worst.method,
+            reason=worst.reason,
+            links=_links(worst, statement),
+            readings=tuple(Outlook(words, word) for words, word in worst.readings),
+            judged=worst,
+            case=self.cases[0],
+            **common,
+        )
 
     def stranger(self, statement: Statement) -> str:
-        """A parameter that is not declared, in a family of which others are."""
-        declared = [name for name in self.cases[0].theory.sizes if name in self.cases[0].theory.parameters] if self.cases else []
-        for line in statement.relations:
-            for part in (part for side in line.terms for part in walk(side)):
-                if isinstance(part, Sym) and part.time is None and part.name in self.cases[0].theory.parameters and part.name not in declared:
-                    if sum(name[0] == part.name[0] for name in declared) > 2 and "in" not in line.operators:
-                        return part.name
+        """A parameter that is not declared, in a family of which at least three others are."""
+        if not self.cases:
+            return ""
+        made = self.cases[0].theory
+        declared = [name for name in made.sizes if name in made.parameters]
+        lines = [line for line in statement.relations if "in" not in line.operators]
+        parts = (part for line in lines for side in line.terms for part in walk(side))
+        for part in parts:
+            free = isinstance(part, Sym) and part.time is None and part.name in made.parameters and part.name not in declared
+            if free and isinstance(part, Sym) and sum(name[0] == part.name[0] for name in declared) > 2:
+                return part.name
         return ""
 
     def judged(self, statement: Statement, place: int) -> Judged:
@@ -192,10 +236,17 @@ class Document:
         words = {each.verdict for each in found}
         if len(words) == 1:
             return found[0]
-        shown = [(case.words, each.verdict) for case, each in zip(self.cases, found, strict=True)]
+        shown: list[tuple[str, Word]] = [(case.words, each.verdict) for case, each in zip(self.cases, found, strict=True)]
         right = next((case.words for case, each in zip(self.cases, found, strict=True) if each.verdict == "right"), "")
-        return Judged("ambiguous", f"It depends on what is meant: right with {right}." if right else "It depends on what is meant.",
-                      found[0].method, found[0].outcome, shown, line, line)
+        return Judged(
+            "ambiguous",
+            f"It depends on what is meant: right with {right}." if right else "It depends on what is meant.",
+            found[0].method,
+            found[0].outcome,
+            shown,
+            line,
+            line,
+        )
 
 
 def _repair(made: Theory, rows: bool) -> tuple[dict[str, str], bool] | None:
@@ -227,7 +278,9 @@ def _links(judged: Judged, statement: Statement) -> tuple[Link, ...]:
     if found is None or line is None or len(line.operators) < 2 or len(found.good) != len(line.operators):
         return ()
     del statement
-    return tuple(Link(f"{_said(left)} {operator} {_said(right)}", found.link(k)) for k, (left, operator, right) in enumerate(line.links()))
+    return tuple(
+        Link(f"{_said(left)} {operator} {_said(right)}", found.link(k)) for k, (left, operator, right) in enumerate(line.links())
+    )
 
 
 def _said(term: Term) -> str:

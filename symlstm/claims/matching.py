@@ -12,13 +12,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from symlstm.algebra import NOW, Add, Apply, Blocks, Hadamard, MatMul, Neg, Num, Relation, Sym, Term, equation, substitute, transform, walk
+from symlstm.algebra import (
+    NOW,
+    Add,
+    Apply,
+    Blocks,
+    Hadamard,
+    MatMul,
+    Neg,
+    Num,
+    Relation,
+    Sym,
+    Term,
+    equation,
+    substitute,
+    transform,
+    walk,
+)
 from symlstm.claims.theories import PRE, Theory
 from symlstm.model import Cell
 
 Names = dict[str, str]
 OTHERS = {
-    "g": ("c_tilde", "C_tilde", "g_tilde", "c_hat", "C_hat", "a", "z", "Cc", "C_bar", "c_bar", "n"), "c": ("C", "s", "S"), "h": ("H", "a", "y"),
+    "g": ("c_tilde", "C_tilde", "g_tilde", "c_hat", "C_hat", "a", "z", "Cc", "C_bar", "c_bar", "n"),
+    "c": ("C", "s", "S"), "h": ("H", "a", "y"),
     "x": ("X",), "i": ("I", "u", "Gamma_u", "Gamma_i"), "f": ("F", "Gamma_f"), "o": ("O", "q", "Gamma_o"),
 }  # fmt: skip
 WEIGHTS = (("W_i{}", "W_h{}"), ("W_x{}", "W_h{}"), ("W_{}x", "W_{}h"), ("W_{}", "U_{}"), ("U_{}", "W_{}"), ("W_{}", "R_{}"))
@@ -47,10 +64,17 @@ def match(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
         other = found.names.get(name, name)
         if f"?{name}" in names and other in theirs:
             found.wrong[other] = f"The equation of {other} is not that of the {cell.name}"
-    _name_rest(found, cell, theirs, used)
-    missing = [line for line in cell.declared if isinstance(line.lhs, Sym) and (
-        found.names.get(line.lhs.name, line.lhs.name) not in theirs or found.names.get(line.lhs.name, line.lhs.name) in found.wrong)]
-    renaming = found.names | _weights(found.names, cell, used, theirs)
+    _name_rest(found, cell, used)
+    missing = [
+        line
+        for line in cell.declared
+        if isinstance(line.lhs, Sym)
+        and (
+            found.names.get(line.lhs.name, line.lhs.name) not in theirs
+            or found.names.get(line.lhs.name, line.lhs.name) in found.wrong
+        )
+    ]
+    renaming = found.names | _weights(found.names, cell, used)
     found.extra = tuple(_renamed(line, renaming) for line in missing)
     found.words = tuple(f"{other} is {name} of the {cell.name}" for name, other in renaming.items() if name != other)
     return found
@@ -62,6 +86,7 @@ def _renamed(line: Relation, names: Mapping[str, str]) -> Relation:
             return part
         split = names[part.name].split(" + ")
         return Sym(split[0], part.time) if len(split) == 1 else Add(tuple(Sym(each, part.time) for each in split))
+
     return equation(transform(line.lhs, change), _flat(transform(line.rhs, change)))
 
 
@@ -70,10 +95,11 @@ def _flat(node: Term) -> Term:
         if isinstance(part, Add) and any(isinstance(arg, Add) for arg in part.args):
             return Add(tuple(inner for arg in part.args for inner in (arg.args if isinstance(arg, Add) else (arg,))))
         return part
+
     return transform(node, change)
 
 
-def _name_rest(found: Match, cell: Cell, theirs: Mapping[str, Term], used: frozenset[Sym]) -> None:
+def _name_rest(found: Match, cell: Cell, used: frozenset[Sym]) -> None:
     """Names for what the document does not define: the cell's own, or another usual one that the document uses."""
     timed = {symbol.name for symbol in used if symbol.time is not None}
     taken = set(found.names.values())
@@ -82,15 +108,16 @@ def _name_rest(found: Match, cell: Cell, theirs: Mapping[str, Term], used: froze
             choices = [other for other in OTHERS.get(symbol.name, ()) if other in timed and other not in taken]
             found.names[symbol.name] = choices[0] if choices and symbol.name not in timed else symbol.name
             taken.add(found.names[symbol.name])
-    del theirs
 
 
-def _weights(names: Names, cell: Cell, used: frozenset[Sym], theirs: Mapping[str, Term]) -> Names:
+def _weights(names: Names, cell: Cell, used: frozenset[Sym]) -> Names:
     """How the document calls the parameters of equations that it does not print: by the pattern that fits most of its own."""
     known = {symbol.name for symbol in used if symbol.time is None}
     gates = {line.lhs.name: names.get(line.lhs.name, line.lhs.name) for line in cell.declared if isinstance(line.lhs, Sym)}
+
     def short(name: str) -> str:
         return name.partition("_")[0]
+
     best: tuple[int, tuple[str, str]] = (0, WEIGHTS[3])
     for pattern in WEIGHTS:
         count = sum(part.format(short(other)) in known for part in pattern for other in gates.values())
@@ -105,8 +132,11 @@ def _weights(names: Names, cell: Cell, used: frozenset[Sym], theirs: Mapping[str
         bias = f"b_{name}" if f"b_{name}" in {s.name for s in cell.parameter_terms} else "b"
         renaming[bias] = " + ".join(split) if set(split) & known else f"b_{gate}"
     own = {symbol.name for symbol in cell.parameter_terms}
-    del theirs
-    return {name: other for name, other in renaming.items() if name in own and (best[0] or name.startswith("b_"))} if own & set(renaming) and "W" not in own else {}
+    return (
+        {name: other for name, other in renaming.items() if name in own and (best[0] or name.startswith("b_"))}
+        if own & set(renaming) and "W" not in own
+        else {}
+    )
 
 
 # --- by structure -----------------------------------------------------------------------------------------------
@@ -120,7 +150,9 @@ def _matches(ours: Mapping[str, Term], theirs: Mapping[str, Term]) -> Iterator[N
         yield from _search(list(ours), ours, theirs, {}, left_out)
 
 
-def _search(order: list[str], ours: Mapping[str, Term], theirs: Mapping[str, Term], names: Names, left_out: int) -> Iterator[Names]:
+def _search(
+    order: list[str], ours: Mapping[str, Term], theirs: Mapping[str, Term], names: Names, left_out: int
+) -> Iterator[Names]:
     if not order:
         yield names
         return
@@ -142,16 +174,16 @@ def _unify(own: Term, other: Term, names: Names, theirs: Mapping[str, Term]) -> 
         yield from _unify_affine(mine, other, names, theirs)
         return
     if isinstance(own, Sym):
-        if isinstance(other, Sym) and other.time == own.time:
+        if isinstance(other, Sym) and other.time == own.time:  # noqa: SIM102
             if names.get(own.name, other.name) == other.name and (own.name in names or other.name not in names.values()):
                 yield {**names, own.name: other.name}
         return
     if isinstance(other, Sym) and other.time == NOW and other.name in theirs and other.name not in names.values():
         yield from _unify(own, theirs[other.name], names, theirs)
         return
-    if isinstance(own, Apply) and isinstance(other, Apply) and own.function == other.function:
-        yield from _unify(own.arg, other.arg, names, theirs)
-    elif isinstance(own, Neg) and isinstance(other, Neg):
+    if (isinstance(own, Apply) and isinstance(other, Apply) and own.function == other.function) or (
+        isinstance(own, Neg) and isinstance(other, Neg)
+    ):
         yield from _unify(own.arg, other.arg, names, theirs)
     elif isinstance(own, Num) and own == other:
         yield names
@@ -190,7 +222,13 @@ def _affine(node: Term) -> frozenset[Sym] | None:
         rest = [part for part in arg.args if part is not weight]
         if weight is None or len(rest) != 1:
             return None
-        inner = [rest[0]] if isinstance(rest[0], Sym) else [part for row in rest[0].rows for part in row] if isinstance(rest[0], Blocks) else []
+        inner = (
+            [rest[0]]
+            if isinstance(rest[0], Sym)
+            else [part for row in rest[0].rows for part in row]
+            if isinstance(rest[0], Blocks)
+            else []
+        )
         if not inner or not all(isinstance(part, Sym) and part.time is not None for part in inner) or found & set(inner):
             return None
         found |= {part for part in inner if isinstance(part, Sym)}
@@ -206,7 +244,11 @@ def _unify_affine(mine: frozenset[Sym], other: Term, names: Names, theirs: Mappi
     for order in permutations(sorted(yours, key=repr)):
         found = dict(names)
         for one, two in zip(sorted(mine, key=repr), order, strict=True):
-            if one.time != two.time or found.get(one.name, two.name) != two.name or (one.name not in found and two.name in found.values()):
+            if (
+                one.time != two.time
+                or found.get(one.name, two.name) != two.name
+                or (one.name not in found and two.name in found.values())
+            ):
                 break
             found[one.name] = two.name
         else:

@@ -38,7 +38,7 @@ class Run:
         self.given: dict[tuple[str, int], Array] = {}
         last = STEPS + BEYOND
         for name in theory.inputs:
-            for t in range(0, last + 1):
+            for t in range(last + 1):
                 self.given[name, t] = self.draw(name)
         for name in theory.states:
             for t in (0, -1):
@@ -59,21 +59,23 @@ class Run:
             if not time:
                 self.parameters[name] = value
                 continue
-            for t in range(0, self.steps + 1):
+            for t in range(self.steps + 1):
                 at = {"t": t, "t-1": t - 1, "0": 0, "T": self.steps}.get(time)
                 if at is not None and at >= 0:
                     self.given[name, at] = value
 
     # --- running -----------------------------------------------------------------------------------------------
 
-    def forward(self, changes: Mapping[Slot, Array], edge: tuple[str, int, str] | None = None, start: int = 1) -> dict[tuple[str, int], Array]:
+    def forward(self, changes: Mapping[Slot, Array]) -> dict[tuple[str, int], Array]:
         """All values by name and step; `changes` are added to what they name."""
+
         def changed(slot: Slot, value: Array) -> Array:
             return value + changes[slot] if slot in changes else value
 
         values = {at: changed(("q", *at), value) for at, value in self.given.items()}
         for t in range(1, self.steps + BEYOND + 1):
             for name, body in self.theory.steps.items():
+
                 def leaf(node: Sym, t: int = t, name: str = name) -> Array:
                     time = 0 if node.time is None else node.time.offset
                     if node.time is None or node.name in self.parameters:
@@ -83,7 +85,8 @@ class Run:
                         raise Outside(node)
                     if node.name in self.theory.states and time == -1:
                         value = changed(("arriving", node.name, t - 1), value)
-                    return changed((f"edge {name}", node.name, t + time), value) if edge is None or True else value
+                    return changed((f"edge {name}", node.name, t + time), value)
+
                 values[name, t] = changed(("q", name, t), self.reckoner(leaf, t)(body))
         return values
 
@@ -105,10 +108,10 @@ class Run:
         """Everything that can be perturbed, with its place in the batch and its shape."""
         shapes: dict[Slot, tuple[int, int]] = {("q", *at): np.shape(value)[-2:] for at, value in self.values.items()}
         for name, value in self.parameters.items():
-            for t in range(0, self.steps + 1):
+            for t in range(self.steps + 1):
                 shapes["p", name, t] = np.shape(value)
         for name in self.theory.states:
-            for t in range(0, self.steps + BEYOND):
+            for t in range(self.steps + BEYOND):
                 shapes["arriving", name, t] = np.shape(self.values[name, t])[-2:]
         places, count = {}, 0
         for slot, shape in shapes.items():
@@ -196,7 +199,7 @@ class _Sliced(dict):  # type: ignore[type-arg]
 
     def __missing__(self, at: tuple[str, int]) -> Array:
         whole = self.batch[at]
-        value = whole[self.start:self.start + self.count] if np.ndim(whole) == 3 and len(whole) > 1 else whole
+        value = whole[self.start : self.start + self.count] if np.ndim(whole) == 3 and len(whole) > 1 else whole
         self[at] = value
         return value
 
@@ -222,7 +225,7 @@ class _Lump:
         size = self.shape[0] * self.shape[1]
         result = np.empty((self.total, *self.shape), dtype=complex)
         result[...] = value
-        result[self.start:self.start + size] += 1j * STEP * np.eye(size).reshape(size, *self.shape)
+        result[self.start : self.start + size] += 1j * STEP * np.eye(size).reshape(size, *self.shape)
         return result
 
 

@@ -13,8 +13,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symlstm.algebra import (
-    Add, Adj, Apply, Blocks, Component, Diag, Div, Hadamard, Listed, MatMul, Max, Neg, Norm, Num, Partial, Pow, Prime, Prod, Space, Sum,
-    Sym, Term, Total, Transpose, children, plain, walk,
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Component,
+    Diag,
+    Div,
+    Hadamard,
+    Listed,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    Num,
+    Partial,
+    Pow,
+    Prime,
+    Prod,
+    Space,
+    Sum,
+    Sym,
+    Term,
+    Total,
+    Transpose,
+    children,
+    plain,
+    term,
+    walk,
 )  # fmt: skip
 from symlstm.claims.theories import PRE, Theory
 
@@ -66,7 +92,7 @@ def _kinds(theory: Theory) -> list[dict[str, str]]:
     found = [guess]
     factors = _left_factors(theory)
     if not matrices and theory.steps:
-        found.insert(0, {name: "scalar" for name in theory.parameters} if factors else guess)
+        found.insert(0, dict.fromkeys(theory.parameters, "scalar") if factors else guess)
     if factors - matrices:
         found.append(guess | dict.fromkeys(factors - matrices, "matrix"))
     found.append({name: "vector" if kind == "matrix" and name in vectors else kind for name, kind in guess.items()})
@@ -86,8 +112,14 @@ def _elementwise(theory: Theory) -> set[str]:
 
 
 def _left_factors(theory: Theory) -> set[str]:
-    return {arg.name for body in theory.steps.values() for part in walk(body) if isinstance(part, MatMul)
-            for arg in part.args if isinstance(arg, Sym) and arg.time is None}
+    return {
+        arg.name
+        for body in theory.steps.values()
+        for part in walk(body)
+        if isinstance(part, MatMul)
+        for arg in part.args
+        if isinstance(arg, Sym) and arg.time is None
+    }
 
 
 class _Unifier:
@@ -97,8 +129,13 @@ class _Unifier:
         self.theory, self.rows, self.kinds = theory, rows, kinds
         self.fixed = {f"{name}.length" for name in (*theory.states[:1], *theory.inputs[:1])} if apart else set()
         self.scalar = bool(theory.steps) and bool(kinds) and all(kind == "scalar" for kind in kinds.values())
-        self.scalars = {name for step, body in theory.steps.items() for part in walk(body) if isinstance(part, Apply)
-                        and isinstance(part.arg, Listed) for name in (step, *theory.formals.get(part.function, ()))}
+        self.scalars = {
+            name
+            for step, body in theory.steps.items()
+            for part in walk(body)
+            if isinstance(part, Apply) and isinstance(part.arg, Listed)
+            for name in (step, *theory.formals.get(part.function, ()))
+        }
         self.solution: dict[str, Form] = {}
         self.matrices: list[str] = []
         self.indices: dict[str, Form] = {}
@@ -120,7 +157,9 @@ class _Unifier:
         rest = {name: count for name, count in rest.items() if count}
         if not rest:
             return
-        unknown = sorted((name for name in rest if name and abs(rest[name]) == 1 and name not in self.fixed), key=lambda name: "." not in name)
+        unknown = sorted(
+            (name for name in rest if name and abs(rest[name]) == 1 and name not in self.fixed), key=lambda name: "." not in name
+        )
         if not unknown:
             raise Clash(f"{_said(self.resolve(left))} and {_said(self.resolve(right))} in {plain(node)}")
         name = unknown[0]
@@ -155,7 +194,7 @@ class _Unifier:
         kind = self.kinds.get(name, "vector")
         declared = theory.sizes.get(name)
         if isinstance(declared, Space) and name in theory.parameters:
-            kind = "matrix" if declared.columns is not None and declared.columns != Num(declared.rows.value if isinstance(declared.rows, Num) else 1) else "vector"  # type: ignore[arg-type]
+            kind = "matrix" if declared.columns is not None and declared.columns != term(1) else "vector"
         if name in theory.lazies and theory.parts_of(name) is not None:
             return self.shape(theory.parts_of(name)) or (ONE, ONE)  # type: ignore[arg-type]
         if kind == "matrix":
@@ -166,7 +205,7 @@ class _Unifier:
     def literal(self, node: Term) -> Pair:
         if isinstance(node, Blocks):
             return {"": len(node.rows)}, {"": len(node.rows[0])}
-        return (self.literal(children(node)[0]) if children(node) else (ONE, ONE))
+        return self.literal(children(node)[0]) if children(node) else (ONE, ONE)
 
     def shape(self, node: Term) -> Pair | None:
         """The shape of a term; None fits anything."""
@@ -285,7 +324,7 @@ class _Unifier:
         return Sizes(self.rows, self.scalar, shapes, {letter: self.number({letter: 1}, numbers) for letter in letters}, clashes)
 
     def declare(self, clashes: dict[str, str]) -> list[str]:
-        """What declared sizes add: letters for lengths, and lengths that nothing else fixes. What contradicts is kept in `clashes`."""
+        """What declared sizes add: letters for lengths, and free lengths. What contradicts is kept in `clashes`."""
         letters: list[str] = []
         for name, space in self.theory.sizes.items():
             if name in self.names and isinstance(space, Space):
@@ -310,9 +349,7 @@ class _Unifier:
         here, there = self.resolve(length), self.resolve(said)
         taken = [self.resolve({letter: 1}) for letter in letters]
         letters += new
-        if new or here == there:
-            self.agree(length, said, Sym(name))
-        elif len(here) == 1 and next(iter(here)) not in ("", *self.fixed) and here not in taken:
+        if new or here == there or (len(here) == 1 and next(iter(here)) not in ("", *self.fixed) and here not in taken):
             self.agree(length, said, Sym(name))
         else:
             raise Clash(f"{_said(here)} and {_said(there)}")
@@ -371,8 +408,13 @@ def _added(forms: Iterable[Form]) -> Form:
 
 
 def _said(form: Form) -> str:
-    return " + ".join(f"{count}" if not name else name.partition(".")[0] if count == 1 else f"{count} {name.partition('.')[0]}"
-                      for name, count in form.items()) or "0"
+    return (
+        " + ".join(
+            f"{count}" if not name else name.partition(".")[0] if count == 1 else f"{count} {name.partition('.')[0]}"
+            for name, count in form.items()
+        )
+        or "0"
+    )
 
 
 _RULES: dict[type[Term], Any] = {

@@ -96,15 +96,20 @@ def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
     conventions = replace(conventions, functions=conventions.functions | _functions("\n".join(texts)), products=products)
     statements = tuple(_read(found[:LIMIT], conventions))
     problem = NotSupported(f"The document has {len(found)} formulas; the limit is {LIMIT}, and this one comes after it.")
-    beyond = tuple(Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1))
+    beyond = tuple(
+        Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1)
+    )
     return Source(_with_roles((*statements, *beyond)), conventions, said)
 
 
 def _products(said: dict[str, str]) -> dict[str, Product]:
     """What the comments of a document say of product signs: `<!-- product *: hadamard -->`."""
     meanings: dict[str, Product] = {"hadamard": "hadamard", "elementwise": "hadamard", "matrix": "matrix"}
-    return {word.removeprefix("product "): meanings[meaning.strip()] for word, meaning in said.items()
-            if word.startswith("product ") and meaning.strip() in meanings}
+    return {
+        word.removeprefix("product "): meanings[meaning.strip()]
+        for word, meaning in said.items()
+        if word.startswith("product ") and meaning.strip() in meanings
+    }
 
 
 def _functions(text: str) -> set[str]:
@@ -116,8 +121,11 @@ def _functions(text: str) -> set[str]:
 
 
 def _bare_lines(text: str) -> list[Formula]:
-    return [Formula(line.strip(), number, 1 + len(line) - len(line.lstrip()), True)
-            for number, line in enumerate(text.splitlines(), start=1) if line.strip() and not line.lstrip().startswith(("#", "%", "<!--"))]
+    return [
+        Formula(line.strip(), number, 1 + len(line) - len(line.lstrip()), True)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith(("#", "%", "<!--"))
+    ]
 
 
 def _read(found: Iterable[Formula], conventions: Conventions) -> Iterator[Statement]:
@@ -172,8 +180,13 @@ def _arguments(call: Apply) -> tuple[Term, ...]:
 def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     """Roles in two rounds: what has no tag first, then the tagged equations for what is still undefined."""
     known: set[tuple[object, ...]] = set()
-    quantities = {part.name for statement in statements for line in statement.relations for side in line.terms
-                   for part in _outside_of_deltas(side)}
+    quantities = {
+        part.name
+        for statement in statements
+        for line in statement.relations
+        for side in line.terms
+        for part in _outside_of_deltas(side)
+    }
     roles: dict[int, Role] = {}
     for tagged in (False, True):
         for statement in statements:
@@ -182,11 +195,18 @@ def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
             if not statement.relations:
                 roles[statement.number] = "claim" if tagged else "neither"
                 continue
-            new = {(*key, line.condition) for line in statement.relations for key in keys_of(line) if _may_define(line, tagged, quantities)}
+            new = {
+                (*key, line.condition)
+                for line in statement.relations
+                for key in keys_of(line)
+                if _may_define(line, tagged, quantities)
+            }
             fresh = new - known
             known |= new
             roles[statement.number] = ("both" if fresh else "claim") if tagged else ("definition" if fresh else "claim")
-    return tuple(replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements)
+    return tuple(
+        replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements
+    )
 
 
 def _outside_of_deltas(side: Term) -> Iterator[Sym]:

@@ -92,8 +92,13 @@ class Theory:
     def is_composite(self, name: str) -> bool:
         """Whether a quantity only stacks others and nothing is computed from it: a derivative by it is one by its parts."""
         body = self.steps.get(name)
-        return body is not None and _stacks(body) and not any(
-            part == Sym(name, part.time) for other in self.steps.values() for part in walk(other) if isinstance(part, Sym))
+        return (
+            body is not None
+            and _stacks(body)
+            and not any(
+                part == Sym(name, part.time) for other in self.steps.values() for part in walk(other) if isinstance(part, Sym)
+            )
+        )
 
     def parts_of(self, name: str) -> Term | None:
         """The blocks of a composite quantity or parameter."""
@@ -186,32 +191,53 @@ class _Maker:
     def find_aliases(self) -> None:
         """`c_t = C_t`: two names of one quantity."""
         for name, (left, body, condition) in list(self.raw.items()):
-            if isinstance(body, Sym) and condition is None and body.name != name and body.time == left.time and left.time is not None:
+            if (
+                isinstance(body, Sym)
+                and condition is None
+                and body.name != name
+                and body.time == left.time
+                and left.time is not None
+            ):
                 self.made_theory.same[name] = body.name
                 del self.raw[name]
 
     def rename(self, node: Term) -> Term:
         same = self.made_theory.same
+
         def change(part: Term) -> Term:
             return Sym(same[part.name], part.time) if isinstance(part, Sym) and part.name in same else part
+
         return transform(node, change) if same else node
 
     def renamed_all(self) -> None:
         self.raw = {name: (left, self.rename(body), condition) for name, (left, body, condition) in self.raw.items()}
         new = self.made_theory
-        new.adjoints = {new.same.get(name, name): Lazy(lazy.letter, self.rename(lazy.body), lazy.condition, lazy.offset)
-                        for name, lazy in new.adjoints.items()}
-        new.lazies = {name: [Lazy(each.letter, self.rename(each.body), each.condition, each.offset) for each in found]
-                      for name, found in new.lazies.items()}
+        new.adjoints = {
+            new.same.get(name, name): Lazy(lazy.letter, self.rename(lazy.body), lazy.condition, lazy.offset)
+            for name, lazy in new.adjoints.items()
+        }
+        new.lazies = {
+            name: [Lazy(each.letter, self.rename(each.body), each.condition, each.offset) for each in found]
+            for name, found in new.lazies.items()
+        }
 
     def split_timeless(self) -> None:
         """`z = W h_t + b`: a quantity of step t without its mark gets it, wherever it stands."""
         timed = {part.name for line in self.all for part in walk(line) if isinstance(part, Sym) and part.time is not None}
         found: set[str] = set()
         while True:
-            more = {name for name, (left, body, _) in self.raw.items() if left.time is None and name not in found and name not in LOSSES
-                    and not _is_lazy(body) and any(isinstance(part, Sym) and (part.time == NOW or part.time == Time("t", -1) or part.name in found)
-                                                   for part in walk(body))}
+            more = {
+                name
+                for name, (left, body, _) in self.raw.items()
+                if left.time is None
+                and name not in found
+                and name not in LOSSES
+                and not _is_lazy(body)
+                and any(
+                    isinstance(part, Sym) and (part.time == NOW or part.time == Time("t", -1) or part.name in found)
+                    for part in walk(body)
+                )
+            }
             if not more:
                 break
             found |= more
@@ -225,11 +251,21 @@ class _Maker:
 
     def find_steps(self) -> None:
         new = self.made_theory
-        lazy = {name for name, (left, body, condition) in self.raw.items()
-                if left.time is None or condition is not None or _is_lazy(body)}
+        lazy = {
+            name
+            for name, (left, body, condition) in self.raw.items()
+            if left.time is None or condition is not None or _is_lazy(body)
+        }
         while True:
-            more = {name for name, (_, body, _) in self.raw.items() if name not in lazy and any(
-                isinstance(part, Sym) and part.name in lazy and part.name not in self.block_parameters() for part in walk(body))}
+            more = {
+                name
+                for name, (_, body, _) in self.raw.items()
+                if name not in lazy
+                and any(
+                    isinstance(part, Sym) and part.name in lazy and part.name not in self.block_parameters()
+                    for part in walk(body)
+                )
+            }
             if not more:
                 break
             lazy |= more
@@ -258,8 +294,12 @@ class _Maker:
     def name_parts(self) -> None:
         """A term that some derivative is taken by becomes a quantity of the step: `\\partial L / \\partial (1 - z_t)`."""
         steps = self.made_theory.steps
-        wanted = {at_now(self.rename(part.wrt)) for line in self.all for part in walk(line)
-                  if isinstance(part, Partial) and not isinstance(part.wrt, Sym)}
+        wanted = {
+            at_now(self.rename(part.wrt))
+            for line in self.all
+            for part in walk(line)
+            if isinstance(part, Partial) and not isinstance(part.wrt, Sym)
+        }
         for count, term in enumerate(sorted(wanted, key=plain)):
             term = marked(term, self.made_theory.timeless)
             whole = next((name for name, body in steps.items() if body == term), "")
@@ -290,14 +330,14 @@ class _Maker:
                 _note(new.parameters, part.name)
         for name, _ in new.values:
             if not new.known(Sym(name)):
-                _note(new.parameters if ("", ) == tuple(time for other, time in new.values if other == name) else new.inputs, name)
+                _note(new.parameters if tuple(time for other, time in new.values if other == name) == ("",) else new.inputs, name)
         for name in self.block_parameters():
             for part in walk(self.raw[name][1]):
                 if isinstance(part, Sym) and part.time is None and part.name not in new.lazies:
                     _note(new.parameters, part.name)
         for body in new.steps.values():
             for part in walk(body):
-                if isinstance(part, Apply) and isinstance(part.arg, Listed) and not part.function.partition('[')[0] in LOSSES:
+                if isinstance(part, Apply) and isinstance(part.arg, Listed) and part.function.partition("[")[0] not in LOSSES:
                     names = tuple(arg.name if isinstance(arg, Sym) else "" for arg in part.arg.args)
                     new.formals.setdefault(part.function, names)
 
@@ -315,8 +355,13 @@ class _Maker:
         new = self.made_theory
         for found in new.lazies.values():
             for total in (part for lazy in found for part in walk(lazy.body) if isinstance(part, (Total, MatMul, Hadamard))):
-                logged = {inner.name for part in walk(total) if isinstance(part, Apply) and part.function == "log" for inner in walk(part)
-                          if isinstance(inner, Sym)}
+                logged = {
+                    inner.name
+                    for part in walk(total)
+                    if isinstance(part, Apply) and part.function == "log"
+                    for inner in walk(part)
+                    if isinstance(inner, Sym)
+                }
                 if logged:
                     names = {part.name for part in walk(total) if isinstance(part, Sym)} - logged
                     new.distributions |= {name for name in names if name in (*new.inputs, *new.parameters)}
@@ -324,14 +369,17 @@ class _Maker:
     def ordered(self) -> dict[str, Term]:
         """The equations in order of evaluation; a cycle within one step is remembered in words, and cut."""
         new, left, done = self.made_theory, dict(self.made_theory.steps), {}
-        needs = {name: {part.name for part in walk(body) if isinstance(part, Sym) and part.time == NOW and part.name in left}
-                 for name, body in left.items()}
+        needs = {
+            name: {part.name for part in walk(body) if isinstance(part, Sym) and part.time == NOW and part.name in left}
+            for name, body in left.items()
+        }
         while left:
             ready = [name for name in left if not needs[name] & left.keys()]
             if not ready:
                 name = self.blamed(left)
                 new.broken[name] = "the equations of one step form a cycle, " + " and ".join(
-                    f"{each}[t] = {plain(body)}" for each, body in left.items())
+                    f"{each}[t] = {plain(body)}" for each, body in left.items()
+                )
                 del left[name]
                 _note(new.inputs, name)
                 continue
@@ -341,6 +389,7 @@ class _Maker:
 
     def blamed(self, left: dict[str, Term]) -> str:
         """Of equations that wait for each other, the one that uses a state at t which has a step before: it needs t-1."""
+
         def waits_for(name: str) -> set[str]:
             return {part.name for part in walk(left[name]) if isinstance(part, Sym) and part.name in left and part.time == NOW}
 
@@ -361,11 +410,22 @@ class _Maker:
     def complete_losses(self) -> None:
         """A loss that nothing defines is a generic function of the output; the loss of all steps is the sum of theirs."""
         new = self.made_theory
-        asked = [self.rename(part.of) for line in self.all for part in walk(line) if isinstance(part, Partial) and isinstance(part.of, Sym)]
+        asked = [
+            self.rename(part.of)
+            for line in self.all
+            for part in walk(line)
+            if isinstance(part, Partial) and isinstance(part.of, Sym)
+        ]
         asked = [of for of in asked if isinstance(of, Sym)]
         used = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
         for of in dict.fromkeys((*used, *asked)):
-            if not new.output or new.known(of) or of.time is None or of.name in new.steps or (of.name not in LOSSES and of not in asked):
+            if (
+                not new.output
+                or new.known(of)
+                or of.time is None
+                or of.name in new.steps
+                or (of.name not in LOSSES and of not in asked)
+            ):
                 continue
             new.lazies[lazy_key(of)] = [Lazy("t", Apply(f"{of.name}[t]", Sym(new.output, NOW)))]
         for of in asked:
@@ -376,8 +436,20 @@ class _Maker:
 
     def total_loss(self) -> Term:
         new = self.made_theory
-        each = next((name[:-2] for name, found in new.lazies.items() if name.endswith("[]") and name[:-2] in LOSSES and not any(
-            isinstance(part, Sum) or (isinstance(part, Sym) and part.name in LOSSES) for lazy in found for part in walk(lazy.body))), "")
+        each = next(
+            (
+                name[:-2]
+                for name, found in new.lazies.items()
+                if name.endswith("[]")
+                and name[:-2] in LOSSES
+                and not any(
+                    isinstance(part, Sum) or (isinstance(part, Sym) and part.name in LOSSES)
+                    for lazy in found
+                    for part in walk(lazy.body)
+                )
+            ),
+            "",
+        )
         body: Term = Sym(each, NOW) if each else Apply("l[t]", Sym(new.output, NOW))
         return Sum("t", Time("", 1), Time("T"), body)
 
@@ -404,8 +476,10 @@ def loss_of(theory: Theory) -> Sym:
 def marked(node: Term, timeless: Iterable[str]) -> Term:
     """The term with quantities of step t marked as such."""
     names = set(timeless)
+
     def change(part: Term) -> Term:
         return part.at(NOW) if isinstance(part, Sym) and part.time is None and part.name in names else part
+
     return transform(node, change) if names else node
 
 
@@ -433,12 +507,19 @@ def _is_lazy(body: Term) -> bool:
 
 
 def _is_numeric(body: Term) -> bool:
-    return isinstance(body, (Num, Blocks, Neg)) and all(isinstance(part, (Num, Blocks, Neg, Add, MatMul, Hadamard, Transpose)) for part in walk(body))
+    return isinstance(body, (Num, Blocks, Neg)) and all(
+        isinstance(part, (Num, Blocks, Neg, Add, MatMul, Hadamard, Transpose)) for part in walk(body)
+    )
 
 
 def _with_letter(body: Term, letter: str) -> Term:
     def change(part: Term) -> Term:
-        return part.at(Time("t", part.time.offset)) if isinstance(part, Sym) and part.time is not None and part.time.base == letter else part
+        return (
+            part.at(Time("t", part.time.offset))
+            if isinstance(part, Sym) and part.time is not None and part.time.base == letter
+            else part
+        )
+
     return transform(body, change)
 
 
@@ -450,8 +531,10 @@ def latest(node: Term) -> int:
 def at_now(node: Term) -> Term:
     """The term moved in time so that its latest quantity is at t."""
     move = -latest(node)
+
     def change(part: Term) -> Term:
         return part.at(Time("t", part.time.offset + move)) if isinstance(part, Sym) and part.time is not None else part
+
     return transform(node, change)
 
 

@@ -89,7 +89,9 @@ class Tensor:
 class Valuer(Reckoner):
     """The value of terms on a run at given times, under a reading; `seen` are perturbed values to be used instead."""
 
-    def __init__(self, run: Run, reading: Reading, times: Mapping[str, int], variables: Mapping[str, Array] | None = None) -> None:
+    def __init__(
+        self, run: Run, reading: Reading, times: Mapping[str, int], variables: Mapping[str, Array] | None = None
+    ) -> None:
         super().__init__(None, {"T": run.steps, "tau": run.steps, **times}, run.theory)
         self.run, self.reading, self.variables = run, reading, dict(variables or {})
         self.rows, self.strict = run.sizes.rows, run.strict
@@ -161,12 +163,17 @@ class Valuer(Reckoner):
         found = self.run.theory.lazy(node)
         if self.nudged is not None and node.time is not None and self.nudged == (node.name, when(node.time, self.times)):
             return self.copy(nudged=None).lazily(node) + 1j * STEP
-        if node.time is not None and node.name.partition("_")[0] in ("delta", "gamma", "L", "E", "J", "l") and when(node.time, self.times) > self.run.steps + 1:
+        if (
+            node.time is not None
+            and node.name.partition("_")[0] in ("delta", "gamma", "L", "E", "J", "l")
+            and when(node.time, self.times) > self.run.steps + 1
+        ):
             raise Outside(node)
         for lazy in found:
             inner = self.at_lazy(lazy, node.time)
             if lazy.condition is None or all(
-                    bool(_COMPARE[operator](inner(left), inner(right))) for left, operator, right in lazy.condition.links()):
+                bool(_COMPARE[operator](inner(left), inner(right))) for left, operator, right in lazy.condition.links()
+            ):
                 return inner(lazy.body)
         raise Outside(node)
 
@@ -239,7 +246,11 @@ class Valuer(Reckoner):
         if isinstance(factor, Prod):
             return any(isinstance(part, Partial) for part in walk(factor.body))
         if isinstance(factor, Sym):
-            return any(isinstance(part, (Partial, Adj)) for lazy in self.run.theory.lazy(self.resolved(factor)) for part in walk(lazy.body))
+            return any(
+                isinstance(part, (Partial, Adj))
+                for lazy in self.run.theory.lazy(self.resolved(factor))
+                for part in walk(lazy.body)
+            )
         return any(isinstance(part, Partial) for part in walk(factor)) and not isinstance(factor, Apply)
 
     def multiplied(self, node: Term, left: Array, right: Array) -> Array:
@@ -372,7 +383,13 @@ class Valuer(Reckoner):
                 raise Unknown(wrt.name, wrt)
             slot = (kind or "q", wrt.name, when(wrt.time, self.times))
         cache = self.run.__dict__.setdefault("cache", {})
-        key = ("total", of, slot, tuple(sorted((letter, self.times[letter]) for letter in _letters(of) if letter in self.times)), tuple(self.indices.items()))
+        key = (
+            "total",
+            of,
+            slot,
+            tuple(sorted((letter, self.times[letter]) for letter in _letters(of) if letter in self.times)),
+            tuple(self.indices.items()),
+        )
         if key not in cache:
             cache[key] = self.measured(of, slot)
         change, of_shape, wrt_shape = cache[key]
@@ -447,8 +464,12 @@ class Valuer(Reckoner):
 
 def is_list(node: Term) -> bool:
     """Whether a term is `[a, b]^T`, which may be the column that stacks a and b, or the row."""
-    return isinstance(node, Transpose) and isinstance(node.arg, Blocks) and len(node.arg.rows) > 1 and all(
-        len(row) == 1 and isinstance(row[0], (Sym, Adj, Partial)) for row in node.arg.rows)
+    return (
+        isinstance(node, Transpose)
+        and isinstance(node.arg, Blocks)
+        and len(node.arg.rows) > 1
+        and all(len(row) == 1 and isinstance(row[0], (Sym, Adj, Partial)) for row in node.arg.rows)
+    )
 
 
 def _bare(node: Term) -> Term:
@@ -478,6 +499,11 @@ def _renamed(node: Term, same: Mapping[str, str]) -> Term:
 
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+    "=": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
 }
 __all__ = ["LAST", "Layout", "Mode", "Reading", "Tensor", "Valuer"]

@@ -1,0 +1,129 @@
+"""Two values compared: exactly, to the precision of a complex step, or at the precision printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symlstm.algebra import (
+    Adj,
+    Apply,
+    Blocks,
+    Extreme,
+    Interval,
+    Limit,
+    Neg,
+    Num,
+    Partial,
+    Prime,
+    Relation,
+    Sym,
+    Term,
+    children,
+    walk,
+)  # fmt: skip
+from symlstm.claims.arithmetic import Array, shape, size_words
+from symlstm.claims.cases import Case
+from symlstm.claims.values import Tensor, Valuer
+
+TOLERANCE = 1e-8
+
+
+def misfit(one: Any, other: Any, right: Term) -> str:
+    """In words, why two values cannot be compared; a bare number, and the identity as 1, fit anything."""
+    if isinstance(right, Interval):
+        return ""
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.array.shape == other.array.shape:
+            return ""
+        return "the derivative of a vector by a matrix is compared with something else"
+    left_shape, right_shape = shape(one), shape(other)
+    if left_shape == right_shape or not left_shape or not right_shape:
+        return ""
+    return f"the left side is {size_words(left_shape)}, the right side {size_words(right_shape)}"
+
+
+def agree(one: Any, other: Any, tolerance: float = TOLERANCE) -> bool:
+    if isinstance(one, Tensor):
+        one, other = one.array, other.array
+    one, other = np.real(one), np.real(other)
+    if shape(one) != shape(other):
+        square = shape(one) or shape(other)
+        lone = other if shape(one) else one
+        if len(square) == 2 and square[0] == square[1] > 1 and np.ndim(lone) == 0 and lone == 1:
+            return bool(np.allclose(one if shape(one) else other, np.eye(square[0]), atol=tolerance))
+        if shape(one) and shape(other):
+            return False
+    scale = 1 + max(
+        np.abs(one).max(initial=0) if np.ndim(one) else abs(one), np.abs(other).max(initial=0) if np.ndim(other) else abs(other)
+    )
+    difference = np.abs(one - other)
+    return bool(np.all(difference <= tolerance * scale)) and bool(np.all(np.isfinite(difference)))
+
+
+def compare(one: Any, operator: str, other: Any, left: Term, right: Term, numeric: bool, valuer: Valuer) -> bool:
+    if operator == "in" and isinstance(right, Interval):
+        lower, upper = other
+        value = np.real(one)
+        above = value > lower if right.open_below else value >= lower - 1e-12
+        below = value < upper if right.open_above else value <= upper + 1e-12
+        return bool(np.all(above) and np.all(below))
+    if operator in ("=", "~"):
+        if numeric or operator == "~":
+            return _printed(one, other, left, right, operator)
+        loose = any(isinstance(part, (Extreme, Limit)) for side in (left, right) for part in walk(side))
+        return agree(one, other, 2e-4 if loose else TOLERANCE)
+    if operator == "!=":
+        return not agree(one, other)
+    return bool(np.all(ORDER[operator](np.real(one), np.real(other))))
+
+
+ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "<": np.less,
+    ">": np.greater,
+    "<=": lambda a, b: a <= b + 1e-12 * (1 + np.abs(b)),
+    ">=": lambda a, b: a >= b - 1e-12 * (1 + np.abs(b)),
+}
+
+
+def _printed(one: Any, other: Any, left: Term, right: Term, operator: str) -> bool:
+    """Equality at the precision printed: half a unit of the last digit of each entry; rational numbers exactly."""
+    for term, value, against, theirs in ((right, other, one, left), (left, one, other, right)):
+        units = _units(term)
+        if units is None:
+            continue
+        exact = operator == "=" and _is_rational(theirs) and not any(isinstance(part, Num) and part.places for part in walk(term))
+        units = np.reshape(units, shape(value)) if shape(value) else np.asarray(units).reshape(())
+        slack = 1e-9 if exact else units / 2 * (1 + 1e-9)
+        return (
+            bool(np.all(np.abs(np.real(one) - np.real(other)) <= slack))
+            if shape(against) == shape(value) or not shape(value)
+            else False
+        )
+    return agree(one, other, 1e-9 if operator == "=" else 5e-3)
+
+
+def _units(term: Term) -> Array | None:
+    """One unit of the last printed digit for every entry of a literal; None for what is no literal."""
+    if isinstance(term, Neg):
+        return _units(term.arg)
+    if isinstance(term, Num):
+        return 10.0 ** -(term.places or 0) if term.value.denominator == 1 or term.places is not None else 1e-9
+    if isinstance(term, Blocks):
+        entries = [_units(part) for part in children(term)]
+        return None if any(entry is None for entry in entries) else np.array(entries, dtype=float)
+    return None
+
+
+def _is_rational(term: Term) -> bool:
+    return not any(isinstance(part, (Apply, Prime, Partial, Adj, Extreme, Limit)) for part in walk(term))
+
+
+def is_arithmetic(case: Case, line: Relation) -> bool:
+    """Whether a relation is about numbers alone: those it prints and those the document gives."""
+    given = {name for name, _ in case.theory.values}
+    return all(part.name in given for side in line.terms for part in walk(side) if isinstance(part, Sym)) and not any(
+        isinstance(part, (Partial, Adj)) for side in line.terms for part in walk(side)
+    )

@@ -1,0 +1,53 @@
+"""What a term is the derivative of, and the part of a derivative that arrives through the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symlstm.algebra import (
+    Adj,
+    Partial,
+    Sym,
+    Term,
+    Time,
+    transform,
+)  # fmt: skip
+from symlstm.claims.theories import Lazy, Theory, loss_of
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arriving(Term):
+    """The part of a derivative by a state that arrives through the next step."""
+
+    of: Term
+    wrt: Sym
+
+
+def as_derivative(term: Term, theory: Theory) -> tuple[Term, Sym] | None:
+    """What a term is the derivative of, and by what; None for what is no derivative of a loss."""
+    if isinstance(term, Partial) and isinstance(term.wrt, Sym):
+        return (term.of, term.wrt) if not (isinstance(term.of, Sym) and term.of.name in theory.steps) else None
+    if isinstance(term, Adj):
+        name = theory.same.get(term.of.name, term.of.name)
+        lazy = theory.adjoints.get(name)
+        if lazy is not None:
+            return _shifted(lazy, term.of.time)
+        return loss_of(theory), term.of
+    if isinstance(term, Sym):
+        found = theory.lazy(term)
+        if len(found) == 1 and found[0].condition is None:
+            return _shifted(found[0], term.time)
+    return None
+
+
+def _shifted(lazy: Lazy, time: Time | None) -> tuple[Term, Sym] | None:
+    body = lazy.body
+    if time is not None and lazy.letter:
+
+        def move(part: Term) -> Term:
+            if isinstance(part, Sym) and part.time is not None and part.time.base == lazy.letter:
+                return part.at(Time(time.base, time.offset + part.time.offset - lazy.offset))
+            return part
+
+        body = transform(body, move)
+    return (body.of, body.wrt) if isinstance(body, Partial) and isinstance(body.wrt, Sym) else None
