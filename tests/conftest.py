@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ NEEDS: dict[str, tuple[Callable[[], list[str]], str]] = {
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what cannot run here, and say so; under SYMLSTM_REQUIRE_ALL, fail instead."""
+    _without_corpus(config, items)
     for marker, (missing, remedy) in NEEDS.items():
         concerned = [item for item in items if item.get_closest_marker(marker)]
         lacking = missing() if concerned else []
@@ -41,6 +43,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash.setdefault(LACKING, []).append(f"deselected: {line}")
 
 
+def _without_corpus(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The collected documents lie beside the repository, where they lie at all: nothing to install, so never a failure."""
+    concerned = [item for item in items if item.get_closest_marker("corpus")]
+    if concerned and not CORPUS.is_dir():
+        items[:] = [item for item in items if item not in concerned]
+        config.hook.pytest_deselected(items=concerned)
+        config.stash.setdefault(LACKING, []).append("deselected: no ../shared/corpus beside the repository")
+
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 LACKING = pytest.StashKey[list[str]]()
 
 

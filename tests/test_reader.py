@@ -485,6 +485,7 @@ def test_any_text_of_other_people_is_read_or_refused(text: str) -> None:
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("[a-z]*.md")), ids=lambda path: path.stem)
 def test_every_display_of_the_corpus_is_read(path: Path) -> None:
     document = path.read_text(encoding="utf-8")
