@@ -11,6 +11,7 @@ text that takes longer than 5 seconds, or more than 500 MB is a finding. Argumen
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import atheris
 
@@ -20,13 +21,14 @@ with atheris.instrument_imports(include=["symlstm.reader", "symlstm.claims", "la
     from symlstm.claims.proofreading import proofread
     from symlstm.reader import formulas, read_all, survey
 
-WORDS = (  # what the language is made of, so that bytes become formulas
-    *r"\frac \partial \delta \sigma \tanh \odot \cdot \top \sum \prod \left( \right) \begin{bmatrix} \end{bmatrix} \\ & \tag{1}".split(),
-    *r"\mathbb{R} \in \text{if} \hat \tilde \mathbf \underbrace \quad \le \max \lim \to \infty \begin{cases} \end{cases} \|".split(),
-    *r"_t ^{(t)} _{t-1} ^{t+1} ^T ' _{ ^{ { } ( ) [ ] | = + - * / , . ; ! % $$ $ \[ \] \begin{align} \end{align} δ ₜ ᵀ ⊙ h̃".split(),
-    *"h c x W U b f i o g L E T t s k n m 0 1 2 0.5 1000 tanh softmax diag dh dc ReLU log".split(),
-    " ", "\n", "\n\n", "$$ ", " $$\n\n", r" \tag{2} $$", "<!-- cell: lstm -->", "<!-- vectors: rows -->",
-)  # fmt: skip
+LANGUAGE = r"""
+\frac \partial \delta \sigma \tanh \odot \cdot \top \sum \prod \left( \right) \begin{bmatrix} \end{bmatrix} \\ & \tag{1}
+\mathbb{R} \in \text{if} \hat \tilde \mathbf \underbrace \quad \le \max \lim \to \infty \begin{cases} \end{cases} \|
+_t ^{(t)} _{t-1} ^{t+1} ^T ' _{ ^{ { } ( ) [ ] | = + - * / , . ; ! % $$ $ \[ \] \begin{align} \end{align} δ ₜ ᵀ ⊙ h̃
+h c x W U b f i o g L E T t s k n m 0 1 2 0.5 1000 tanh softmax diag dh dc ReLU log
+"""
+SPACED = (" ", "\n", "\n\n", "$$ ", " $$\n\n", r" \tag{2} $$", "<!-- cell: lstm -->", "<!-- vectors: rows -->")
+WORDS = (*LANGUAGE.split(), *SPACED)  # so that bytes become formulas
 DEFINITIONS = r"$$ h_t = \tanh(W x_t + U h_{t-1} + b) $$" + "\n\n$$ L = \\sum_t L_t $$\n\n"
 JUDGE = "--judge" in sys.argv
 
@@ -43,10 +45,8 @@ def one(data: bytes) -> None:
     """Read one text; nothing but a `SymlstmError` may come out of it."""
     text = made(data)
     if JUDGE:
-        try:
+        with suppress(SymlstmError):
             proofread(Page("", DEFINITIONS + "$$ " + text + r" \tag{9} $$"))
-        except SymlstmError:
-            pass
         return
     for kind in ("md", "tex"):
         try:
@@ -55,11 +55,9 @@ def one(data: bytes) -> None:
             continue
         conventions = survey([formula.text for formula in found])
         for formula in (*found, text):
-            try:
+            with suppress(SymlstmError):
                 for each in read_all(formula, conventions):
                     plain(each)
-            except SymlstmError:
-                pass
 
 
 if __name__ == "__main__":

@@ -154,12 +154,14 @@ def test_no_code_is_executed(tmp_path: Path) -> None:
 
 # --- any text ---------------------------------------------------------------------------------------------------
 
-PIECES = (
-    *r"\frac \partial \delta \sigma \tanh \odot \cdot \top \sum_{t=1}^T \prod_{k} \left( \right) \begin{bmatrix} \end{bmatrix}".split(),
-    *r"\mathbb{R}^n \in \text{if} \hat \tilde \underbrace \quad \le \max_x \begin{cases} \end{cases} \| \\ & _t ^{(t)} _{t-1} ^T".split(),
-    *"' _{ ^{ { } ( ) [ ] | = + - * / , ; ! % h_t c_{t-1} x_t W U b f_t L E t T k n 0 1 0.5 softmax diag dh_t ht δ ₜ ᵀ ⊙".split(),
-    " ", "\n", "\n\n", " $$\n\n$$ ", " \\tag{1} ", "<!-- cell: lstm -->", "<!-- vectors: rows -->", "\\frac{\\partial L}{\\partial h_t}",
-)  # fmt: skip
+LANGUAGE = r"""
+\frac \partial \delta \sigma \tanh \odot \cdot \top \sum_{t=1}^T \prod_{k} \left( \right) \begin{bmatrix} \end{bmatrix}
+\mathbb{R}^n \in \text{if} \hat \tilde \underbrace \quad \le \max_x \begin{cases} \end{cases} \| \\ & _t ^{(t)} _{t-1} ^T
+' _{ ^{ { } ( ) [ ] | = + - * / , ; ! % h_t c_{t-1} x_t W U b f_t L E t T k n 0 1 0.5 softmax diag dh_t ht δ ₜ ᵀ ⊙
+\frac{\partial L}{\partial h_t} \frac{\partial L}{\partial W} \delta^{(t)}
+"""
+SPACED = (" ", "\n", "\n\n", " $$\n\n$$ ", " \\tag{1} ", "<!-- cell: lstm -->", "<!-- vectors: rows -->")
+PIECES = (*LANGUAGE.split(), *SPACED)
 FORMULAS = st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join)
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -1,4 +1,7 @@
-"""Every code block of the README and of docs/ runs, and prints what it says it prints."""
+"""Every code block of the README and of docs/ runs, and prints what it says it prints.
+
+`SYMLSTM_UPDATE=1 pytest` writes what console blocks print now; look at the difference.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +31,25 @@ def test_python_blocks(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "printed"),
+    ("page", "command", "printed"),
     [
-        pytest.param(*case, id=case[0])
+        pytest.param(page, *case, id=case[0])
         for page in PAGES
         for kind, text in _blocks(page)
         if kind == "console"
         for case in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
     ],
 )
-def test_console_blocks(command: str, printed: str) -> None:
+def test_console_blocks(page: Path, command: str, printed: str) -> None:
     """A console block is commands, each with the output that follows it."""
     tools = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120", "PYTHONPATH": str(ROOT)}
     shell = command.replace("symlstm ", f"{sys.executable} -m symlstm.cli ", 1)
     done = subprocess.run(["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if os.environ.get("SYMLSTM_UPDATE"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(f"$ {command}\n{printed}", f"$ {command}\n{done.stdout}"), encoding="utf-8")
+        printed = done.stdout
     assert done.stdout == printed, done.stderr
 
 

@@ -104,10 +104,10 @@ def _table(proof: Proof, shown: Iterable[Verdict], width: int) -> Table:
     tags = max((len(_tag(first)) for first, *_ in groups), default=0)
     repaired = any(first.fix for first, *_ in groups)
     room = width - sum((6, max(tags, 3) + 2, 12))  # what the other columns and their gaps leave
-    parts = (0.34, 0.34, 0.32) if repaired else (0.45, 0.55)
+    parts = (0.34, 0.34, 0.32) if repaired else (0.45, 0.55, 0.0)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, justify in (("line", "right"), ("tag", "left")):
-        table.add_column(title, justify=justify, no_wrap=True)
+    table.add_column("line", justify="right", no_wrap=True)
+    table.add_column("tag", no_wrap=True)
     table.add_column("formula", no_wrap=True, overflow="ellipsis", width=int(room * parts[0]) - 2)
     table.add_column("verdict", no_wrap=True, width=10)
     table.add_column("reason", width=int(room * parts[1]) - 2)
