@@ -509,6 +509,52 @@ $$ \frac{\partial L}{\partial i_t} = \frac{\partial L}{\partial c_t} \frac{\part
 $$ \frac{\partial c_t}{\partial c_k} = \prod_{j=k+1}^t f_j \tag{5} $$
 $$ \frac{\partial c_t}{\partial c_{t-1}} = f_t + c_{t-1} \frac{\partial f_t}{\partial c_{t-1}} + g_t \frac{\partial i_t}{\partial c_{t-1}} + i_t \frac{\partial g_t}{\partial c_{t-1}} \tag{6} $$
 """, "1r 2r 3r 4w 5a"),
+    "alltagged": (r"""
+\begin{align}
+z_t &= W x_t + U h_{t-1} + b \tag{1} \\
+h_t &= \tanh(z_t) \tag{2} \\
+o_t &= V h_t + c \tag{3} \\
+L &= \sum_t \ell(o_t, y_t) \tag{4} \\
+\delta z_t &= \frac{\partial L}{\partial z_t} \tag{5} \\
+\delta o_t &= \frac{\partial L}{\partial o_t} \tag{6} \\
+\frac{\partial L}{\partial h_t} &= V^\top \delta o_t + U^\top \delta z_{t+1} \tag{7} \\
+\delta z_t &= \frac{\partial L}{\partial h_t} \odot (1 - h_t \odot h_t) \tag{8} \\
+\frac{\partial L}{\partial V} &= \sum_t \delta o_t \, h_t^\top \tag{9} \\
+\frac{\partial L}{\partial U} &= \sum_t \delta z_t \, h_t^\top \tag{10} \\
+\frac{\partial L}{\partial b} &= \sum_{t=1}^{T} \delta z_t \tag{11} \\
+\frac{\partial L}{\partial b} &= \delta z_T \tag{12}
+\end{align}
+""", "1r 2r 3r 4r 5r 6r 7r 8r 9r 10w 11r 12w"),
+    "pre": (r"""
+$$ f_t = \sigma(W_f x_t + U_f h_{t-1}) $$
+$$ i_t = \sigma(W_i x_t + U_i h_{t-1}) $$
+$$ o_t = \sigma(W_o x_t + U_o h_{t-1}) $$
+$$ g_t = \tanh(W_g x_t + U_g h_{t-1}) $$
+$$ c_t = f_t \odot c_{t-1} + i_t \odot g_t $$
+$$ h_t = o_t \odot \tanh(c_t) $$
+$$ \delta f_t = \delta c_t \odot c_{t-1} \odot f_t \odot (1 - f_t) \tag{1} $$
+$$ \delta f_t = \delta c_t \odot c_{t-1} \tag{2} $$
+$$ \delta f_t = \delta c_t \odot i_t \tag{3} $$
+$$ \delta c_t = \delta h_t \odot o_t \odot (1 - \tanh^2(c_t)) + f_{t+1} \odot \delta c_{t+1} \tag{4} $$
+""", "1a 2a 3w 4r"),
+    "bptt2": (r"""
+$$ s_t = f(U x_t + W s_{t-1}) $$
+$$ o_t = g(V s_t) $$
+$$ \frac{\partial L}{\partial V} = \sum_{t} \frac{\partial L}{\partial o_t} \frac{\partial o_t}{\partial V} \tag{1} $$
+$$ \frac{\partial L}{\partial W} = \sum_{t} \frac{\partial L_t}{\partial o_t} \frac{\partial o_t}{\partial s_t} \frac{\partial s_t}{\partial W} \tag{2} $$
+$$ \frac{\partial L}{\partial W} = \sum_{t=1}^T \sum_{k=1}^t \frac{\partial L_t}{\partial o_t} \frac{\partial o_t}{\partial s_t} \left(\prod_{j=k+1}^{t} \frac{\partial s_j}{\partial s_{j-1}} \right) \frac{\partial s_k}{\partial W} \tag{3} $$
+$$ \frac{\partial L}{\partial s_t} = \frac{\partial L}{\partial o_t} \frac{\partial o_t}{\partial s_t} \tag{4} $$
+""", "1r 2r 3r 4w"),
+    "rowgru": (r"""
+$$ z_t = \sigma(x_t W_z + h_{t-1} U_z + b_z), \quad r_t = \sigma(x_t W_r + h_{t-1} U_r + b_r) $$
+$$ n_t = \tanh(x_t W_n + (r_t * h_{t-1}) U_n + b_n) $$
+$$ h_t = (1 - z_t) * n_t + z_t * h_{t-1} $$
+$$ dh_{t-1} += dh_t * z_t \tag{1} $$
+$$ dn_t = dh_t * (1 - z_t) \tag{2} $$
+$$ dU_n = \sum_t (r_t * h_{t-1})^T (dn_t * (1 - n_t^2)) \tag{3} $$
+$$ dr_t = ((dn_t * (1 - n_t^2)) U_n^T) * h_{t-1} \tag{4} $$
+$$ dr_t = ((dn_t * (1 - n_t^2)) U_n) * h_{t-1} \tag{5} $$
+""", "1r 2a 3a 4a 5w"),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 DOCUMENTS = sorted(path for path in CORPUS.glob("*.md") if path.with_suffix(".expected.json").exists())
 
 
-@pytest.mark.skipif(not DOCUMENTS, reason="the corpus lies beside the repository, not in it")
+@pytest.mark.corpus
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_all_verdicts_are_as_expected(path: Path) -> None:
     expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))

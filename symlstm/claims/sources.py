@@ -229,6 +229,6 @@ def _may_define(line: Relation, tagged: bool, quantities: set[str]) -> bool:
     if left.of.name not in quantities:
         return True
     if tagged:
-        return False
+        return isinstance(line.terms[1], Partial) and len(line.terms) == 2
     parts = [part for part in walk(line.terms[1]) if isinstance(part, (Adj, Partial))]
     return not any(part == left for part in parts) and (not parts or any(isinstance(part, Partial) for part in parts))
