@@ -1,7 +1,8 @@
 r"""Judging the claims of somebody else's document: what `symlstm check` does.
 
-The way of a document, one room after another: `lexemes` and `grammar` read formulas as they are written, `vocabulary`
-settles what names and scripts mean in this document, `sources` tells definitions from claims, `sizes` and `models`
-make one cell of the definitions and measure it, `values` gives any term its value under a reading, `judgement` decides
-a claim, and `checking` joins it all.
+The way of a document, one room after another: `sources` reads it and tells definitions from claims, `theories` makes one
+model of the definitions (with `matching`, where a cell of the zoo gives them), `sizes` finds all lengths, `runs` measures
+the model by complex step, `arithmetic` and `values` give any term its value under a reading, `points`, `comparing` and
+`outcomes` compare a relation under one reading, `judgement` decides over all readings of a formula, and `checking` joins
+it all into the records of `verdicts`.
 """
