@@ -33,7 +33,7 @@ class Checks:
         lengths = cell.shapes.lengths
         self._shown = [(symbol.name, axis, length[0][0]) for symbol in cell.parameter_terms
                        for axis, length in enumerate(lengths[symbol.name])
-                       if len(length) == 1 and length[0][1] == 1 and length[0][0] not in ("", "m")]
+                       if len(length) == 1 and length[0][1] == 1 and length[0][0]]
         self._wanted = sorted({size for pair in lengths.values() for length in pair for size, _ in length if size})
         self._seen: tuple[int, Any, dict[str, Shape]] = (0, None, {})  # m, dtype and shapes that were right
         self._shapes: dict[str, Shape] = {}
@@ -64,7 +64,11 @@ class Checks:
         shapes = self._cell.shapes
         expected = {name: shapes.at(name, sizes)[:1 if shapes.space(name).columns is None else 2] for name in shapes}
         known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
-        _examine(arrays, expected, x.dtype, "x", lambda name: f"{known}. {shapes.why(name)}".strip())
+        if sizes["m"] != x.shape[-1]:
+            name = next(name for name, _, size in self._shown if size == "m")
+            right = f"{sizes['m']} along the last axis, since {name} has the shape {arrays[name].shape}"
+            raise NotValid("x has the wrong number of entries.", f"x has the shape {x.shape}", right)
+        _examine(arrays, expected, x.dtype, "x", lambda name: f"{name} is in {shapes.space(name)!r}, with {known}")
         self._shapes = expected
         self._seen = x.shape[-1], x.dtype, {name: array.shape for name, array in arrays.items()}
         return arrays, x
@@ -100,12 +104,12 @@ class Checks:
         return tuple(map(np.asarray, state))
 
     def _sizes(self, arrays: Mapping[str, Array], m: int) -> dict[str, int]:
-        """The sizes by name. m is that of x; every other is what most parameters say, so that one wrong array is found."""
-        votes: dict[str, Counter[int]] = {}
+        """The sizes by name, each what most of the arrays say, so that the one that is wrong is found; `m` is that of x."""
+        votes: dict[str, Counter[int]] = {"m": Counter([m])}
         for name, axis, size in self._shown:
             if axis < arrays[name].ndim:
                 votes.setdefault(size, Counter())[arrays[name].shape[axis]] += 1
-        sizes = {size: count.most_common(1)[0][0] for size, count in votes.items()} | {"m": m}
+        sizes = {size: count.most_common(1)[0][0] for size, count in votes.items()}
         for size in self._wanted:
             if not sizes.get(size):
                 has = ", ".join(f"{name} has the shape {array.shape}" for name, array in arrays.items())

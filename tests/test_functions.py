@@ -347,7 +347,7 @@ def test_other_things_that_cannot_be() -> None:
     refused(lambda: F.forward(P.params, P.x.astype(int)), "int64", "float64")
     refused(lambda: F.forward(P.params, P.x.astype(complex)), "complex128")
     refused(lambda: F.forward(P.params, np.where(P.x > 1, np.nan, P.x)), "x[", "nan")
-    refused(lambda: F.forward(P.params, P.x[..., :1]), "(3, 2)", "(3, 1)")
+    refused(lambda: F.forward(P.params, P.x[..., :1]), "x has the shape (4, 3, 1)", "W_i has the shape (3, 2)")
     refused(lambda: F.forward(P.params, P.x, P.state[0]), "tuple (h, c)")  # type: ignore[arg-type]
     refused(lambda: F.forward(P.params, P.x, P.state[:1]), "1 parts", "(h, c)")
     refused(lambda: F.forward(P.params, P.x, (P.state[0], P.state[1][:2])), "the state c", "(2, 3)", "(3, 3)")
