@@ -17,14 +17,17 @@ import numpy as np
 
 from symlstm.algebra import Relation, Sym, Term, plain, walk
 from symlstm.claims.arithmetic import Misfit, Outside, Unknown, shape, size_words
-from symlstm.claims.judgement import Case, Outcome, _agree, _Extended, _misfit, _variables, points
+from symlstm.claims.cases import Case, Outcome
+from symlstm.claims.comparing import agree, misfit
+from symlstm.claims.outcomes import Extended
+from symlstm.claims.points import points, variables_of
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Sizes
 from symlstm.claims.trials import FAILURES
 from symlstm.claims.values import Reading, Tensor
 
 DIGITS = 4
-SMALL = {3: 2, 2: 1}  # n = 2 and m = 1 where the document leaves them open
+SMALL = {1: 1, 2: 1, 3: 2, 4: 3, 5: 3, 6: 4, 7: 4, 9: 6, 12: 8}  # n = 2 and m = 1 for 3 and 2; what is made of them likewise
 
 
 def counterexample(case: Case, line: Relation, outcome: Outcome | None = None) -> dict[str, Any] | None:
@@ -38,26 +41,28 @@ def counterexample(case: Case, line: Relation, outcome: Outcome | None = None) -
     left, operator, right = links[chosen]
     if operator in ("in", "+="):
         return None
-    for run in (small_run(case), case.runs[0]):
-        if run is not None and (found := _shown(case, run, line, reading, left, right)) is not None:
-            return found
-    return None
+    found = _shown(case, case.runs[0], line, reading, left, right)
+    if found is None or "sizes" not in found:  # shapes that do not fit are shown where no two lengths are equal
+        return found
+    run = small_run(case)
+    small = _shown(case, run, line, reading, left, right) if run is not None else None
+    return small if small is not None and "sizes" in small else found
 
 
 def _shown(case: Case, run: Run, line: Relation, reading: Reading, left: Term, right: Term) -> dict[str, Any] | None:
-    variables = _variables(case, line)
+    variables = variables_of(case, line)
     for times in sorted(points(case, line), key=lambda each: (each.get("t", 1) == run.steps, each.get("t", 1))):
-        valuer = _Extended(run, reading, times, variables)
+        valuer = Extended(run, reading, times, variables)
         try:
             one = valuer(left)
             other = valuer(right)
-        except Misfit as misfit:
-            return {"step": times.get("t", 1), "left": _text_shape(valuer, left), "right": str(misfit)}
+        except Misfit as problem:
+            return {"step": times.get("t", 1), "left": _text_shape(valuer, left), "right": str(problem)}
         except (Outside, Unknown, *FAILURES):
             continue
-        if _misfit(one, other, right):
+        if misfit(one, other, right):
             return {"step": times.get("t", 1), "left": size_words(_dims(one)), "right": size_words(_dims(other))}
-        if not _agree(one, other):
+        if not agree(one, other):
             found: dict[str, Any] = {"step": times.get("t", 1), "left": _plain(one), "right": _plain(other)}
             if variables:
                 return _at_one_point(found, one, other, variables)
@@ -141,9 +146,9 @@ class _Held:
 def _small(key: int, held: _Held) -> Run | None:
     case = held.case
     numbers = {side for shape_ in case.sizes.shapes.values() for side in shape_}
-    if case.theory.values or not {3, 2} & numbers or not numbers <= {1, 2, 3}:
+    if case.theory.values or not numbers <= SMALL.keys():
         return None
-    shapes = {name: (SMALL.get(rows, rows), SMALL.get(columns, columns)) for name, (rows, columns) in case.sizes.shapes.items()}
+    shapes = {name: (SMALL[rows], SMALL[columns]) for name, (rows, columns) in case.sizes.shapes.items()}
     try:
         return Run(case.theory, Sizes(case.sizes.rows, case.sizes.scalar, shapes, case.sizes.letters, case.sizes.clashes), 0)
     except FAILURES:

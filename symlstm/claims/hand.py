@@ -168,6 +168,32 @@ class Hand:
                     return Written(other, level_of(node, other))
         if isinstance(node, a.Adj):
             return self.adjoint(node)
+        if isinstance(node, a.Component):
+            return self.component(node)
+        return self.vector(node)
+
+    def vector(self, node: Term) -> Written:
+        """A vector of which only components stand in the document: `p_t` from `p_{t,k}`."""
+        for found in self.names.values():
+            for known, text in found:
+                if isinstance(known, a.Component) and stem(known.of) == stem(node):
+                    for pattern in (rf"[,;]\s*{known.index}\b", rf"\b{known.index}\s*[,;]", rf"_\s*\{{?\[?{known.index}\]?\}}?(?![A-Za-z])"):
+                        other = re.sub(pattern, "", text)
+                        if other != text:
+                            for mine in (other, *moved(other, time_of(known), time_of(node))):
+                                if self.reads_as(mine, node):
+                                    return Written(mine, Level.ATOM)
+        raise Unwritable(plain(node))
+
+    def component(self, node: a.Component) -> Written:
+        """A component that stands in the document with another index only."""
+        for found in self.names.values():
+            for known, text in found:
+                if isinstance(known, a.Component) and known.of == node.of:
+                    for match in re.finditer(rf"(?<![A-Za-z\\]){known.index}(?![A-Za-z])", text):
+                        other = text[: match.start()] + node.index + text[match.end() :]
+                        if self.reads_as(other, node) or node.index in other:
+                            return Written(other, Level.ATOM)
         raise Unwritable(plain(node))
 
     def adjoint(self, node: a.Adj) -> Written:

@@ -17,7 +17,9 @@ import numpy as np
 
 from symlstm.algebra import Blocks, Listed, Neg, Num, Relation, Space, Sym, Term, term
 from symlstm.claims.arithmetic import shape
-from symlstm.claims.judgement import Case, _Extended, _variables, points
+from symlstm.claims.cases import Case
+from symlstm.claims.outcomes import Extended
+from symlstm.claims.points import points, variables_of
 from symlstm.claims.trials import FAILURES
 from symlstm.claims.values import Reading
 
@@ -84,7 +86,7 @@ def _telling(value: float) -> int:
 def _value(case: Case, line: Relation, left: Term) -> Any:
     times = next(iter(points(case, line)), {"t": 1})
     try:
-        value = _Extended(case.runs[0], Reading(), times, _variables(case, line))(left)
+        value = Extended(case.runs[0], Reading(), times, variables_of(case, line))(left)
     except FAILURES:
         return None
     return value if np.ndim(value) < 3 else None

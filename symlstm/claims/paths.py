@@ -24,7 +24,8 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable, is_scalar, shape
 from symlstm.claims.hand import Hand, Unwritable
-from symlstm.claims.judgement import Case, as_derivative
+from symlstm.claims.cases import Case
+from symlstm.claims.shares import as_derivative
 from symlstm.claims.theories import loss_of
 from symlstm.claims.values import Reading, Valuer
 from symlstm.rules import added, times, vjp

@@ -8,9 +8,10 @@ added, what is squashed twice is squashed once) stand here.
 >>> f, i, g = quantities("f i g")
 >>> pieces = Pieces(symbols={"quantity": (f, i, g)})
 >>> for change in changes(f * g, pieces):
-...     if change.remedy in ("symbol", "factor too many"): print(change.node, "|", said(change, str))
-g * g | g[t] for f[t]
-i * g | i[t] for f[t]
+...     if change.remedy in ("factor too many", "product for sum", "sum for product"): print(change.node, "|", said(change, repr))
+g[t] | the factor f[t] is one too many
+f[t] | the factor g[t] is one too many
+f[t] + g[t] | branches add, they do not multiply
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def symbol(node: Term, pieces: Pieces) -> Made:
         others = [other for other in map(lambda each: at(each, time), pieces.symbols.get(kind(node), ())) if other is not None]
         for other in sorted(dict.fromkeys(others), key=lambda each: (type(each) is not type(node), not alike(each, node))):
             if other != node:
-                yield other, "{} for {}", (other, node)
+                yield other, "write {} for {}", (other, node)
 
 
 def alike(one: Term, other: Term) -> bool:
@@ -118,7 +119,7 @@ def index(node: Term, pieces: Pieces) -> Made:
     if isinstance(node, Component):
         for letter in pieces.indices:
             if letter != node.index:
-                yield Component(node.of, letter), "{} for {}", (Component(node.of, letter), node)
+                yield Component(node.of, letter), "write {} for {}", (Component(node.of, letter), node)
 
 
 def time_mark(node: Term, pieces: Pieces) -> Made:
@@ -128,7 +129,7 @@ def time_mark(node: Term, pieces: Pieces) -> Made:
         for steps in (-1, 1, -2, 2):
             other = at(node, time + steps)
             if other is not None:
-                yield other, "{} for {}", (other, node)
+                yield other, "write {} for {}", (other, node)
 
 
 # --- too many, too few ------------------------------------------------------------------------------------------------
@@ -185,11 +186,11 @@ def everywhere(side: Term, pieces: Pieces) -> Made:
     twice = dict.fromkeys(part for part in walk(side) if isinstance(part, Apply) and isinstance(part.arg, Sym))
     for part in twice:
         assert isinstance(part, Apply)
-        yield put_for(side, part, part.arg), "{} is already an activation: it stands for {}", (part.arg, part)
+        yield put_for(side, part, part.arg), "{} is activated already, so write it for {}", (part.arg, part)
     for part in dict.fromkeys(part for part in walk(side) if isinstance(part, Sym)):
         function = pieces.values.get(part.name)
         if function is not None:
-            yield put_for(side, part, Apply(function, part)), "{} for {}", (Apply(function, part), part)
+            yield put_for(side, part, Apply(function, part)), "write {} for {}", (Apply(function, part), part)
 
 
 def sides_of_activation(side: Term, pieces: Pieces) -> Made:
@@ -223,10 +224,10 @@ def squared(node: Term, pieces: Pieces) -> Made:
 def complement(node: Term, pieces: Pieces) -> Made:
     """1 - f for f, and the other way round."""
     if isinstance(node, (Sym, Apply)):
-        yield 1 - node, "1 - {} for {}", (node, node)
-        yield 1 - Pow(node, term(2)), "1 minus the square of {} for {}", (node, node)
+        yield 1 - node, "write 1 - {} for {}", (node, node)
+        yield 1 - Pow(node, term(2)), "write 1 minus the square of {} for {}", (node, node)
     if isinstance(node, Add) and len(node.args) == 2 and isinstance(node.args[1], Neg) and isinstance(node.args[0], Num):
-        yield node.args[1].arg, "{} for {}", (node.args[1].arg, node)
+        yield node.args[1].arg, "write {} for {}", (node.args[1].arg, node)
 
 
 FUNCTIONS = {"sigma": ("tanh",), "tanh": ("sigma", "tan"), "tan": ("tanh",), "sin": ("sinh", "cos"), "cos": ("cosh", "sin"), "sinh": ("sin",), "cosh": ("cos",)}
@@ -237,17 +238,17 @@ def function(node: Term, pieces: Pieces) -> Made:
     if isinstance(node, (Apply, Prime)):
         for name in FUNCTIONS.get(node.function, ()):
             other = type(node)(name, node.arg)
-            yield other, "{} for {}", (other, node)
+            yield other, "write {} for {}", (other, node)
         turned = (Prime if isinstance(node, Apply) else Apply)(node.function, node.arg)
         if node.function in FUNCTIONS:
-            yield turned, "{} for {}", (turned, node)
+            yield turned, "write {} for {}", (turned, node)
 
 
 def number(node: Term, pieces: Pieces) -> Made:
     """Another small number."""
     if isinstance(node, Num) and node.places is None:
         for other in (node.value + 1, node.value - 1, node.value / 2, node.value / 4, node.value * 2, -node.value):
-            yield Num(other), "{} for {}", (Num(other), node)
+            yield Num(other), "write {} for {}", (Num(other), node)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def stack(node: Term, pieces: Pieces) -> Made:
     """`[x, h]` for `[h, x]`."""
     if isinstance(node, Blocks) and len(node.rows) == 2 and all(len(row) == 1 for row in node.rows):
         other = Blocks(node.rows[::-1])
-        yield other, "{} for {}", (other, node)
+        yield other, "write {} for {}", (other, node)
 
 
 def transposed(node: Term, pieces: Pieces) -> Made:
@@ -265,9 +266,9 @@ def transposed(node: Term, pieces: Pieces) -> Made:
     if isinstance(node, (MatMul, Hadamard)):
         for k, factor in enumerate(node.args):
             if not isinstance(factor, (Transpose, Num)):
-                yield type(node)((*node.args[:k], Transpose(factor), *node.args[k + 1 :])), "{} must be transposed", (factor,)
+                yield type(node)((*node.args[:k], Transpose(factor), *node.args[k + 1 :])), "transpose {}", (factor,)
     if isinstance(node, Transpose):
-        yield node.arg, "{} must not be transposed", (node.arg,)
+        yield node.arg, "leave out the transpose of {}", (node.arg,)
 
 
 def order(node: Term, pieces: Pieces) -> Made:
@@ -286,9 +287,9 @@ def order(node: Term, pieces: Pieces) -> Made:
 def diagonal(node: Term, pieces: Pieces) -> Made:
     """A vector made a diagonal matrix, and back."""
     if isinstance(node, (Sym, Add, Hadamard)):
-        yield Diag(node), "diag({}) for {}", (node, node)
+        yield Diag(node), "write diag({}) for {}", (node, node)
     if isinstance(node, Diag):
-        yield node.arg, "{} for {}", (node.arg, node)
+        yield node.arg, "write {} for {}", (node.arg, node)
 
 
 def grouping(node: Term, pieces: Pieces) -> Made:
@@ -376,8 +377,8 @@ REMEDIES: dict[str, Remedy] = {
     "other product": _own("other product", WORDS["other product"]),
     "parenthesis": _own("parenthesis", WORDS["parenthesis"]),
     "grouping": grouping,
-    "product for sum": _own("product for sum", WORDS["product for sum"]),
-    "sum for product": _own("sum for product", WORDS["sum for product"]),
+    "product for sum": _own("sum for product", WORDS["product for sum"]),
+    "sum for product": _own("product for sum", WORDS["sum for product"]),
     "multiplied": multiplied,
     "swapped factors": _own("swapped factors", WORDS["swapped factors"]),
     "limits": _own("limits", WORDS["limits"]),

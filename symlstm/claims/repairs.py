@@ -28,8 +28,11 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.counterexamples import counterexample
 from symlstm.claims.hand import Hand, Unwritable, flat, kind, time_of
-from symlstm.claims.judgement import Case, as_derivative, judge
+from symlstm.claims.cases import Case
+from symlstm.claims.judgement import judge
+from symlstm.claims.shares import as_derivative
 from symlstm.claims.numbers import recomputed
+from symlstm.claims.jacobians import jacobian
 from symlstm.claims.paths import Paths
 from symlstm.claims.remedies import Change, Pieces, at, changes, said
 from symlstm.claims.trials import FAILURES, Trial, passing, trials
@@ -38,7 +41,7 @@ from symlstm.claims.verdicts import Verdict
 if TYPE_CHECKING:
     from symlstm.claims.checking import Document
 
-SECONDS = 1.5  # the most that the search for one claim may take
+SECONDS = 1.2  # the most that the search for one claim may take
 SHOWN = 5  # repairs that are listed
 ONE = term(1)
 DERIVED = "no small edit makes it right; this is the derived formula"
@@ -115,6 +118,8 @@ class Doctor:
     def derived(self, left: Term) -> Term | None:
         """The derived right side of a derivative of the loss."""
         try:
+            if isinstance(left, Partial) and isinstance(left.of, Sym) and left.of.name in self.case.theory.steps:
+                return jacobian(self.paths, left)
             return self.paths.equation_of(left).rhs
         except (Unwritable, *FAILURES):
             return None
@@ -258,7 +263,7 @@ class _Search:
         """The smallest repairs, each formula once."""
         unique: dict[object, Repair] = {}
         for repair in self.repairs:
-            unique.setdefault(_canonical(repair.relation), repair)
+            unique.setdefault(canonical(repair.relation), repair)
         if not unique:
             return []
         least = min(repair.edits for repair in unique.values())
@@ -289,6 +294,7 @@ class _Search:
             if self.doctor.is_right(line):
                 try:
                     yield Repair(line, 1, self.doctor.hand.latex(line), words)
+                    return
                 except Unwritable:
                     continue
 
@@ -323,22 +329,22 @@ class _Search:
         places = trials(self.doctor.case, link.lhs, link)
         found: list[tuple[Term, int, str]] = []
         if places:
-            found = self.tried(link, pieces, places)
+            found = self.tried(link, pieces, places, derived)
         if not found and derived is not None:
             line = replace(link, terms=(link.lhs, derived))
             if self.doctor.is_right(line, share=True):
                 found.append((derived, 9, DERIVED))
         return found
 
-    def tried(self, link: Relation, pieces: Pieces, places: list[list[Trial]]) -> list[tuple[Term, int, str]]:
+    def tried(self, link: Relation, pieces: Pieces, places: list[list[Trial]], derived: Term | None) -> list[tuple[Term, int, str]]:
         """The edits of one link that the judge finds right: one edit, two, or one under another layout of derivatives."""
-        singles = list(changes(link.rhs, pieces))
+        singles = sorted(changes(link.rhs, pieces), key=lambda change: LIKELY.get(change.remedy, 4))
         usual, others = self.usual(link, places)
         found = self.verified(link, ((1, change) for change in singles), usual)
         if found or self.late:
             return found
         doubles = ((2, change) for change in self.doubles(singles, pieces, usual))
-        return self.verified(link, doubles, usual, first=True) or (
+        return self.verified(link, doubles, usual, derived, first=True) or (
             self.verified(link, ((1, change) for change in singles), others) if others else [])
 
     def usual(self, link: Relation, places: list[list[Trial]]) -> tuple[list[list[Trial]], list[list[Trial]]]:
@@ -351,14 +357,14 @@ class _Search:
 
     def is_new(self, side: Term, link: Relation) -> bool:
         """Whether an edited side says more than that the left side is itself, and has no idle ones and zeros in it."""
-        before = set(walk(link.rhs))
-        for part in walk(side):
+        before = set(walk(link.rhs)) | set(walk(flat(link.rhs)))
+        for part in (*walk(side), flat(side)):
             if part not in before:
                 if part == link.lhs or (self.pair is not None and as_derivative(part, self.doctor.case.theory) == self.pair):
                     return False
                 if isinstance(part, (MatMul, Hadamard)) and any(arg == ONE for arg in part.args):
                     return False
-                if isinstance(part, Add) and any(isinstance(arg, Num) and not arg.value for arg in part.args):
+                if isinstance(part, Add) and any((isinstance(arg, Num) and not arg.value) or Neg(arg) in part.args for arg in part.args):
                     return False
         return side != link.lhs
 
@@ -367,7 +373,10 @@ class _Search:
         """What the left side is the derivative of, and by what."""
         return as_derivative(self.line.lhs, self.doctor.case.theory)
 
-    def verified(self, link: Relation, candidates: Iterator[tuple[int, Change]], places: list[list[Trial]], first: bool = False) -> list[tuple[Term, int, str]]:
+    def verified(
+        self, link: Relation, candidates: Iterator[tuple[int, Change]], places: list[list[Trial]], derived: Term | None = None, *, first: bool = False
+    ) -> list[tuple[Term, int, str]]:
+        """Those candidates that agree in numbers, can be written, and are found right by the judge."""
         found: list[tuple[Term, int, str]] = []
         seen: set[object] = set()
         for count, change in candidates:
@@ -376,7 +385,7 @@ class _Search:
             if not any(passing(each, change.node) for each in places) or not self.is_new(change.node, link):
                 continue
             line = replace(link, terms=(link.lhs, change.node))
-            form = _canonical(line)
+            form = canonical(line)
             if form in seen:
                 continue
             seen.add(form)
@@ -385,7 +394,8 @@ class _Search:
             except Unwritable:
                 continue
             if self.doctor.is_right(line):
-                found.append((change.node, count, said(change, self.write)))
+                whole = derived is not None and canonical(change.node) == canonical(derived) and count > 1
+                found.append((change.node, 9 if whole else count, DERIVED if whole else said(change, self.write)))
                 if first and len(found) > 2:
                     break
         return found
@@ -393,13 +403,16 @@ class _Search:
     def doubles(self, singles: list[Change], pieces: Pieces, places: list[list[Trial]]) -> Iterator[Change]:
         """Two edits: first one term of a sum edited and another one added or edited, then one edit after another."""
         yield from self.two_terms(singles, pieces, places)
-        ranked = sorted(singles, key=lambda change: _LIKELY.get(change.remedy, 9))
         slim = replace(pieces, factors=pieces.factors[:14], paths=pieces.paths[:8])
-        for one in ranked:
-            for other in changes(one.node, slim):
-                if self.late:
-                    return
-                yield Change(other.node, other.remedy, f"{one.words}; {other.words}", (*one.about, *other.about))
+        for reach in (1, 3, 4):
+            for one in singles:
+                if LIKELY.get(one.remedy, 4) > reach:
+                    break
+                for other in changes(one.node, slim):
+                    if self.late:
+                        return
+                    if LIKELY.get(other.remedy, 4) <= reach:
+                        yield Change(other.node, other.remedy, f"{one.words}; {other.words}", (*one.about, *other.about))
 
     def two_terms(self, singles: list[Change], pieces: Pieces, places: list[list[Trial]]) -> Iterator[Change]:
         """Edits of two terms of a sum at once, met in the middle: what one changes and the other lacks."""
@@ -470,8 +483,9 @@ def accumulated(line: Relation, share: Term) -> Relation:
     return equation(line.lhs, Add((line.lhs, *(share.args if isinstance(share, Add) else (share,)))))
 
 
-_LIKELY = {"symbol": 0, "time": 1, "factor missing": 2, "squashed twice": 0, "transpose": 1, "sign": 1, "factor too many": 2, "order": 2,
-           "term too many": 2, "sum missing": 1, "path missing": 0}  # fmt: skip
+LIKELY = {"squashed twice": 0, "activation side": 0, "sign": 0, "transpose": 0, "sum missing": 0, "swapped limits": 0, "stack": 0, "index": 0,
+          "time": 1, "symbol": 1, "order": 1, "product for sum": 1, "multiplied": 1, "parenthesis": 1, "function": 1, "factor too many": 2,
+          "term too many": 2, "path missing": 3, "factor missing": 4}  # fmt: skip
 
 
 def without_repeats(line: Relation) -> Relation:
@@ -480,12 +494,12 @@ def without_repeats(line: Relation) -> Relation:
     return replace(line, terms=tuple(line.terms[k] for k in kept), operators=tuple(line.operators[k - 1] for k in kept[1:]))
 
 
-def _canonical(node: Relation | Term) -> object:
+def canonical(node: Relation | Term) -> object:
     """A form in which commuting terms and factors have one order."""
     if isinstance(node, Relation):
-        return tuple(_canonical(side) for side in map(flat, node.terms))
+        return tuple(canonical(side) for side in map(flat, node.terms))
     if isinstance(node, (Add, Hadamard)):
-        return (type(node).__name__, tuple(sorted((_canonical(arg) for arg in node.args), key=repr)))
+        return (type(node).__name__, tuple(sorted((canonical(arg) for arg in node.args), key=repr)))
     below = children(node)
     return (type(node).__name__, tuple(map(_canonical, below))) if below and not isinstance(node, (Adj, Blocks)) else plain(node)
 

@@ -14,7 +14,11 @@ import numpy as np
 
 from symlstm.algebra import Relation, Term
 from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
-from symlstm.claims.judgement import Case, _agree, _Extended, _Judge, _misfit, _variables, points
+from symlstm.claims.cases import Case
+from symlstm.claims.comparing import agree, misfit
+from symlstm.claims.judgement import _Judge
+from symlstm.claims.outcomes import Extended
+from symlstm.claims.points import entries, free_indices, points, variables_of
 from symlstm.claims.runs import Run
 from symlstm.claims.values import Reading
 
@@ -22,7 +26,7 @@ FAILURES = (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, T
             AttributeError, RecursionError, np.linalg.LinAlgError)  # fmt: skip
 
 
-class _Remembering(_Extended):
+class _Remembering(Extended):
     """A valuer that works out each part once, as long as the times are the same."""
 
     memory: dict[Any, tuple[Term, Array]]
@@ -44,16 +48,20 @@ class Trial:
 
     def value(self, side: Term) -> Array | None:
         """The value of a side; None where it has none."""
+        valuer = self.valuer
+        state = valuer.times, valuer.indices, valuer.local, valuer.in_product
         try:
             with np.errstate(all="ignore"):
-                return self.valuer(side)
+                return valuer(side)
         except FAILURES:
             return None
+        finally:
+            valuer.times, valuer.indices, valuer.local, valuer.in_product = state
 
     def passes(self, side: Term) -> bool:
         """Whether a right side agrees with the left one."""
         value = self.value(side)
-        return value is not None and not _misfit(self.wanted, value, side) and _agree(self.wanted, value)
+        return value is not None and not misfit(self.wanted, value, side) and agree(self.wanted, value)
 
 
 def trials(case: Case, left: Term, line: Relation, readings: Iterable[Reading] | None = None) -> list[list[Trial]]:
@@ -64,11 +72,13 @@ def trials(case: Case, left: Term, line: Relation, readings: Iterable[Reading] |
 
 
 def _places(case: Case, run: Run, left: Term, line: Relation, reading: Reading) -> list[Trial]:
-    chosen = sorted(points(case, line), key=lambda times: (times.get("t", 1) not in (2, 3), len(set(times.values())) < len(times)))
+    every = [each | more for each in points(case, line) for more in entries(free_indices(line))]
+    chosen = sorted(every, key=lambda times: (times.get("t", 1) not in (2, 3), len(set(times.values())) < len(times)))
     found: list[Trial] = []
-    variables = _variables(case, line)
+    variables, indices = variables_of(case, line), free_indices(line)
     for times in chosen:
-        valuer = _Remembering(run, reading, times, variables)
+        valuer = _Remembering(run, reading, {letter: k for letter, k in times.items() if letter not in indices}, variables)
+        valuer.indices = {letter: k for letter, k in times.items() if letter in indices}
         valuer.memory = {}
         try:
             found.append(Trial(valuer, valuer(left)))
