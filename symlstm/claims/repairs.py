@@ -501,7 +501,7 @@ def canonical(node: Relation | Term) -> object:
     if isinstance(node, (Add, Hadamard)):
         return (type(node).__name__, tuple(sorted((canonical(arg) for arg in node.args), key=repr)))
     below = children(node)
-    return (type(node).__name__, tuple(map(_canonical, below))) if below and not isinstance(node, (Adj, Blocks)) else plain(node)
+    return (type(node).__name__, tuple(map(canonical, below))) if below and not isinstance(node, (Adj, Blocks)) else plain(node)
 
 
 __all__ = ["Doctor", "Repair", "diagnose"]
