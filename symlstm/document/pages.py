@@ -219,7 +219,7 @@ th { border-bottom: 1px solid; text-align: left; }
 th, td { padding: .25rem .8rem; }
 .step { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 3fr) 3rem; gap: 1rem;
   align-items: center; margin: .6rem 0; }
-.step > :first-child { overflow-x: auto; }
+.step > :first-child { overflow: auto hidden; }
 .why { font-size: .9rem; }
 .number { text-align: right; }
 @media (max-width: 40rem) { .step { grid-template-columns: minmax(0, 1fr) 3rem; } .why { grid-row: 2; } }
