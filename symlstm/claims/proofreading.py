@@ -16,15 +16,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from symlstm.algebra import NotValid, Relation, SymlstmError, plain
 from symlstm.claims.checking import Document, check_relation
 from symlstm.claims.counterparts import relation_of
 from symlstm.claims.pages import BYTES, Page, kind_of, opened
-from symlstm.claims.sources import Source, Statement, source
+from symlstm.claims.repairs import diagnose
+from symlstm.claims.sources import LIMIT, Source, Statement, source
 from symlstm.claims.verdicts import Verdict
 from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
 from symlstm.zoo import cell as cell_of
+
+REPAIRED = 40  # wrong claims of one document for which a repair is searched
+LONGEST = 1500  # characters of a wrong claim for which a repair is searched
+TOO_MANY = f"A repair is searched for at most {REPAIRED} wrong claims, none in a document of more than {LIMIT} formulas."
+TOO_LONG = f"A repair is searched for a formula of at most {LONGEST} characters."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,26 @@ def check(subject: Any, cell: Any = None) -> list[Verdict]:
 def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
     """Judge every statement of a page; definitions are right unless they do not fit together."""
     found = source(page.text, page.kind, bare)
-    document = Document(found, cell)
-    return Proof(page, found, tuple(_verdicts(document, page.name)), document.match.words)
+    with np.errstate(all="ignore"):  # what is no number is said in the verdict
+        document = Document(found, cell)
+        return Proof(page, found, tuple(_verdicts(document, page.name)), document.match.words)
 
 
 def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
+    """What is said of every statement that claims or defines something, with repairs for what is wrong."""
+    wrong = 0
+    searched = REPAIRED if len(document.source.statements) <= LIMIT else 0
     for each in document.source.statements:
         if document.is_claim(each):
-            yield _in_their_words(document.verdict(each, name), each)
+            verdict = _in_their_words(document.verdict(each, name), each)
+            wrong += verdict.verdict == "wrong"
+            known = verdict.verdict != "wrong" or verdict.fixes or verdict.counterexample
+            if known:
+                yield verdict
+            elif wrong > searched or len(each.latex) > LONGEST:
+                yield replace(verdict, warnings=(*verdict.warnings, TOO_MANY if wrong > searched else TOO_LONG))
+            else:
+                yield diagnose(verdict, document)
         elif each.role == "definition":
             yield Verdict(each.line, each.number, each.tag, "definition", each.latex, "right", "definition",
                           "It is taken as a definition.", file=name)  # fmt: skip
@@ -120,7 +140,8 @@ def judged(subject: Any, cell: Any) -> Verdict:
         raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')
     model = cell if isinstance(cell, Cell) else cell_of(cell)
     claim = relation_of(subject, model)
-    return replace(check_relation(claim, model), latex=_said(claim), line=1, number=1)
+    with np.errstate(all="ignore"):
+        return replace(check_relation(claim, model), latex=_said(claim), line=1, number=1)  # what is right is `sl.derive(cell)`
 
 
 def _said(subject: Any) -> str:

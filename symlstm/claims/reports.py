@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any
 
 from symlstm.claims.proofreading import Proof, relation_signs
@@ -115,7 +115,8 @@ def _table(proof: Proof, shown: Iterable[Verdict], width: int) -> Table:
         table.add_column("would be right", no_wrap=True, overflow="ellipsis", width=int(room * parts[2]))
     for first, *others in groups:
         reason = _sentence(first) + (f" So with the {len(others)} after it." if others else "")
-        cells = [str(first.line), _tag(first), _flat(first.latex), first.verdict, reason, *[_flat(first.fix or "")] * repaired]
+        cells = [str(first.line), _tag(first), _flat(first.latex), first.verdict, reason]
+        cells += [changed(first.latex, first.fix or "")] * repaired
         table.add_row(*(Text(cell, style=STYLES[first.verdict] if k == 3 else "") for k, cell in enumerate(cells)))
     return table
 
@@ -135,6 +136,18 @@ def _sentence(verdict: Verdict) -> str:
 
 def _flat(latex: str) -> str:
     return " ".join(latex.split())
+
+
+def changed(wrong: str, right: str) -> str:
+    r"""A repair from the word on where it differs, for the narrow column of a table.
+
+    >>> changed(r"c_t = f_t \odot c_t + i_t \odot g_t", r"c_t = f_t \odot c_{t-1} + i_t \odot g_t")
+    '… c_{t-1} + i_t \\odot g_t'
+    """
+    before, after = _flat(wrong), _flat(right)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    start = after.rfind(" ", 0, same) + 1
+    return f"… {after[start:]}" if start else after
 
 
 def _unfolded(verdicts: list[Verdict]) -> list[Verdict]:
@@ -199,18 +212,20 @@ def example(numbers: dict[str, Any]) -> Iterator[str]:
     """A counterexample, a line for each thing that it names.
 
     >>> list(example({"t": 2, "left": [0.25, -1.0], "right": 0.5}))
-    ['t      2', 'left   0.25, -1', 'right  0.5']
+    ['t      2', 'left   (0.25, -1)', 'right  0.5']
     """
     width = max(map(len, numbers), default=0)
     for name, value in numbers.items():
-        yield f"{name:{width}}  {_number(value)}"
+        if value not in ({}, [], None):
+            yield f"{name:{width}}  {_number(value)}"
 
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        return ("; " if value and isinstance(value[0], (list, tuple)) else ", ").join(map(_number, value))
+        rows = [", ".join(map(_number, row)) if isinstance(row, (list, tuple)) else _number(row) for row in value]
+        return f"({('; ' if value and isinstance(value[0], (list, tuple)) else ', ').join(rows)})"
     if isinstance(value, dict):
         return ", ".join(f"{name} = {_number(each)}" for name, each in value.items())
     return str(value)
