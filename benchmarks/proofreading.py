@@ -5,7 +5,8 @@ r"""Mutants of the derivations, proofread: every mistake of `symlstm.mistakes` i
 For each notation and cell a document is made of the cell's equations and of claims: the equations of its derivations, or
 mutants of them. Whether a mutant changes the meaning is measured on a sequence, apart from `check`. Reported are the
 unmutated claims found right, the mutants that change the meaning found wrong, and those whose original is among the first
-three repairs (the same formula, but for the order of commuting terms and factors).
+three repairs (the same formula, but for the order of commuting terms and factors). By the rules of reading, a left side that
+stands on its own right side, and the share of one step, are ambiguous; those are counted apart.
 """
 
 from __future__ import annotations
@@ -18,8 +19,25 @@ from dataclasses import dataclass
 from functools import cache
 
 from symlstm import tex, zoo
-from symlstm.algebra import Adj, Blocks, MatMul, Relation, Sum, Sym, Term, equation, map_relation, quantity, transform, walk
+from symlstm.algebra import (
+    Adj,
+    Blocks,
+    Diag,
+    Hadamard,
+    MatMul,
+    Partial,
+    Relation,
+    Sym,
+    Term,
+    Transpose,
+    equation,
+    map_relation,
+    quantity,
+    transform,
+    walk,
+)  # fmt: skip
 from symlstm.claims.checking import Document
+from symlstm.claims.hand import kind
 from symlstm.claims.repairs import canonical, diagnose
 from symlstm.claims.sources import source
 from symlstm.claims.verdicts import Verdict
@@ -107,8 +125,19 @@ def mutants(case: Case) -> Iterator[Mutant]:
     for line in case.claims():
         for edit, rhs in edits(line, case.cell):
             wrong = equation(line.lhs, rhs)
-            if case.is_told(wrong) and edit.name != "direct" and not on_sequence(run, wrong).ok:
+            if case.is_told(wrong) and not reads_alike(line.rhs, rhs) and not on_sequence(run, wrong).ok:
                 yield Mutant(line, wrong, edit.name)
+
+
+def reads_alike(one: Term, other: Term) -> bool:
+    """Whether two terms differ only in the sign between vectors, which people leave out: `a b` for `a \\odot b`."""
+    return canonical(transform(one, _unsigned)) == canonical(transform(other, _unsigned))
+
+
+def _unsigned(node: Term) -> Term:
+    matrices = (Transpose, Diag, Partial)
+    bare = isinstance(node, MatMul) and not any(kind(arg) == "matrix" or isinstance(arg, matrices) for arg in node.args)
+    return Hadamard(node.args) if isinstance(node, MatMul) and bare else node
 
 
 def judged(case: Case, lines: list[Relation]) -> tuple[Document, list[Verdict]]:
@@ -126,6 +155,7 @@ class Row:
     right: int = 0
     mutants: int = 0
     wrong: int = 0
+    ambiguous: int = 0
     repaired: int = 0
     first: int = 0
     seconds: float = 0.0
@@ -166,7 +196,7 @@ def _one(case: Case, document: Document, mutant: Mutant, verdict: Verdict, misse
     first = any(canonical(_read(fix, document)) == wanted for fix in found.fixes[:SHOWN])
     if not first:
         missed.append(Miss(verdict.latex, original, verdict.verdict, mutant.edit, found.fixes))
-    return Row(0, 0, 1, int(verdict.verdict == "wrong"), int(bool(found.fixes)), int(first), taken)
+    return Row(0, 0, 1, int(verdict.verdict == "wrong"), int(verdict.verdict == "ambiguous"), int(bool(found.fixes)), int(first), taken)
 
 
 def _read(latex: str, document: Document) -> Relation:
@@ -189,14 +219,15 @@ def measure(sample: int | None = None, seed: int = 0) -> tuple[dict[str, Row], l
 
 def table(rows: dict[str, Row]) -> str:
     """The counts as Markdown."""
-    lines = ["| notation | unmutated: right | mutants: wrong | repaired | original among the first three | s a repair |", "|---|---|---|---|---|---|"]
+    lines = ["| notation | unmutated: right | mutants: wrong | ambiguous | repaired | original among the first three | s a repair |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
     total = Row()
     for name, row in (*rows.items(), ("all", total)):
         if name != "all":
             total += row
         row = total if name == "all" else row
-        share = f"{row.first} of {row.mutants} ({100 * row.first / max(row.mutants, 1):.1f} %)"
-        lines.append(f"| {WORDS.get(name, name)} | {row.right} of {row.claims} | {row.wrong} of {row.mutants} | {row.repaired} | {share} "
+        share = f"{row.first} of {row.wrong} ({100 * row.first / max(row.wrong, 1):.1f} %)"
+        lines.append(f"| {WORDS.get(name, name)} | {row.right} of {row.claims} | {row.wrong} of {row.mutants} | {row.ambiguous} | {row.repaired} | {share} "
                      f"| {row.seconds / max(row.mutants, 1):.2f} |")
     return "\n".join(lines)
 
@@ -214,7 +245,5 @@ def main() -> None:
         for fix in miss.fixes:
             print(f"  repair   {fix}")
 
-
-_ = Sum
 if __name__ == "__main__":
     main()

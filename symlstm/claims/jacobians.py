@@ -13,7 +13,21 @@ diag(z[t]) + diag(h[t-1]) @ d z[t] / d h[t-1]
 from __future__ import annotations
 
 from symlstm.algebra import (
-    NOW, Add, Apply, Diag, Hadamard, Listed, MatMul, Neg, Num, Partial, Sym, Term, Time, shift, walk,
+    NOW,
+    Add,
+    Apply,
+    Diag,
+    Hadamard,
+    Listed,
+    MatMul,
+    Neg,
+    Num,
+    Partial,
+    Sym,
+    Term,
+    Time,
+    shift,
+    walk,
 )  # fmt: skip
 from symlstm.claims.hand import Unwritable
 from symlstm.claims.paths import Paths

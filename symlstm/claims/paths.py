@@ -19,12 +19,34 @@ from functools import cached_property
 
 from symlstm.activations import activation
 from symlstm.algebra import (
-    NOW, Adj, Apply, Hadamard, Listed, MatMul, NotSupported, Num, Partial, Relation, Sum, Sym, SymlstmError, Term, Time,
-    Transpose, equation, plain, rebuild, children, shift, substitute, transform, walk,
+    NOW,
+    Adj,
+    Apply,
+    Hadamard,
+    Listed,
+    MatMul,
+    NotSupported,
+    Num,
+    Partial,
+    Relation,
+    Sum,
+    Sym,
+    SymlstmError,
+    Term,
+    Time,
+    Transpose,
+    children,
+    equation,
+    plain,
+    rebuild,
+    shift,
+    substitute,
+    transform,
+    walk,
 )  # fmt: skip
 from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable, is_scalar, shape
-from symlstm.claims.hand import Hand, Unwritable
 from symlstm.claims.cases import Case
+from symlstm.claims.hand import Hand, Unwritable
 from symlstm.claims.shares import as_derivative
 from symlstm.claims.theories import loss_of
 from symlstm.claims.values import Reading, Valuer
@@ -39,6 +61,7 @@ class Paths:
 
     def __init__(self, case: Case, hand: Hand, own: Sym | None = None) -> None:
         self.case, self.hand, self.theory, self.own = case, hand, case.theory, own
+        self.initial = False
         self.valuer = Valuer(case.runs[0], Reading(), {"t": 2})
 
     # --- what the author has names for -------------------------------------------------------------------------
@@ -91,8 +114,10 @@ class Paths:
             for steps, share in self.shares(name, body, of, depth):
                 if self.own is not None and steps:
                     continue  # the loss of a step does not depend on later ones
+                if self.initial and not steps:
+                    continue  # nothing is computed in step 0
                 found.append(self.tidied(shift(share, steps)))
-        found += self.losses_of(of)
+        found += self.losses_of(of) if not self.initial else []
         if not found or len(found) > MANY + 2:
             raise Unwritable(plain(of))
         return found
@@ -205,9 +230,13 @@ class Paths:
         if of.time is None and name in self.theory.parameters:
             share = added(*self.of(Sym(name)))
             return equation(left, share if self.own is not None else self.summed(share))
-        if of.time is None or not of.time.base:
+        if of.time is None:
             raise Unwritable(plain(left))
-        paths = added(*self.of(Sym(name, NOW)))
+        self.initial = of.time == Time("", 0)
+        try:
+            paths = added(*self.of(Sym(name, NOW)))
+        finally:
+            self.initial = False
         return equation(left, shift(paths, of.time.offset) if of.time.base == "t" else moved_to(paths, of.time))
 
     def summed(self, body: Term) -> Term:

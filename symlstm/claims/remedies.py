@@ -21,8 +21,28 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from symlstm.algebra import (
-    Add, Adj, Apply, Blocks, Component, Diag, Hadamard, MatMul, Neg, Num, Pow, Prime, Prod, Sum, Sym, Term, Time, Transpose,
-    children, rebuild, term, walk,
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Component,
+    Diag,
+    Hadamard,
+    MatMul,
+    Neg,
+    Num,
+    Pow,
+    Prime,
+    Prod,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Transpose,
+    children,
+    rebuild,
+    term,
+    walk,
 )  # fmt: skip
 from symlstm.claims.hand import kind, time_of
 from symlstm.mistakes import EDITS, places
@@ -42,6 +62,7 @@ class Pieces:
     paths: tuple[Term, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    functions: tuple[str, ...] = ()
     elementwise: type[Hadamard] | type[MatMul] = Hadamard
     limits: tuple[Time, Time] = (Time("", 1), Time("T"))
     indices: tuple[str, ...] = ()
@@ -156,7 +177,7 @@ def path_missing(node: Term, pieces: Pieces) -> Made:
 
 def factor_missing(node: Term, pieces: Pieces) -> Made:
     """One more factor, elementwise or beside a matrix product."""
-    if isinstance(node, (Num, Blocks, Sum, Neg, Transpose)):
+    if isinstance(node, (Num, Blocks, Sum, Neg)):
         return
     elementwise, words = pieces.elementwise, "the factor {} is missing"
     for factor in pieces.factors:
@@ -244,8 +265,32 @@ def function(node: Term, pieces: Pieces) -> Made:
             yield turned, "write {} for {}", (turned, node)
 
 
+def activation_missing(node: Term, pieces: Pieces) -> Made:
+    """An activation around a quantity that stands bare."""
+    if isinstance(node, Sym) and node.time is not None:
+        for name in pieces.functions:
+            yield Apply(name, node), "the activation is missing: write {} for {}", (Apply(name, node), node)
+
+
+def bracket(node: Term, pieces: Pieces) -> Made:
+    """`a (b + c)` for `a b + c`: a product that should take in the other terms of its sum."""
+    if isinstance(node, Add):
+        for j, summand in enumerate(node.args):
+            product = summand.arg if isinstance(summand, Neg) else summand
+            if not isinstance(product, (Hadamard, MatMul)):
+                continue
+            for k, factor in enumerate(product.args):
+                first = Neg(factor) if isinstance(summand, Neg) else factor
+                inside = Add((*node.args[:j], first, *node.args[j + 1 :]))
+                yield type(product)((*product.args[:k], inside, *product.args[k + 1 :])), WORDS["parenthesis"], ()
+
+
 def number(node: Term, pieces: Pieces) -> Made:
-    """Another small number."""
+    """Another small number, or what is left of a slope `1 - f` of which the f is forgotten."""
+    if node == term(1):
+        for factor in pieces.factors:
+            if isinstance(factor, Add) and factor.args[0] == node:
+                yield factor, "write {} for {}", (factor, node)
     if isinstance(node, Num) and node.places is None:
         for other in (node.value + 1, node.value - 1, node.value / 2, node.value / 4, node.value * 2, -node.value):
             yield Num(other), "write {} for {}", (Num(other), node)
@@ -372,10 +417,12 @@ REMEDIES: dict[str, Remedy] = {
     "squared": squared,
     "complement": complement,
     "function": function,
+    "activation missing": activation_missing,
     "transpose": transposed,
     "order": order,
     "other product": _own("other product", WORDS["other product"]),
     "parenthesis": _own("parenthesis", WORDS["parenthesis"]),
+    "bracket": bracket,
     "grouping": grouping,
     "product for sum": _own("sum for product", WORDS["product for sum"]),
     "sum for product": _own("product for sum", WORDS["sum for product"]),

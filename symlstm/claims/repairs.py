@@ -23,18 +23,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symlstm.algebra import (
-    NOW, Add, Adj, Apply, Blocks, Component, Hadamard, MatMul, Neg, Num, Partial, Pow, Relation, Sum, Sym, Term, Time, Total, Transpose,
-    children, equation, plain, term, walk,
+    NOW,
+    Add,
+    Adj,
+    Apply,
+    Blocks,
+    Component,
+    Hadamard,
+    MatMul,
+    Neg,
+    Num,
+    Partial,
+    Pow,
+    Relation,
+    Sum,
+    Sym,
+    Term,
+    Time,
+    Total,
+    Transpose,
+    children,
+    equation,
+    plain,
+    term,
+    walk,
 )  # fmt: skip
+from symlstm.claims.cases import Case
 from symlstm.claims.counterexamples import counterexample
 from symlstm.claims.hand import Hand, Unwritable, flat, kind, time_of
-from symlstm.claims.cases import Case
-from symlstm.claims.judgement import judge
-from symlstm.claims.shares import as_derivative
-from symlstm.claims.numbers import recomputed
 from symlstm.claims.jacobians import jacobian
+from symlstm.claims.judgement import judge
+from symlstm.claims.numbers import recomputed
 from symlstm.claims.paths import Paths
 from symlstm.claims.remedies import Change, Pieces, at, changes, said
+from symlstm.claims.shares import as_derivative
 from symlstm.claims.trials import FAILURES, Trial, passing, trials
 from symlstm.claims.verdicts import Verdict
 
@@ -147,7 +169,7 @@ class Doctor:
         last = next((term for term in self.hand.texts if isinstance(term, Sum) and term.index == "t"), None)
         limits = (last.lower, last.upper) if last is not None else (Time("", 1), Time("T"))
         indices = dict.fromkeys(part.index for side in line.terms for part in walk(side) if isinstance(part, (Component, Total)))
-        return Pieces(symbols, tuple(factors), (*paths, *self.extra_paths(line, base)), self.values, self.arguments,
+        return Pieces(symbols, tuple(factors), (*paths, *self.extra_paths(line, base)), self.values, self.arguments, self.functions,
                       self.hand.elementwise, limits, tuple(indices), _Sketch(self.case))
 
     def moved(self, each: Term, base: list[Time]) -> Iterator[Term]:
@@ -178,12 +200,11 @@ class Doctor:
         for known in self.hand.names.values():
             for each, _ in known:
                 time = time_of(each)
-                if time is None or (time.base and not time.offset):
-                    if isinstance(each, Sym) and (each.name in self.case.theory.sizes and each.name not in self.case.theory.parameters):
-                        continue
-                    here = each if time is None else at(each, NOW)
-                    if here is not None:
-                        found.setdefault(kind(each), {}).setdefault(here)
+                if isinstance(each, Sym) and each.name in self.case.theory.sizes and each.name not in self.case.theory.parameters:
+                    continue
+                here = each if time is None else at(each, NOW)
+                if here is not None:
+                    found.setdefault(kind(each), {}).setdefault(here)
         return {name: list(each) for name, each in found.items()}
 
     @cached_property
@@ -191,6 +212,12 @@ class Doctor:
         """The activated quantities of a step, with their functions."""
         return {name: body.function for name, body in self.case.theory.steps.items()
                 if isinstance(body, Apply) and body.function in ("sigma", "tanh")}
+
+    @cached_property
+    def functions(self) -> tuple[str, ...]:
+        """The activations of a step, wherever they are applied."""
+        return tuple(dict.fromkeys(part.function for body in self.case.theory.steps.values() for part in walk(body)
+                                   if isinstance(part, Apply) and part.function in ("sigma", "tanh", "relu")))
 
 
     @cached_property
@@ -352,21 +379,30 @@ class _Search:
         shapes = [getattr(trial[0].value(link.rhs), "shape", None) for trial in places]
         fit = [k for k, each in enumerate(places) if shapes[k] is not None and shapes[k] == getattr(each[0].wanted, "shape", ())]
         layout = places[fit[0] if fit else 0][0].valuer.reading.layout
-        chosen = [each for each in places if each[0].valuer.reading.layout == layout]
-        return chosen, [each for each in places if each[0].valuer.reading.layout != layout]
+        usual = (places[0][0].valuer.reading.layout, layout)
+        chosen = [each for each in places if each[0].valuer.reading.layout in usual]
+        return chosen, [each for each in places if each[0].valuer.reading.layout not in usual]
 
     def is_new(self, side: Term, link: Relation) -> bool:
         """Whether an edited side says more than that the left side is itself, and has no idle ones and zeros in it."""
         before = set(walk(link.rhs)) | set(walk(flat(link.rhs)))
         for part in (*walk(side), flat(side)):
             if part not in before:
-                if part == link.lhs or (self.pair is not None and as_derivative(part, self.doctor.case.theory) == self.pair):
+                if part == link.lhs or self.is_same(part):
                     return False
                 if isinstance(part, (MatMul, Hadamard)) and any(arg == ONE for arg in part.args):
                     return False
                 if isinstance(part, Add) and any((isinstance(arg, Num) and not arg.value) or Neg(arg) in part.args for arg in part.args):
                     return False
         return side != link.lhs
+
+    def is_same(self, part: Term) -> bool:
+        """Whether a term is the derivative that the left side is, or that by a step's copy of the same parameter."""
+        pair = as_derivative(part, self.doctor.case.theory)
+        if pair is None or self.pair is None:
+            return False
+        copies = self.pair[1].name in self.doctor.case.theory.parameters and pair[1].name == self.pair[1].name
+        return pair == self.pair or copies
 
     @cached_property
     def pair(self) -> tuple[Term, Sym] | None:
@@ -458,6 +494,8 @@ class _Search:
         rest = tuple(arg for arg in line.rhs.args if arg != line.lhs) if isinstance(line.rhs, Add) and own else (line.rhs,)
         share = rest[0] if len(rest) == 1 else Add(rest)
         derived = self.doctor.derived(line.lhs)
+        if own and self.add(equation(line.lhs, share), edits + 1, "the left side must not stand on the right"):
+            return
         places = self.summed(share)
         for change in changes(share, self.doctor.pieces(line, derived)):
             if self.late or len(self.repairs) >= SHOWN or self.judged > JUDGED * 4:
@@ -484,7 +522,7 @@ def accumulated(line: Relation, share: Term) -> Relation:
 
 
 LIKELY = {"squashed twice": 0, "activation side": 0, "sign": 0, "transpose": 0, "sum missing": 0, "swapped limits": 0, "stack": 0, "index": 0,
-          "time": 1, "symbol": 1, "order": 1, "product for sum": 1, "multiplied": 1, "parenthesis": 1, "function": 1, "factor too many": 2,
+          "time": 1, "symbol": 1, "order": 1, "product for sum": 1, "multiplied": 1, "parenthesis": 1, "bracket": 1, "function": 1, "activation missing": 2, "factor too many": 2,
           "term too many": 2, "path missing": 3, "factor missing": 4}  # fmt: skip
 
 
