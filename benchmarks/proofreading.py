@@ -37,7 +37,7 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.claims.checking import Document
-from symlstm.claims.hand import kind
+from symlstm.claims.lettering import kind
 from symlstm.claims.repairs import canonical, diagnose
 from symlstm.claims.sources import source
 from symlstm.claims.verdicts import Verdict
@@ -79,7 +79,9 @@ class Case:
 
     def claims(self) -> tuple[Relation, ...]:
         """The equations of the derivations that this notation has words for."""
-        found = dict.fromkeys(step.relation for topic in TOPICS for step in sections(self.cell, topic)[0].steps if step.kind == "identity")
+        found = dict.fromkeys(
+            step.relation for topic in TOPICS for step in sections(self.cell, topic)[0].steps if step.kind == "identity"
+        )
         return tuple(line for line in found if self.is_told(line))
 
     def is_told(self, line: Relation) -> bool:
@@ -88,8 +90,9 @@ class Case:
         if any(isinstance(part, Adj) and part.arriving for part in parts):
             return False
         halves = [part for part in parts if isinstance(part, Sym) and part.name[0] in "WU"]
-        return self.notation != "colah" or not halves or (line.lhs in walk(line.lhs) and all(part.name[0] == "W" for part in halves)
-                                                         and not any(part in walk(line.rhs) for part in halves))  # fmt: skip
+        if self.notation != "colah" or not halves:
+            return True
+        return all(part.name[0] == "W" for part in halves) and not any(part in walk(line.rhs) for part in halves)
 
     def definitions(self) -> str:
         """The document's definitions: the named equations of the cell, the loss, and what the deltas mean."""
@@ -106,7 +109,9 @@ def _stacked(node: Term) -> Term:
     if isinstance(node, MatMul) and node.args[-1] == quantity("x").T:
         return MatMul((*node.args[:-1], column.T))
     args = getattr(node, "args", ())
-    kept = tuple(arg for arg in args if not (isinstance(arg, MatMul) and isinstance(arg.args[0], Sym) and arg.args[0].name.startswith("U")))
+    kept = tuple(
+        arg for arg in args if not (isinstance(arg, MatMul) and isinstance(arg.args[0], Sym) and arg.args[0].name.startswith("U"))
+    )
     return type(node)(kept) if kept and len(kept) < len(args) else node  # type: ignore[call-arg]
 
 
@@ -196,7 +201,9 @@ def _one(case: Case, document: Document, mutant: Mutant, verdict: Verdict, misse
     first = any(canonical(_read(fix, document)) == wanted for fix in found.fixes[:SHOWN])
     if not first:
         missed.append(Miss(verdict.latex, original, verdict.verdict, mutant.edit, found.fixes))
-    return Row(0, 0, 1, int(verdict.verdict == "wrong"), int(verdict.verdict == "ambiguous"), int(bool(found.fixes)), int(first), taken)
+    return Row(
+        0, 0, 1, int(verdict.verdict == "wrong"), int(verdict.verdict == "ambiguous"), int(bool(found.fixes)), int(first), taken
+    )
 
 
 def _read(latex: str, document: Document) -> Relation:
@@ -219,16 +226,27 @@ def measure(sample: int | None = None, seed: int = 0) -> tuple[dict[str, Row], l
 
 def table(rows: dict[str, Row]) -> str:
     """The counts as Markdown."""
-    lines = ["| notation | unmutated: right | mutants: wrong | ambiguous | repaired | original among the first three | s a repair |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    heads = (
+        "notation",
+        "unmutated: right",
+        "mutants: wrong",
+        "ambiguous",
+        "repaired",
+        "original among the first three",
+        "s a repair",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     total = Row()
     for name, row in (*rows.items(), ("all", total)):
         if name != "all":
             total += row
         row = total if name == "all" else row
         share = f"{row.first} of {row.wrong} ({100 * row.first / max(row.wrong, 1):.1f} %)"
-        lines.append(f"| {WORDS.get(name, name)} | {row.right} of {row.claims} | {row.wrong} of {row.mutants} | {row.ambiguous} | {row.repaired} | {share} "
-                     f"| {row.seconds / max(row.mutants, 1):.2f} |")
+        wrong, right = f"{row.wrong} of {row.mutants}", f"{row.right} of {row.claims}"
+        seconds = f"{row.seconds / max(row.wrong, 1):.2f}"
+        lines.append(
+            f"| {' | '.join((WORDS.get(name, name), right, wrong, str(row.ambiguous), str(row.repaired), share, seconds))} |"
+        )
     return "\n".join(lines)
 
 
@@ -244,6 +262,7 @@ def main() -> None:
         print(f"\n{miss.edit}: {miss.verdict}\n  {miss.latex}\n  original {miss.original}")
         for fix in miss.fixes:
             print(f"  repair   {fix}")
+
 
 if __name__ == "__main__":
     main()

@@ -12,8 +12,9 @@ import pytest
 
 from symlstm.algebra import Relation, quantities
 from symlstm.claims.checking import Document
-from symlstm.claims.hand import Hand, Unwritable, flat
-from symlstm.claims.repairs import Doctor, canonical, diagnose
+from symlstm.claims.hand import Hand, Unwritable
+from symlstm.claims.lettering import flat
+from symlstm.claims.repairs import canonical, diagnose, nearest
 from symlstm.claims.sources import source
 from symlstm.claims.verdicts import Verdict
 from symlstm.reader import read_all
@@ -120,13 +121,19 @@ def test_every_side_of_the_corpus_is_written_and_read_back(path: Path) -> None:
     hand = Hand(found)
     for statement in found.statements:
         for line in statement.relations:
-            if "in" not in line.operators and line.condition is None and not any("dots" in each.text for each in statement.formulas):
+            if (
+                "in" not in line.operators
+                and line.condition is None
+                and not any("dots" in each.text for each in statement.formulas)
+            ):
                 assert hand.latex(line)
 
 
 @pytest.mark.parametrize("path", [path for path in documents() if path.name != "README.md"], ids=lambda path: path.stem)
 def test_the_corpus_is_repaired(path: Path) -> None:
-    expected = {each["tag"]: each for each in json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))["claims"]}
+    expected = {
+        each["tag"]: each for each in json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))["claims"]
+    }
     for verdict in diagnosed(path.read_text(encoding="utf-8")):
         wanted = expected.get(verdict.tag)
         if wanted and wanted.get("fix") and verdict.verdict == "wrong" and (path.stem, verdict.tag) not in OPEN:
@@ -157,4 +164,4 @@ def test_a_relation_of_the_document_is_repaired_without_its_verdict() -> None:
     document = Document(source(LSTM + r"$$ h_t = o_t \circ c_t \tag{1} $$"))
     line = next(each for each in document.source.statements if each.tag).relations[0]
     assert isinstance(line, Relation)
-    assert [repair.latex for repair in Doctor(document).repairs(line)] == [r"h_t = o_t \circ tanh(c_t)"]
+    assert [repair.latex for repair in nearest(line, document)] == [r"h_t = o_t \circ tanh(c_t)"]

@@ -37,7 +37,11 @@ def counterexample(case: Case, line: Relation, outcome: Outcome | None = None) -
     """
     reading = outcome.reading if outcome is not None else Reading(before=case.before)
     links = list(line.links())
-    chosen = next((k for k in range(len(links)) if outcome.link(k) == "wrong"), 0) if outcome is not None and len(outcome.good) == len(links) else 0
+    chosen = (
+        next((k for k in range(len(links)) if outcome.link(k) == "wrong"), 0)
+        if outcome is not None and len(outcome.good) == len(links)
+        else 0
+    )
     left, operator, right = links[chosen]
     if operator in ("in", "+="):
         return None
@@ -79,8 +83,13 @@ def _at_one_point(found: dict[str, Any], one: Any, other: Any, variables: dict[s
     points_ = np.abs(grid[0].reshape(-1))
     place = int(np.argmin(np.where(gap > 0.01, points_, np.inf))) if (gap > 0.01).any() else int(np.argmax(gap))
     found.pop("step")
-    return {"where": {name: round(float(np.broadcast_to(value, left.shape).reshape(-1)[place]), DIGITS) for name, value in variables.items()},
-            "left": round(float(left.reshape(-1)[place]), DIGITS), "right": round(float(right.reshape(-1)[place]), DIGITS)}
+    return {
+        "where": {
+            name: round(float(np.broadcast_to(value, left.shape).reshape(-1)[place]), DIGITS) for name, value in variables.items()
+        },
+        "left": round(float(left.reshape(-1)[place]), DIGITS),
+        "right": round(float(right.reshape(-1)[place]), DIGITS),
+    }
 
 
 def _where(valuer: Any, run: Run, sides: tuple[Term, Term]) -> dict[str, Any]:
@@ -121,7 +130,10 @@ def _text_shape(valuer: Any, side: Term) -> str:
 def _sizes(run: Run) -> dict[str, int | None]:
     theory = run.theory
     lengths = {"n": theory.states[:1], "m": theory.inputs[:1]}
-    return {letter: max(run.sizes.shapes[names[0]]) if names and names[0] in run.sizes.shapes else None for letter, names in lengths.items()}
+    return {
+        letter: max(run.sizes.shapes[names[0]]) if names and names[0] in run.sizes.shapes else None
+        for letter, names in lengths.items()
+    }
 
 
 def small_run(case: Case) -> Run | None:

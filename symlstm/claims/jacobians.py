@@ -3,7 +3,8 @@ r"""The Jacobian of a quantity of a step, by the chain rule through the one equa
 >>> from symlstm.claims.checking import Document
 >>> from symlstm.claims.hand import Hand
 >>> from symlstm.claims.sources import source
->>> found = source(r"$$ z_t = \sigma(W x_t + U h_{t-1}) $$ $$ h_t = z_t \odot h_{t-1} $$ $$ y_t = \frac{\partial h_t}{\partial h_{t-1}} $$")
+>>> text = r"$$ z_t = \sigma(W x_t + U h_{t-1}) $$ $$ h_t = z_t \odot h_{t-1} $$"
+>>> found = source(text + r" $$ y_t = \frac{\partial h_t}{\partial h_{t-1}} $$")
 >>> paths = Paths(Document(found).cases[0], Hand(found))
 >>> h = Sym("h", NOW)
 >>> jacobian(paths, Partial(h, h.prev))
@@ -65,8 +66,11 @@ def _of(paths: Paths, name: str, wrt: Sym, depth: int) -> list[Term]:
 
 def _reaches(paths: Paths, name: str, wrt: Sym) -> bool:
     """Whether a quantity of the step depends on another one within the step."""
-    return any(part == wrt or (isinstance(part, Sym) and part.time == NOW and part.name in paths.theory.steps and _reaches(paths, part.name, wrt))
-               for part in walk(paths.bodies[name]))
+    return any(
+        part == wrt
+        or (isinstance(part, Sym) and part.time == NOW and part.name in paths.theory.steps and _reaches(paths, part.name, wrt))
+        for part in walk(paths.bodies[name])
+    )
 
 
 def _local(paths: Paths, name: str, body: Term) -> list[tuple[Sym, list[Term]]]:

@@ -38,7 +38,10 @@ def recomputed(case: Case, line: Relation) -> Iterator[tuple[Relation, str]]:
             continue
         for side in entries(line.terms[k], value):
             if side != line.terms[k]:
-                terms = (*line.terms[:k], *(side if is_literal(each) and j == 0 else each for j, each in enumerate(line.terms[k:])))
+                terms = (
+                    *line.terms[:k],
+                    *(side if is_literal(each) and j == 0 else each for j, each in enumerate(line.terms[k:])),
+                )
                 yield replace(line, terms=terms), "the numbers are wrong"
 
 
@@ -56,12 +59,14 @@ def entries(node: Term, value: Any) -> Iterator[Term]:
         if grid.shape != (len(node.rows), len(node.rows[0])):
             return
         for extra in (0, LONG):
-            rows = tuple(tuple(next(iter(list(recomputed_number(block, float(grid[i, j]), extra)))) for j, block in enumerate(row))
-                         for i, row in enumerate(node.rows))
+            rows = tuple(
+                tuple(next(iter(list(recomputed_number(block, float(grid[i, j]), extra)))) for j, block in enumerate(row))
+                for i, row in enumerate(node.rows)
+            )
             yield Blocks(rows)
         return
     if shape(value) in ((), (1, 1)):
-        yield from recomputed_number(node, float(np.real(value).reshape(-1)[0]))
+        yield from recomputed_number(node, float(np.ravel(np.real(value))[0]))
 
 
 def recomputed_number(node: Term, value: float, extra: int = 0) -> Iterator[Term]:
@@ -79,8 +84,14 @@ def recomputed_number(node: Term, value: float, extra: int = 0) -> Iterator[Term
 
 def _telling(value: float) -> int:
     """How many decimals tell a number from a rounder one."""
-    return next((digits for digits in range(2, LONG + 1) if round(value, digits) not in (0.0, 1.0, -1.0) and (
-        abs(round(value, digits) - value) < 1e-12 or digits >= 4)), LONG)
+    return next(
+        (
+            digits
+            for digits in range(2, LONG + 1)
+            if round(value, digits) not in (0.0, 1.0, -1.0) and (abs(round(value, digits) - value) < 1e-12 or digits >= 4)
+        ),
+        LONG,
+    )
 
 
 def _value(case: Case, line: Relation, left: Term) -> Any:

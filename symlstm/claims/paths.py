@@ -88,8 +88,14 @@ class Paths:
         if self.own is not None:
             return (self.own,)
         whole = loss_of(self.theory)
-        return (whole, *(Sym(name[:-2], NOW) for name, found in self.theory.lazies.items() if name.endswith("[]") and any(
-            isinstance(part, Sum) for lazy in found for part in walk(lazy.body))))
+        return (
+            whole,
+            *(
+                Sym(name[:-2], NOW)
+                for name, found in self.theory.lazies.items()
+                if name.endswith("[]") and any(isinstance(part, Sum) for lazy in found for part in walk(lazy.body))
+            ),
+        )
 
     def adjoint(self, name: str, depth: int = DEPTH) -> Term:
         """The adjoint of a quantity at step t: by its name, else as the sum of its paths. Raises `Unwritable`."""
@@ -126,9 +132,14 @@ class Paths:
         """The share that comes straight from the loss of step t."""
         found: list[Term] = []
         for name, lazies in self.theory.lazies.items():
-            uses = any(part == Sym(of.name, NOW) for lazy in lazies for part in walk(lazy.body)
-                       if not isinstance(part, (Partial, Adj)))
-            if name.endswith("[]") and uses and not any(isinstance(part, (Partial, Adj)) for lazy in lazies for part in walk(lazy.body)):
+            uses = any(
+                part == Sym(of.name, NOW) for lazy in lazies for part in walk(lazy.body) if not isinstance(part, (Partial, Adj))
+            )
+            if (
+                name.endswith("[]")
+                and uses
+                and not any(isinstance(part, (Partial, Adj)) for lazy in lazies for part in walk(lazy.body))
+            ):
                 found.append(Partial(Sym(name[:-2], NOW), of))
         return found[:1]
 
@@ -204,6 +215,7 @@ class Paths:
         """A derived term as the author would have it: the author's elementwise product, transposes only where they count."""
         scalar = self.case.sizes.scalar
         whole = {name: term for term, name in self.theory.parts.items()}
+
         def change(part: Term) -> Term:
             if isinstance(part, Sym) and part.time is not None and part.name in whole:
                 return shift(whole[part.name], part.time.offset)
@@ -214,6 +226,7 @@ class Paths:
             if isinstance(part, Hadamard) and self.hand.elementwise is MatMul:
                 return MatMul(part.args)
             return part
+
         return transform(node, change)
 
     # --- the whole formula -------------------------------------------------------------------------------------
@@ -221,7 +234,13 @@ class Paths:
     def equation_of(self, left: Term) -> Relation:
         """The derived equation of a derivative of the loss. Raises `Unwritable`."""
         pair = as_derivative(left, self.theory)
-        if pair is not None and self.own is None and isinstance(pair[0], Sym) and pair[0].time == NOW and pair[0] not in self.losses:
+        if (
+            pair is not None
+            and self.own is None
+            and isinstance(pair[0], Sym)
+            and pair[0].time == NOW
+            and pair[0] not in self.losses
+        ):
             return Paths(self.case, self.hand, pair[0]).equation_of(left)
         if pair is None or pair[0] not in (*self.losses, Sym("L_")):
             raise Unwritable(plain(left))
@@ -241,27 +260,42 @@ class Paths:
 
     def summed(self, body: Term) -> Term:
         """The sum over the steps, with the limits that the author uses."""
-        known = next((term for term in self.hand.texts if isinstance(term, Sum) and term.index == "t" and term.upper.base in ("T", "tau")), None)
-        last = "tau" if "tau" in {part.time.base for part in self.hand.texts if isinstance(part, Sym) and part.time is not None} else "T"
+        known = next(
+            (term for term in self.hand.texts if isinstance(term, Sum) and term.index == "t" and term.upper.base in ("T", "tau")),
+            None,
+        )
+        last = (
+            "tau"
+            if "tau" in {part.time.base for part in self.hand.texts if isinstance(part, Sym) and part.time is not None}
+            else "T"
+        )
         return Sum("t", known.lower, known.upper, body) if known is not None else Sum("t", Time("", 1), Time(last), body)
 
 
 def substituted(node: Term, seed: Sym, whole: Term) -> Term:
     """A share with the adjoint it starts from put in; products in products are opened."""
     put = substitute(node, {seed: whole})
+
     def change(part: Term) -> Term:
         if isinstance(part, Hadamard):
             return times(*part.args)
         if isinstance(part, Transpose) and isinstance(part.arg, Transpose):
             return part.arg.arg
         return part
+
     return transform(put, change)
 
 
 def moved_to(node: Term, time: Time) -> Term:
     """A term of step t as one of another step."""
+
     def change(part: Term) -> Term:
-        return part.at(time + part.time.offset) if isinstance(part, Sym) and part.time is not None and part.time.base == "t" else part
+        return (
+            part.at(time + part.time.offset)
+            if isinstance(part, Sym) and part.time is not None and part.time.base == "t"
+            else part
+        )
+
     return transform(node, change)
 
 

@@ -28,9 +28,10 @@ Span = tuple[int, int]
 _SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)(?![A-Za-z])\s*")
 _MARKS = re.compile(r"\\(?:label|tag)\s*\{[^{}]*\}|\\(?:nonumber|notag)(?![A-Za-z])|&")
 FRACTION = re.compile(r"\\[tdc]?frac\s*$")
-RULES = ("sum", "product", "big", "half", "derived", "atom", "transpose", "power", "direct", "call", "norm", "absolute", "fraction",
-         "matrix", "start", "piece", "statement", "space", "cases", "case", "group", "bracket", "brace", "scripts", "row")  # fmt: skip
-NAMELESS = frozenset({"group", "bracket", "brace", "scripts", "row", "norm", "absolute"})  # what only frames its parts
+FRAMING = ("group", "bracket", "brace", "scripts", "row", "norm", "absolute")
+TELLING = ("sum", "product", "big", "half", "derived", "atom", "transpose", "power", "direct", "call", "fraction", "matrix")
+RULES = (*TELLING, *FRAMING, "start", "piece", "statement", "space", "cases", "case")
+NAMELESS = frozenset(FRAMING)  # what only frames its parts: no text is kept for it
 
 
 @dataclass
@@ -108,11 +109,13 @@ class _Tracer:
     # --- notes -------------------------------------------------------------------------------------------------
 
     def span(self, part: Any) -> Span | None:
-        if isinstance(part, (list, tuple)) and not hasattr(part, "start_pos"):
+        start, stop = getattr(part, "start_pos", None), getattr(part, "end_pos", None)
+        if start is not None and stop is not None:
+            return start, stop
+        if isinstance(part, (list, tuple)):
             found = [span for each in part if (span := self.span(each)) is not None]
             return (min(span[0] for span in found), max(span[1] for span in found)) if found else None
-        start = getattr(part, "start_pos", None)
-        return (start, part.end_pos) if start is not None else self.spans.get(id(part))
+        return self.spans.get(id(part))
 
     def note(self, rule: str, parts: list[Any], result: Any) -> None:
         span = self.span(parts)
