@@ -18,7 +18,7 @@ import atheris
 with atheris.instrument_imports(include=["symlstm.reader", "symlstm.claims", "lark"]):
     from symlstm.algebra import SymlstmError, plain
     from symlstm.claims.pages import Page
-    from symlstm.claims.proofreading import proofread
+    from symlstm.claims.proofreading import FAILED, proofread
     from symlstm.reader import formulas, read_all, survey
 
 LANGUAGE = r"""
@@ -46,7 +46,9 @@ def one(data: bytes) -> None:
     text = made(data)
     if JUDGE:
         with suppress(SymlstmError):
-            proofread(Page("", DEFINITIONS + "$$ " + text + r" \tag{9} $$"))
+            proof = proofread(Page("", DEFINITIONS + "$$ " + text + r" \tag{9} $$"))
+            broken = [line for each in proof.verdicts for line in each.warnings if line.startswith(FAILED)]
+            assert not broken, broken
         return
     for kind in ("md", "tex"):
         try:

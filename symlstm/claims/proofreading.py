@@ -24,6 +24,7 @@ from symlstm.claims.counterparts import relation_of
 from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.repairs import diagnose
 from symlstm.claims.sources import LIMIT, Source, Statement, source
+from symlstm.claims.trials import FAILURES
 from symlstm.claims.verdicts import Verdict
 from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
@@ -32,6 +33,7 @@ from symlstm.zoo import cell as cell_of
 REPAIRED = 40  # wrong claims of one document for which a repair is searched
 LONGEST = 1500  # characters of a wrong claim for which a repair is searched
 TOO_MANY = f"A repair is searched for at most {REPAIRED} wrong claims, none in a document of more than {LIMIT} formulas."
+FAILED = "The search for a repair broke off"
 TOO_LONG = f"A repair is searched for a formula of at most {LONGEST} characters."
 
 
@@ -100,10 +102,18 @@ def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
             elif wrong > searched or len(each.latex) > LONGEST:
                 yield replace(verdict, warnings=(*verdict.warnings, TOO_MANY if wrong > searched else TOO_LONG))
             else:
-                yield diagnose(verdict, document)
+                yield _diagnosed(verdict, document)
         elif each.role == "definition":
             yield Verdict(each.line, each.number, each.tag, "definition", each.latex, "right", "definition",
                           "It is taken as a definition.", file=name)  # fmt: skip
+
+
+def _diagnosed(verdict: Verdict, document: Document) -> Verdict:
+    """A wrong verdict with what would be right. The verdict stands even where the search for it fails, and that is said."""
+    try:
+        return diagnose(verdict, document)
+    except FAILURES as problem:
+        return replace(verdict, warnings=(*verdict.warnings, f"{FAILED} ({type(problem).__name__}: {problem})."))
 
 
 def _in_their_words(verdict: Verdict, statement: Statement) -> Verdict:
