@@ -32,7 +32,7 @@ GRID = np.concatenate([np.linspace(-12, 12, 241), [0.0, 0.5, -0.7, 1.3]])[:, Non
 def points(case: Case, line: Relation) -> Iterator[dict[str, int]]:
     """Every choice of steps for the time letters of a relation; a second letter comes before the first."""
     steps = case.runs[0].steps
-    letters, lagged = _free_letters(case, line)
+    letters, lagged = free_letters(case, line)
     if case.theory.values and not case.theory.steps:
         steps = 1
     if not letters:
@@ -49,7 +49,7 @@ def points(case: Case, line: Relation) -> Iterator[dict[str, int]]:
             yield {"t": t, **each}
 
 
-def _free_letters(case: Case, line: Relation) -> tuple[set[str], set[str]]:
+def free_letters(case: Case, line: Relation) -> tuple[set[str], set[str]]:
     """The time letters of a relation that nothing binds, and those of them that are lags (`t-k`)."""
     found: set[str] = set()
     lagged: set[str] = set()
