@@ -163,7 +163,7 @@ class Search:
         if not found and derived is not None:
             line = replace(link, terms=(link.lhs, derived))
             if self.doctor.is_right(line, share=True):
-                found.append((derived, 9, DERIVED))
+                found.append((derived, 9, DERIVED if self.doctor.is_right(line) else DERIVED + ", as the share of one step"))
         return found
 
     def tried(
