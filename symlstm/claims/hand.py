@@ -348,5 +348,6 @@ _WRITERS: dict[type[Term], Callable[[Hand, Any], Written]] = {
     Sym: Hand.named, a.Adj: Hand.named, a.Component: Hand.named, a.Add: Hand.sum, a.MatMul: Hand.product,
     a.Hadamard: Hand.product, a.Neg: Hand.negative, a.Div: Hand.fraction, a.Partial: Hand.derivative, a.Pow: Hand.power,
     a.Transpose: Hand.transposed, a.Apply: Hand.applied, a.Prime: Hand.slope, a.Diag: Hand.diagonal, a.Num: Hand.number,
-    a.Blocks: Hand.blocks, a.Sum: Hand.big, a.Prod: Hand.big, a.Total: Hand.total, a.Extreme: Hand.extreme, a.Space: Hand.space, a.Norm: Hand.norm,
+    a.Blocks: Hand.blocks, a.Sum: Hand.big, a.Prod: Hand.big,
+    a.Total: Hand.total, a.Extreme: Hand.extreme, a.Space: Hand.space, a.Norm: Hand.norm,
 }  # fmt: skip

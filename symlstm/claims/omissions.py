@@ -86,7 +86,9 @@ def squared(node: Term, pieces: Pieces) -> Made:
 
 
 def complement(node: Term, pieces: Pieces) -> Made:
-    """1 - f for f, and the other way round."""
+    """1 - f for f, and the other way round; 1 - f for -f."""
+    if isinstance(node, Neg):
+        yield 1 - node.arg, "write 1 - {} for {}", (node.arg, node)
     if isinstance(node, (Sym, Apply)):
         yield 1 - node, "write 1 - {} for {}", (node, node)
         yield 1 - Pow(node, term(2)), "write 1 minus the square of {} for {}", (node, node)

@@ -46,6 +46,8 @@ def order(node: Term, pieces: Pieces) -> Made:
     if isinstance(node, MatMul):
         words = "the factors stand in the wrong order"
         yield MatMul(node.args[::-1]), words, ()
+        if any(isinstance(arg, Transpose) for arg in node.args):
+            yield MatMul(tuple(arg.arg if isinstance(arg, Transpose) else Transpose(arg) for arg in node.args[::-1])), words, ()
         for k in range(1, len(node.args)):
             yield MatMul((*node.args[k:], *node.args[:k])), words, ()
         if len(node.args) == 2 and isinstance(node.args[1], MatMul):
