@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from symlstm.algebra import Adj, NotValid, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable
 from symlstm.claims.counterparts import relation_of
+from symlstm.claims.exactness import proved
 from symlstm.claims.judgement import Case, Judged, judge
 from symlstm.claims.matching import Match, match
 from symlstm.claims.runs import Run
@@ -133,20 +136,47 @@ class Document:
         return sizes(made, rows)
 
     def cases_of(self, made: Theory, fitted: Sizes) -> Iterable[Case]:
-        runs = tuple(Run(made, fitted, seed) for seed in range(2))
+        try:
+            runs = tuple(Run(made, fitted, seed) for seed in range(2))
+        except (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError) as problem:
+            return self.cases_of(*self.without_failing(made, problem))
         declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
+        greek = any(re.search(r"\\delta|δ", each.latex) for each in self.source.statements)
+        made.settled = set() if greek else set(made.states)  # dh_t is the gradient of h_t itself
         open_deltas = self.has_open_deltas(made)
         for before in (False, True) if open_deltas else (False,):
             words = ("a delta before the activation" if before else "a delta behind the activation") if open_deltas else ""
             direct = self.source.directives.get("derivative", "").strip() == "direct"
             yield Case(made, fitted, runs, before, declared, words, direct)
 
+    def without_failing(self, made: Theory, problem: Exception) -> tuple[Theory, Sizes]:
+        """The theory without the first equation, in order of evaluation, that has no value."""
+        for place in range(len(made.steps)):
+            trial = copy.deepcopy(made)
+            for name in [*trial.steps][place + 1 :]:
+                _take_out(trial, name)
+            try:
+                Run(trial, sizes(trial, False), 0)
+            except (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, Clash):
+                name = [*made.steps][place]
+                self.broken[name] = f"it has no value here ({problem})"
+                _take_out(made, name)
+                break
+        else:
+            raise problem
+        return made, self.repaired(made)
+
     def has_open_deltas(self, made: Theory) -> bool:
         """Whether some `\\delta` of a gate is not defined, and the gate's argument has no name of its own."""
         for statement in self.source.statements:
             for line in statement.relations:
                 for part in (part for side in line.terms for part in walk(side)):
-                    if isinstance(part, Adj) and part.of.name not in made.adjoints and part.of.name + PRE in made.steps:
+                    if (
+                        isinstance(part, Adj)
+                        and part.of.name not in made.adjoints
+                        and part.of.name not in made.settled
+                        and part.of.name + PRE in made.steps
+                    ):
                         return True
                     if (
                         isinstance(part, Sym)
@@ -198,10 +228,12 @@ class Document:
             )
         judged = [self.judged(statement, k) for k in range(len(statement.relations))]
         worst = min(judged, key=lambda each: ORDER.index(each.verdict))
+        shown = [proved(self.cases, each) or each.method == "exact" for each in judged] if worst.verdict == "right" else [""]
+        exact = all(shown)
         return Verdict(
             verdict=worst.verdict,
-            method=worst.method,
-            reason=worst.reason,
+            method="exact" if exact else worst.method,
+            reason=" ".join(dict.fromkeys(each for each in shown if isinstance(each, str))) if exact else worst.reason,
             links=_links(worst, statement),
             readings=tuple(Outlook(words, word) for words, word in worst.readings),
             judged=worst,

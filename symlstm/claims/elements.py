@@ -89,7 +89,7 @@ class Exactly(Reckoner):
         entries = [entry if isinstance(entry, Dual) else Dual(self.ring.element(entry)) for entry in np.asarray(value).flat]
         key = ("softmax", tuple(entry.value for entry in entries))
         parts = [self.ring.generator((*key, k)) for k in range(len(entries) - 1)]
-        parts.append(1 - sum(parts, self.ring.element(0)))
+        parts.append(self.ring.depend((*key, len(entries) - 1), 1 - sum(parts, self.ring.element(0))))
         found = np.empty(len(entries), dtype=object)
         for j, part in enumerate(parts):
             total = Dual(part)

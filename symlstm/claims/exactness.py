@@ -7,15 +7,16 @@ variable and about numbers are decided by `symlstm.evidence.scalars` and in rati
 numeric, and no verdict is changed.
 
 >>> from symlstm.claims.checking import check
->>> cell, claim = r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$", r"$$ \frac{\partial L}{\partial x_t} = W^\top (\delta h_t \odot (1 - h_t^2)) $$"
->>> check(cell + claim)[0].method
+>>> text = r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ \frac{\partial h_t}{\partial x_t} = \mathrm{diag}(1 - h_t^2) W $$"
+>>> check(text)[0].method
 'exact'
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -25,10 +26,14 @@ import numpy as np
 from symlstm.activations import ACTIVATIONS, X
 from symlstm.algebra import (
     Add,
+    Adj,
     Apply,
+    Extreme,
     Neg,
     Num,
+    Partial,
     Prime,
+    Prod,
     Relation,
     Sum,
     Sym,
@@ -38,19 +43,23 @@ from symlstm.algebra import (
     Transpose,
     children,
     map_relation,
+    plain,
     rebuild,
     substitute,
+    term,
     walk,
 )  # fmt: skip
 from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape, when
 from symlstm.claims.cases import Case
 from symlstm.claims.elements import Exactly, Undecided
+from symlstm.claims.judgement import Judged
 from symlstm.claims.points import free_indices, free_letters, variables_of
 from symlstm.claims.shares import as_derivative
 from symlstm.claims.stretches import AT, Extents, Short, Stretches, block_of, jacobian
-from symlstm.claims.theories import Theory
+from symlstm.claims.theories import Theory, latest
 from symlstm.claims.values import Reading, Tensor, Valuer
 from symlstm.evidence.duals import Dual
+from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import decide, is_scalar
 
 TRIES = 8  # times that the stretches are made longer
@@ -102,10 +111,21 @@ class Symbolic(Exactly, Valuer):
 
     def measured(self, of: Term, slot: tuple[str, str, int]) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
         seen, wrt_shape, slot = self.stretches.slot(*slot)
+        if isinstance(of, Sym) and of.time is not None and self.is_loss(of, slot[1]):
+            later = self.stretches.later(seen, plain(self.fixed(of)), when(of.time, self.times))
+            if later is not None:
+                return jacobian(later.reshape(-1), wrt_shape[0] * wrt_shape[1], self.ring.element(0)).T, (1, 1), wrt_shape
         value = self.copy(seen=seen, slot=slot, in_product=False)(of)
         of_shape = shape(value)
         change = jacobian(np.asarray(value, dtype=object).reshape(-1), wrt_shape[0] * wrt_shape[1], self.ring.element(0))
         return change.T, of_shape, wrt_shape
+
+    def is_loss(self, of: Sym, name: str) -> bool:
+        """Whether a quantity is the loss of one step: its derivatives by a `name` of a much earlier step may be symbols."""
+        found = self.run.theory.lazy(of)
+        parts = list(walk(found[0].body)) if len(found) == 1 and found[0].letter == "t" else []
+        apart = not any(isinstance(part, (Sum, Adj, Partial)) or part == Sym(name) for part in parts)
+        return bool(parts) and apart and latest(found[0].body) <= 0
 
     def summed(self, node: Sum) -> Array:
         """A sum of a few steps; of the loss of all steps only what depends on the quantity it is derived by."""
@@ -151,38 +171,68 @@ def shown(case: Case, relation: Relation, reading: Reading) -> str:
 
     Raises `Contradiction` where the ring refutes it.
     """
-    if set(relation.operators) <= {"=", "<", "<=", ">", ">=", "in"} and (found := _scalar(case, relation)):
-        return found
-    if set(relation.operators) != {"="}:
+    Polynomial.spent = 0
+    for prove in (_scalar, _proved):
+        with suppress(*PROBLEMS):
+            if found := prove(case, relation, reading):
+                return found
+    return ""
+
+
+def proved(cases: Sequence[Case], judged: Judged) -> str:
+    """In words, what proves a claim that was judged right in all readings of a document; nothing where it is not proved."""
+    found = judged.outcome
+    if judged.verdict != "right" or judged.method != "numeric" or judged.relation is None or found is None:
         return ""
     try:
-        return _proved(case, relation, reading)
-    except PROBLEMS:
+        said = [shown(case, judged.relation, replace(found.reading, before=case.before)) for case in cases]
+    except Contradiction:
         return ""
+    return said[0] if all(said) else ""
 
 
-def _scalar(case: Case, relation: Relation) -> str:
-    """A statement about functions of one variable, decided for every real number."""
+def _scalar(case: Case, relation: Relation, reading: Reading) -> str:
+    """A statement about functions of one variable, decided for every real number; there is one reading of it only."""
+    del reading
     free = variables_of(case, relation)
     names = {part.function for part in walk(relation) if isinstance(part, (Apply, Prime))}
-    if len(free) > 1 or not names <= {*ACTIVATIONS, "exp"} or (case.theory.functions.keys() & names):
+    if len(free) > 1 or not all(_is_usual(case.theory, name) for name in names):
         return ""
-    try:
-        line = map_relation(relation, lambda side: substitute(side, {Sym(name): X for name in free}))
-        if not is_scalar(line) or (not free and any(isinstance(part, Num) and part.places for part in walk(line))):
-            return ""
-        decision = decide(line)
-    except PROBLEMS:
-        return ""
-    if decision.decided and not decision.ok:
-        return ""
-    return f"Proved: {decision.note}." if decision.ok else ""
+    line = map_relation(relation, lambda side: substitute(side, {Sym(name): X for name in free}))
+    for each in _statements(line):
+        decisions = [decide(part) for part in each] if all(map(is_scalar, each)) else []
+        if decisions and all(decision.ok for decision in decisions):
+            return "; ".join(dict.fromkeys(decision.note for decision in decisions)).capitalize() + "."
+    return ""
+
+
+def _statements(line: Relation) -> Iterator[list[Relation]]:
+    """What a statement says without a largest value; and as it stands, exactly or to the precision that is printed."""
+    left, right = line.lhs, line.rhs
+    if isinstance(left, Extreme) and line.operators == ("=",):
+        bound = Relation((left.body, right), ("<=" if left.sign > 0 else ">=",))
+        yield [bound, Relation((substitute(left.body, {X: term(0)}), right), ("=",))]
+    yield [line]
+    if any(isinstance(part, Num) and part.places for part in walk(right)) and line.operators == ("=",):
+        yield [Relation(line.terms, ("~",))]
+
+
+def _is_usual(theory: Theory, name: str) -> bool:
+    """Whether a function is what everybody means by its name, and if the document defines it, that this is what it says."""
+    if name not in theory.functions:
+        return name in ACTIVATIONS or name == "exp"
+    letters, body = theory.functions[name]
+    if name not in ACTIVATIONS or len(letters) != 1:
+        return False
+    return decide(Relation((ACTIVATIONS[name].formula, substitute(body, {Sym(letters[0]): X})), ("=",))).ok
 
 
 def _proved(case: Case, relation: Relation, reading: Reading) -> str:
-    letters, _ = free_letters(case, relation)
-    if len(letters) > 1 or relation.condition is not None or free_indices(relation) or variables_of(case, relation):
-        raise Undecided("two letters, a condition, or components")
+    letters, lagged = free_letters(case, relation)
+    if set(relation.operators) != {"="}:
+        raise Undecided("what is no equality")
+    if relation.condition is not None or free_indices(relation) or variables_of(case, relation):
+        raise Undecided("a condition, or components")
     sides = [_Side(term) for term in relation.terms]
     indices = {part.index for term in relation.terms for part in _sums(term)}
     if indices:
@@ -190,14 +240,35 @@ def _proved(case: Case, relation: Relation, reading: Reading) -> str:
         if letters:
             raise Undecided("a sum of steps beside a step")
     else:
-        indices = letters | {"t"}
-    extents = _decided(case, sides, reading, dict.fromkeys(indices, AT["t"]))
-    if any(more > 0 for _, more in extents) or any(lazy.condition for found in case.theory.lazies.values() for lazy in found):
-        _decided(case, sides, reading, dict.fromkeys(indices, AT["T"]))
+        indices = letters | _hidden(case.theory, relation) or {"t"}
+    for times in _places(case, sides, reading, indices, lagged):
+        _decided(case, sides, reading, times)
     if case.theory.values and not case.theory.steps:
         return "Recomputed in rational numbers."
     every = ", term by term of the sum" if sides[0].spread else " at every step" if letters else ""
     return f"Proved in a polynomial ring{every}."
+
+
+def _places(
+    case: Case, sides: Sequence[_Side], reading: Reading, letters: set[str], lagged: set[str]
+) -> Iterator[dict[str, int]]:
+    """The steps at which a claim is looked at: they stand for all. The last one counts where the claim looks further.
+
+    Of two letters the second is a step before t: any earlier one, with symbols for what lies between, and the nearest ones.
+    """
+    first = "t" if "t" in letters else min(letters)
+    others = letters - {first}
+    if len(others) > 1 or others & lagged or any(letter > "t" for letter in others):
+        raise Undecided("several letters")
+    now = {first: AT["t"]}
+    extents = _decided(case, sides, reading, now | dict.fromkeys(others, AT["k"]))
+    further = any(more > 0 for _, more in extents) or any(lazy.condition for each in case.theory.lazies.values() for lazy in each)
+    if further:
+        yield {first: AT["T"]} | dict.fromkeys(others, AT["k"])
+    for letter in others:
+        near = 1 + sum((block, more) in ((AT["k"], 1), (AT["t"], -1)) for block, more in extents)
+        for end in (AT["t"], AT["T"]) if further else (AT["t"],):
+            yield from ({first: end, letter: end - back} for back in range(near))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +287,19 @@ def _sums(term: Term) -> Iterator[Sum]:
     elif isinstance(term, (Add, Neg, Transpose)):
         for part in children(term):
             yield from _sums(part)
+
+
+def _hidden(theory: Theory, relation: Relation) -> set[str]:
+    """The letters in definitions that a relation uses, other than the one that these are made for: `\\delta_t^{(k)}`."""
+    found = set[str]()
+    for part in (part for side in relation.terms for part in walk(side)):
+        lazies = theory.lazy(part) if isinstance(part, Sym) else []
+        adjoint = theory.adjoints.get(theory.same.get(part.of.name, part.of.name)) if isinstance(part, Adj) else None
+        for lazy in (*lazies, *([adjoint] if adjoint else ())):
+            bound = {lazy.letter, "", "T", "tau", *(inner.index for inner in walk(lazy.body) if isinstance(inner, (Sum, Prod)))}
+            inside = (inner.time.base for inner in walk(lazy.body) if isinstance(inner, Sym) and inner.time is not None)
+            found |= {base for base in inside if base.isalpha()} - bound
+    return found
 
 
 def _share(case: Case, term: Term) -> _Side:
@@ -278,7 +362,10 @@ def _value(run: Stretches, side: _Side, reading: Reading, times: Mapping[str, in
 
 
 def _equal(run: Stretches, one: Array, other: Array, left: Term, right: Term) -> bool:
-    """Whether two values are the same elements; decimals to half a unit of the last digit that is printed."""
+    """Whether two values are the same elements; decimals to half a unit of the last digit that is printed.
+
+    Numbers alone may round what they are compared with, so what is not equal to them is not decided.
+    """
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         one, other = one.array, other.array
     if isinstance(one, Tensor) or isinstance(other, Tensor) or (shape(one) != shape(other) and shape(one) and shape(other)):
@@ -287,9 +374,10 @@ def _equal(run: Stretches, one: Array, other: Array, left: Term, right: Term) ->
         raise Undecided("a matrix and a number")
     places = [part.places for side in (left, right) for part in walk(side) if isinstance(part, Num) and part.places]
     difference = [run.ring.clear(run.ring.element(entry)) for entry in np.asarray(one - other, dtype=object).flat]
-    if not places or not any(difference):
+    bare = any(not any(isinstance(part, (Sym, Adj)) for part in walk(side)) for side in (left, right))
+    if not any(difference) or not (places or bare):
         return not any(difference)
-    slack = Fraction(1, 2 * 10 ** max(places))
+    slack = Fraction(1, 2 * 10 ** max(places, default=0))
     if any(entry.constant is None or abs(entry.constant) > slack for entry in difference):
         raise Undecided("decimals")
     return True

@@ -66,10 +66,11 @@ class Stretches:
         """Symbols for the entries of a quantity; those of a distribution sum up to one."""
         rows, columns = self.sizes.shapes.get(name, (1, 1))
         found = np.empty((rows, columns), dtype=object)
+        last = (rows - 1, columns - 1) if name in self.theory.distributions else None
         for place in np.ndindex(rows, columns):
-            found[place] = self.ring.generator(("leaf", name, *key, *place))
-        if name in self.theory.distributions:
-            found[-1, -1] = 1 - (sum(found.flat) - found[-1, -1])
+            whole = ("leaf", name, *key, *place)
+            others = list(found.flat)[:-1] if place == last else []
+            found[place] = self.ring.depend(whole, 1 - sum(others)) if place == last else self.ring.generator(whole)
         return found
 
     def given(self, name: str) -> Array | None:
@@ -177,6 +178,17 @@ class Stretches:
     def uses(self, name: str, other: str) -> bool:
         """Whether the equation of a quantity has another one in it."""
         return any(isinstance(part, Sym) and part.name == other for part in walk(self.theory.steps.get(name, Sym(""))))
+
+    def later(self, seen: Seeded, of: str, t: int) -> Array | None:
+        """A loss of a later stretch by what is perturbed, with symbols for its derivatives by the states that are handed on."""
+        if block_of(t) <= seen.block or not seen.t or not self.theory.states:
+            return None
+        total = Dual(self.ring.element(0))
+        for state in self.theory.states:
+            for k, entry in enumerate(seen[state, seen.end()].flat):
+                if isinstance(entry, Dual):
+                    total = total + entry.scaled(0, self.ring.generator(("later", of, seen.block, state, k)))
+        return np.array([[total]], dtype=object)
 
     def arriving(self, state: str, block: int, loss: Term) -> Array:
         """Symbols for the derivative of what the loss adds after a stretch, by a state at its end; zero after T."""

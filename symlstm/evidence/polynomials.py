@@ -1,35 +1,40 @@
 """Polynomials with any number of generators, as dictionaries from packed exponents to rational coefficients.
 
 The exponents of a monomial are packed into one whole number, sixteen bits a generator, so that multiplying monomials is
-adding numbers, and a generator that does not occur costs nothing. The ring is a `Numbers` as that of SymPy is in
-`symlstm.evidence.rings`, for proofs of which there are many with few terms each.
+adding numbers, and a generator that does not occur costs nothing. An exponent may be negative: the inverse of a monomial
+is a monomial. The ring is a `Numbers` as that of SymPy is in `symlstm.evidence.rings`, for proofs of which there are many
+with few terms each.
 
 >>> ring = Packed()
 >>> a, b = ring.generator(("a",)), ring.generator(("b",))
 >>> (a + b) ** 2 - a**2 - 2 * a * b == b**2
 True
->>> bool(ring.clear(ring.inverse(a + b) * (a**2 - b**2) - (a - b)))
-False
+>>> bool(ring.clear(ring.inverse(a + b) * (a**2 - b**2) - (a - b))), ring.inverse(a) * a == 1
+(False, True)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from symlstm.algebra import NotSupported, NotValid
 from symlstm.evidence.rings import Key
 
 WIDTH = 16  # bits for one exponent
-MASK = (1 << WIDTH) - 1
-LONGEST = 60_000  # products of terms in one multiplication
+HALF, MASK = 1 << WIDTH - 1, (1 << WIDTH) - 1
+ALLOWED = 150_000  # products of terms for one proof
 
 
 class Polynomial:
-    """A polynomial: its terms by packed exponents, and a bound for every exponent."""
+    """A polynomial: its terms by packed exponents, and a bound for the size of every exponent.
+
+    `spent` counts the products of terms since it was set to 0; from `ALLOWED` on a product raises `NotSupported`.
+    """
 
     __slots__ = ("bound", "terms")
+    spent: ClassVar[int] = 0
 
     def __init__(self, terms: Mapping[int, Any], bound: int = 0) -> None:
         self.terms, self.bound = terms, bound
@@ -64,8 +69,9 @@ class Polynomial:
         if other is None:
             return NotImplemented
         bound = self.bound + other.bound
-        if bound > MASK or len(self.terms) * len(other.terms) > LONGEST:
-            raise NotSupported("A polynomial here has too many terms.")
+        Polynomial.spent += len(self.terms) * len(other.terms)
+        if bound >= HALF or Polynomial.spent > ALLOWED:
+            raise NotSupported("The polynomials have too many terms.")
         terms: dict[int, Any] = {}
         for one, factor in self.terms.items():
             for two, coefficient in other.terms.items():
@@ -95,12 +101,13 @@ class Polynomial:
         """The number that this is; None for what is not one."""
         return None if any(self.terms) else self.terms.get(0, 0)
 
-    def by_powers(self, generator: int) -> dict[int, Polynomial]:
+    def by_powers(self, place: int) -> dict[int, Polynomial]:
         """The polynomial as one in a single generator, by its place: the coefficient of each power."""
-        found: dict[int, dict[int, Any]] = {}
+        shift, found = WIDTH * place, dict[int, dict[int, Any]]()
+        bias = sum(HALF << WIDTH * k for k in range(place + 1))
         for monomial, coefficient in self.terms.items():
-            power = monomial >> WIDTH * generator & MASK
-            found.setdefault(power, {})[monomial - (power << WIDTH * generator)] = coefficient
+            power = (monomial + bias >> shift & MASK) - HALF
+            found.setdefault(power, {})[monomial - (power << shift)] = coefficient
         return {power: Polynomial(terms, self.bound) for power, terms in found.items()}
 
 
@@ -108,19 +115,20 @@ def _polynomial(value: Any) -> Polynomial | None:
     """A number as a polynomial, exactly; None for anything else."""
     if isinstance(value, Polynomial):
         return value
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, (float, Fraction)) and value == int(value):
         value = int(value)
     return Polynomial({0: value} if value else {}) if isinstance(value, (int, Fraction)) else None
 
 
 class Packed:
-    """The ring: it gives out generators by key and keeps in mind what is the inverse of what."""
+    """The ring: it gives out generators by key and keeps in mind what is the inverse of what, and which depend on others."""
 
     symbolic = True
 
     def __init__(self) -> None:
         self._given: dict[Key, Polynomial] = {}
         self._inverses: dict[int, Polynomial] = {}
+        self._dependents: dict[int, Polynomial] = {}
 
     def generator(self, key: Key) -> Polynomial:
         """The element that stands for a key; the same key, the same element."""
@@ -144,13 +152,20 @@ class Packed:
         of = self.element(of)
         if not of:
             raise NotValid("A division by zero.", "1/0")
-        if of.constant is not None:
-            return Polynomial({0: 1 / Fraction(of.constant)})
+        if len(of.terms) == 1:
+            [(monomial, coefficient)] = of.terms.items()
+            return Polynomial({-monomial: _polynomial(1 / Fraction(coefficient)).terms[0]}, of.bound)  # type: ignore[union-attr]
         leading = of.terms[max(of.terms)]
         monic = of * (1 / Fraction(leading))
         if ("inverse", monic) not in self._given:
             self._inverses[len(self._given)] = monic
         return self.generator(("inverse", monic)) * (1 / Fraction(leading))
+
+    def depend(self, key: Key, on: Any) -> Polynomial:
+        """A generator that is known to be a polynomial in others: it is put in when a result is cleared."""
+        if key not in self._given:
+            self._dependents[len(self._given)] = self.element(on)
+        return self.generator(key)
 
     def clear(self, element: Polynomial) -> Polynomial:
         """The element times enough divisors that no inverse is left in it: zero exactly when it is."""
@@ -159,4 +174,9 @@ class Packed:
             degree = max(parts, default=0)
             if degree:
                 element = sum((part * divisor ** (degree - power) for power, part in parts.items()), Polynomial({}))
+        for place, value in reversed(self._dependents.items()):
+            parts = element.by_powers(place) if element.bound else {}
+            lowest = min(parts, default=0)
+            if any(parts):
+                element = sum((part * value ** (power - lowest) for power, part in parts.items()), Polynomial({}))
         return element
