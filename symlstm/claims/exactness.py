@@ -133,17 +133,17 @@ class Symbolic(Exactly, Valuer):
             return super().summed(node)
         if self.slot is None or self.seen is None or node.lower != ENDS[0] or node.upper not in ENDS[1:]:
             raise Undecided("a sum over steps without number")
-        run, t = self.stretches, self.slot[2]
-        block = block_of(t)
-        last = run.last[block] if t else 0
-        if t > last and block != AT["T"]:
+        run, (kind, _, t) = self.stretches, self.slot
+        block, shared = block_of(t), kind == "p" and not t
+        last = 0 if shared else run.last[block]
+        if t + (kind == "arriving") > last and block != AT["T"] and not shared:
             raise Short(block, 1)
         total: Any = self.ring.element(0)
         for step in range(max(t, 1), min(last, run.steps) + 1):
             total = total + self.copy(times={**self.times, node.index: step})(node.body)
         if shape(total) not in ((), (1, 1)):
             raise Undecided("a sum of vectors under a derivative")
-        for state in run.theory.states if run.theory.states and last and last < run.steps else ():
+        for state in run.theory.states if not shared and last < run.steps else ():
             ends = zip(run.arriving(state, block, node).flat, self.seen[state, last].flat, strict=True)
             for slope, entry in ends:
                 total = total + (entry.scaled(0, slope) if isinstance(entry, Dual) else 0)
@@ -228,47 +228,30 @@ def _is_usual(theory: Theory, name: str) -> bool:
 
 
 def _proved(case: Case, relation: Relation, reading: Reading) -> str:
+    """An equality of what the steps compute and of its derivatives, at a step that stands for all."""
     letters, lagged = free_letters(case, relation)
     if set(relation.operators) != {"="}:
         raise Undecided("what is no equality")
     if relation.condition is not None or free_indices(relation) or variables_of(case, relation):
         raise Undecided("a condition, or components")
-    sides = [_Side(term) for term in relation.terms]
-    indices = {part.index for term in relation.terms for part in _sums(term)}
+    sides = tuple(_Side(side) for side in relation.terms)
+    indices = {part.index for side in relation.terms for part in _sums(side)}
     if indices:
-        sides = [_share(case, term) for term in relation.terms]
+        sides = tuple(_share(case, side) for side in relation.terms)
         if letters:
             raise Undecided("a sum of steps beside a step")
     else:
         indices = letters | _hidden(case.theory, relation) or {"t"}
-    for times in _places(case, sides, reading, indices, lagged):
-        _decided(case, sides, reading, times)
+    try:
+        _Claim(case, sides, reading).decide(indices, lagged)
+    except Contradiction:
+        if len(indices) == 1:
+            raise
+        _Claim(case, sides, reading, through=True).decide(indices, lagged)
     if case.theory.values and not case.theory.steps:
         return "Recomputed in rational numbers."
     every = ", term by term of the sum" if sides[0].spread else " at every step" if letters else ""
     return f"Proved in a polynomial ring{every}."
-
-
-def _places(
-    case: Case, sides: Sequence[_Side], reading: Reading, letters: set[str], lagged: set[str]
-) -> Iterator[dict[str, int]]:
-    """The steps at which a claim is looked at: they stand for all. The last one counts where the claim looks further.
-
-    Of two letters the second is a step before t: any earlier one, with symbols for what lies between, and the nearest ones.
-    """
-    first = "t" if "t" in letters else min(letters)
-    others = letters - {first}
-    if len(others) > 1 or others & lagged or any(letter > "t" for letter in others):
-        raise Undecided("several letters")
-    now = {first: AT["t"]}
-    extents = _decided(case, sides, reading, now | dict.fromkeys(others, AT["k"]))
-    further = any(more > 0 for _, more in extents) or any(lazy.condition for each in case.theory.lazies.values() for lazy in each)
-    if further:
-        yield {first: AT["T"]} | dict.fromkeys(others, AT["k"])
-    for letter in others:
-        near = 1 + sum((block, more) in ((AT["k"], 1), (AT["t"], -1)) for block, more in extents)
-        for end in (AT["t"], AT["T"]) if further else (AT["t"],):
-            yield from ({first: end, letter: end - back} for back in range(near))
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +261,71 @@ class _Side:
     term: Term
     spread: bool = False
     copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """The sides of a claim in a case under a reading.
+
+    With `through` a loss of a step much later is worked out through that step, instead of being a symbol for each derivative.
+    """
+
+    case: Case
+    sides: tuple[_Side, ...]
+    reading: Reading
+    through: bool = False
+
+    def decide(self, letters: set[str], lagged: set[str]) -> None:
+        """Look at the steps that stand for all: any one, and the last one where the claim looks further.
+
+        Of two letters the second is a step before: any earlier one, with symbols for what lies between, and the nearest ones.
+        """
+        first = "t" if "t" in letters else min(letters)
+        others = letters - {first}
+        if len(others) > 1 or others & lagged or any(letter > "t" for letter in others):
+            raise Undecided("several letters")
+        extents = self.compare({first: AT["t"]} | dict.fromkeys(others, AT["k"]))
+        lazies = (lazy for each in self.case.theory.lazies.values() for lazy in each)
+        further = any(more > 0 for _, more in extents) or any(lazy.condition for lazy in lazies)
+        if further:
+            self.compare({first: AT["T"]} | dict.fromkeys(others, AT["k"]))
+        near = 1 + sum((block, more) in ((AT["k"], 1), (AT["t"], -1)) for block, more in extents)
+        for end in (AT["t"], AT["T"]) if further else (AT["t"],):
+            for back in range(near if others else 0):
+                self.compare({first: end} | dict.fromkeys(others, end - back))
+
+    def compare(self, times: Mapping[str, int]) -> Extents:
+        """Compare the sides at one step, with stretches as long as it takes: how long that is."""
+        extents: Extents = ()
+        for _ in range(TRIES):
+            run = self.stretches(extents)
+            try:
+                values = [_value(run, side, self.reading, times) for side in self.sides]
+            except Short as short:
+                extents = tuple(sorted((*extents, short.more)))
+                continue
+            for (one, other), (left, right) in zip(pairwise(values), pairwise(self.sides), strict=True):
+                if not _equal(run, one, other, left.term, right.term):
+                    raise Contradiction(f"{left.term} = {right.term} at {dict(times)}")
+            return extents
+        raise Undecided("a formula over so many steps")
+
+    def stretches(self, extents: Extents) -> Stretches:
+        """The stretches of a case, made once."""
+        kept, run = self.case.runs[0].__dict__.setdefault("stretches", {}), self.case.runs[0]
+        if (extents, self.through) not in kept:
+            kept[extents, self.through] = Stretches(self.case.theory, self.case.sizes, run.strict, extents, self.through)
+        kept[extents, self.through].work = 0
+        return kept[extents, self.through]
+
+
+def _value(run: Stretches, side: _Side, reading: Reading, times: Mapping[str, int]) -> Array:
+    """The value of a side, or of the share of one step in it."""
+    run.copy_at = max(times.values()) if side.copy else None
+    try:
+        return Symbolic(run, reading, {"t": AT["t"], "T": AT["T"], "tau": AT["T"], **times})(side.term)
+    finally:
+        run.copy_at = None
 
 
 def _sums(term: Term) -> Iterator[Sum]:
@@ -324,41 +372,6 @@ def _body(term: Term) -> Term:
     if isinstance(term, (Add, Neg, Transpose)):
         return rebuild(term, tuple(map(_body, children(term))))
     raise Undecided("a sum beside something else")
-
-
-def _decided(case: Case, sides: Sequence[_Side], reading: Reading, times: Mapping[str, int]) -> Extents:
-    """Compare the sides at one step, with stretches as long as it takes: how long that is."""
-    extents: Extents = ()
-    for _ in range(TRIES):
-        run = _stretches(case, extents)
-        run.work = 0
-        try:
-            values = [_value(run, side, reading, times) for side in sides]
-        except Short as short:
-            extents = tuple(sorted((*extents, short.more)))
-            continue
-        for k, (one, other) in enumerate(pairwise(values)):
-            if not _equal(run, one, other, sides[k].term, sides[k + 1].term):
-                raise Contradiction(f"{sides[k].term} = {sides[k + 1].term} at {dict(times)}")
-        return extents
-    raise Undecided("a formula over so many steps")
-
-
-def _stretches(case: Case, extents: Extents) -> Stretches:
-    """The stretches of a case, made once."""
-    kept = case.runs[0].__dict__.setdefault("stretches", {})
-    if extents not in kept:
-        kept[extents] = Stretches(case.theory, case.sizes, case.runs[0].strict, extents)
-    return kept[extents]
-
-
-def _value(run: Stretches, side: _Side, reading: Reading, times: Mapping[str, int]) -> Array:
-    """The value of a side, or of the share of one step in it."""
-    run.copy_at = max(times.values()) if side.copy else None
-    try:
-        return Symbolic(run, reading, {"t": AT["t"], "T": AT["T"], "tau": AT["T"], **times})(side.term)
-    finally:
-        run.copy_at = None
 
 
 def _equal(run: Stretches, one: Array, other: Array, left: Term, right: Term) -> bool:

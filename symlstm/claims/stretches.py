@@ -45,11 +45,14 @@ def block_of(t: int) -> int:
 class Stretches:
     """What `Run` is for numbers: values by name and step, parameters, and what is perturbed, over a polynomial ring.
 
-    `extents` says which stretches are longer than the step they are around.
+    `extents` says which stretches are longer than the step they are around; with `through` a loss of a later stretch is
+    worked out through that stretch.
     """
 
-    def __init__(self, theory: Theory, sizes: Sizes, strict: bool = False, extents: Extents = ()) -> None:
-        self.theory, self.sizes, self.strict, self.extents = theory, sizes, strict, extents
+    def __init__(
+        self, theory: Theory, sizes: Sizes, strict: bool = False, extents: Extents = (), through: bool = False
+    ) -> None:
+        self.theory, self.sizes, self.strict, self.through = theory, sizes, strict, through
         self.ring, self.work, self.steps = Packed(), 0, AT["T"]
         self.first = {block: block + sum(one for around, one in extents if around == block and one < 0) for block in AT.values()}
         self.last = {block: block + sum(one for around, one in extents if around == block and one > 0) for block in AT.values()}
@@ -181,7 +184,7 @@ class Stretches:
 
     def later(self, seen: Seeded, of: str, t: int) -> Array | None:
         """A loss of a later stretch by what is perturbed, with symbols for its derivatives by the states that are handed on."""
-        if block_of(t) <= seen.block or not seen.t or not self.theory.states:
+        if self.through or block_of(t) <= seen.block or not seen.t or not self.theory.states:
             return None
         total = Dual(self.ring.element(0))
         for state in self.theory.states:
