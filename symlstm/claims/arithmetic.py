@@ -262,6 +262,8 @@ class Reckoner:
         letter = rest.rstrip("]")
         stamp = base
         if letter:
+            if base in LOSSES and letter == "t" and self.times.get("t", 1) < 1:
+                raise Outside(Sym(base, Time("t")))  # no loss belongs to what is there before the first step
             digits = letter.replace("+", " ").replace("-", " ").split()
             stamp += str(self.times.get(digits[0], digits[0]) if digits else letter)
         scalar = len(args) > 1 or base in LOSSES
@@ -330,7 +332,11 @@ class Reckoner:
         values = []
         for step in steps:
             self.times = {**before, node.index: step}
-            values.append(self(node.body))
+            try:
+                values.append(self(node.body))
+            except Outside:
+                if step or node.lower != Time("", 0):
+                    raise  # a sum printed from 0 has no term there where steps are counted from 1
         self.times = before
         return values
 
@@ -426,6 +432,8 @@ _KNOWN: dict[str, Callable[[Array], Array]] = {
     "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh,
     "sech": lambda value: 1 / np.cosh(value),
     "abs": lambda value: np.where(np.real(value) < 0, -value, value),
+    "positive": lambda value: (np.real(value) > 0) * 1.0,
+    "nonnegative": lambda value: (np.real(value) >= 0) * 1.0,
     "softplus": lambda value: np.log1p(np.exp(value)),
 }  # fmt: skip
 _SLOPES: dict[str, Callable[[Array], Array]] = {

@@ -139,7 +139,8 @@ class Document:
         try:
             runs = tuple(Run(made, fitted, seed) for seed in range(2))
         except (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError) as problem:
-            return self.cases_of(*self.without_failing(made, problem))
+            yield from self.cases_of(*self.without_failing(made, problem))
+            return
         declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
         greek = any(re.search(r"\\delta|δ", each.latex) for each in self.source.statements)
         made.settled = set() if greek else set(made.states)  # dh_t is the gradient of h_t itself

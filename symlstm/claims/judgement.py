@@ -36,7 +36,7 @@ from symlstm.claims.cases import Case, Outcome
 from symlstm.claims.comparing import agree, misfit
 from symlstm.claims.outcomes import Extended, outcome
 from symlstm.claims.points import has_sum, points, variables_of
-from symlstm.claims.shares import Arriving, as_derivative
+from symlstm.claims.shares import Arriving, as_derivative, handed_back
 from symlstm.claims.sizes import Clash, length_form
 from symlstm.claims.theories import loss_of
 from symlstm.claims.values import Reading, Valuer, is_list
@@ -254,6 +254,9 @@ class _Judge:
                     "if the derivative of the activation is meant in terms of its value",
                     "ambiguous",
                 )
+        for other in handed_back(line):
+            for layout in layouts:
+                yield Reading(layout, before=before), other, "", "right"  # type: ignore[arg-type]
         if self.has_derivatives and self.flat:
             yield Reading("numerator", before=before), line, "with gradients of matrices transposed", "ambiguous"
         if self.has_derivatives and not self.flat:

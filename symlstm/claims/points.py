@@ -101,7 +101,7 @@ def _letters(time: Time) -> set[str]:
 def _needs_time(case: Case, symbol: Sym) -> bool:
     theory = case.theory
     if theory.same.get(symbol.name, symbol.name) in theory.steps:
-        return True
+        return symbol.name not in theory.ends
     lazy = theory.lazies.get(symbol.name)
     if not lazy or symbol.name in LOSSES or symbol.name == "L_":
         return False

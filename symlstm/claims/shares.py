@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 
 from symlstm.algebra import (
+    NOW,
     Adj,
     Partial,
+    Relation,
     Sym,
     Term,
     Time,
+    map_relation,
+    substitute,
     transform,
+    walk,
 )  # fmt: skip
 from symlstm.claims.theories import Lazy, Theory, loss_of
 
@@ -21,6 +28,15 @@ class Arriving(Term):
 
     of: Term
     wrt: Sym
+
+
+def handed_back(line: Relation) -> Iterator[Relation]:
+    """A relation with `dh_{next}` and its like meant otherwise: the whole gradient, of this step or of the next one."""
+    parts = [*dict.fromkeys(part for side in line.terms for part in walk(side) if isinstance(part, Adj) and part.arriving)]
+    for moves in islice(product((None, 0, 1), repeat=len(parts)), 1, 27):
+        chosen = [(part, move) for part, move in zip(parts, moves, strict=True) if move is not None]
+        meant: dict[Term, Term] = {part: Adj(part.of.at((part.of.time or NOW) + move)) for part, move in chosen}
+        yield map_relation(line, lambda side, meant=meant: substitute(side, meant))
 
 
 def as_derivative(term: Term, theory: Theory) -> tuple[Term, Sym] | None:

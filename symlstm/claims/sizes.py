@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import gcd
 from typing import Any
 
 from symlstm.algebra import (
@@ -107,7 +108,9 @@ def _elementwise(theory: Theory) -> set[str]:
             if isinstance(part, Hadamard):
                 found |= {arg.name for arg in part.args if isinstance(arg, Sym) and arg.time is None}
             if isinstance(part, Add):
-                found |= {arg.name for arg in part.args if isinstance(arg, Sym) and arg.time is None and arg.name[0] in "Bb"}
+                alone = {arg.name for arg in part.args if isinstance(arg, Sym) and arg.time is None}
+                timed = any(isinstance(inner, Sym) and inner.time is not None for inner in walk(part))
+                found |= alone if timed else {name for name in alone if name[0] in "Bb"}
     return found
 
 
@@ -154,7 +157,8 @@ class _Unifier:
 
     def agree(self, left: Form, right: Form, node: Term) -> None:
         rest = self.resolve({name: left.get(name, 0) - right.get(name, 0) for name in {**left, **right}})
-        rest = {name: count for name, count in rest.items() if count}
+        divisor = gcd(*rest.values())
+        rest = {name: count // divisor for name, count in rest.items() if count}
         if not rest:
             return
         unknown = sorted(
@@ -364,6 +368,10 @@ class _Unifier:
                 free = [unknown for unknown in form if unknown]
                 if len(form) == 1 and free and free[0] not in chosen:
                     chosen[free[0]] = number
+        used = {part.name for body in theory.steps.values() for part in walk(body) if isinstance(part, Sym)}
+        for name in (*theory.inputs, *theory.parameters):
+            if name not in used and not any(f"{name}.length" in form for other in self.solution.values() for form in [other]):
+                chosen.setdefault(f"{name}.length", 1)  # a target that nothing ties to a vector is a number
         for pair in self.names.values():
             for form in pair:
                 for unknown in self.resolve(form):

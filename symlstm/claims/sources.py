@@ -12,16 +12,32 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from symlstm.algebra import Adj, Apply, Listed, NotSupported, Partial, Relation, Space, Sym, SymlstmError, Term, children, walk
+from symlstm.algebra import (
+    NOW,
+    Adj,
+    Apply,
+    Blocks,
+    Listed,
+    NotSupported,
+    Partial,
+    Relation,
+    Space,
+    Sym,
+    SymlstmError,
+    Term,
+    children,
+    walk,
+)  # fmt: skip
+from symlstm.claims.marks import general, timed
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 from symlstm.reader.conventions import PARAMETERS, Product
 
 LIMIT = 300  # formulas of a document
 LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 _TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox|begin|end|tag|label)\s*\{[^{}]*\}|\\mathbb\{?[A-Z]\}?")
-_LETTER = r"(?<![A-Za-z\\])(\\?[A-Za-z]+)(?![A-Za-z])"
+_LETTER = r"(?<![A-Za-z\\_^])(?<![_^]\{)(\\?[A-Za-z]+)(?![A-Za-z])"
 _CALLED = re.compile(rf"{_LETTER}\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\(")
-_ALONE = re.compile(rf"{_LETTER}(?!\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\()")
+_ALONE = re.compile(rf"{_LETTER}(?!\s*[_^])(?!\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\()")
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
 SIGNS = (r"\odot", r"\circ", r"\otimes", r"\bullet")
@@ -66,9 +82,11 @@ class Source:
     def definitions(self) -> tuple[Relation, ...]:
         """The relations that define something, in the order of the document."""
         chosen, taken = [], set()
+        numbered = _only_numbered(self.statements)
         for statement in self.statements:
             if statement.role in ("definition", "both"):
                 for line in statement.relations:
+                    line = (general(line) or line) if line in numbered else line
                     keys = {(*key, line.condition) for key in keys_of(line)}
                     if keys and not keys <= taken:
                         taken |= keys
@@ -94,12 +112,19 @@ def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
     conventions = survey(texts)
     products = {**conventions.products, **_products(said)}
     conventions = replace(conventions, functions=conventions.functions | _functions("\n".join(texts)), products=products)
-    statements = tuple(_read(found[:LIMIT], conventions))
+    statements = _timed(tuple(_read(found[:LIMIT], conventions)))
     problem = NotSupported(f"The document has {len(found)} formulas; the limit is {LIMIT}, and this one comes after it.")
     beyond = tuple(
         Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1)
     )
     return Source(_with_roles((*statements, *beyond)), conventions, said)
+
+
+def _timed(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """The statements with marks like `prev` and `next` as times."""
+    lines = [line for statement in statements for line in statement.relations]
+    changed = iter(timed(lines))
+    return tuple(replace(each, relations=tuple(next(changed) for _ in each.relations)) for each in statements)
 
 
 def _products(said: dict[str, str]) -> dict[str, Product]:
@@ -170,6 +195,8 @@ def keys_of(line: Relation) -> list[Key]:
         return [("adjoint", left.of.name)] if now else []
     if isinstance(left, Apply) and all(isinstance(arg, Sym) for arg in _arguments(left)):
         return [("function", left.function)]
+    if isinstance(left, Blocks) and all(isinstance(part, Sym) and part.time == NOW for part in children(left)):
+        return [("quantity", part.name) for part in children(left) if isinstance(part, Sym)]
     return []
 
 
@@ -188,6 +215,7 @@ def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
         for part in _outside_of_deltas(side)
     }
     roles: dict[int, Role] = {}
+    numbered = _only_numbered(statements)
     for tagged in (False, True):
         for statement in statements:
             if (statement.tag is not None) != tagged or statement.error:
@@ -199,7 +227,7 @@ def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
                 (*key, line.condition)
                 for line in statement.relations
                 for key in keys_of(line)
-                if _may_define(line, tagged, quantities)
+                if line in numbered or _may_define(line, tagged, quantities)
             }
             fresh = new - known
             known |= new
@@ -207,6 +235,20 @@ def _with_roles(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     return tuple(
         replace(each, role=roles.get(each.number, "claim" if each.tag or each.error else "neither")) for each in statements
     )
+
+
+def _only_numbered(statements: Iterable[Statement]) -> set[Relation]:
+    """The equations of single steps that stand for all steps: of each quantity without any other equation the latest one."""
+    lines = [line for statement in statements for line in statement.relations]
+    defined = {key[1] for line in lines for key in keys_of(line) if key[0] == "quantity"}
+    latest: dict[str, Relation] = {}
+    for line in lines:
+        left = line.lhs
+        if isinstance(left, Sym) and left.time is not None and left.name not in defined and general(line) is not None:
+            before = latest.get(left.name)
+            if before is None or before.lhs.time.offset < left.time.offset:  # type: ignore[attr-defined]
+                latest[left.name] = line
+    return set(latest.values())
 
 
 def _outside_of_deltas(side: Term) -> Iterator[Sym]:

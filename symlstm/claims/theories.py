@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
     NOW,
     Add,
@@ -59,7 +60,9 @@ class Lazy:
 class Theory:
     """What the definitions say. `steps` are the equations of a step in order of evaluation, by name.
 
-    `timeless` are the quantities of step t that are written without a time; `same` sends an alias to its quantity.
+    `timeless` are the quantities of step t that are written without a time, `ends` those of the last step; `same` sends
+    an alias to its quantity; a `\\delta` of what is `settled` is never taken before the activation; `called` are losses
+    that are defined with arguments behind them.
     """
 
     steps: dict[str, Term] = field(default_factory=dict)
@@ -79,6 +82,9 @@ class Theory:
     parts: dict[Term, str] = field(default_factory=dict)
     distributions: set[str] = field(default_factory=set)
     printed: list[str] = field(default_factory=list)
+    ends: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
 
     def known(self, of: Sym) -> bool:
         """Whether the document's definitions give the symbol a meaning."""
@@ -132,13 +138,18 @@ class _Maker:
         self.all = [line for statement in source.statements for line in statement.relations]
         self.made_theory = Theory()
         self.raw: dict[str, tuple[Sym, Term, Relation | None]] = {}
+        self.pieces: dict[str, list[tuple[tuple[str, ...], Term, Relation]]] = {}
+        self.stacks: list[Relation] = []
 
     def made(self) -> Theory:
         new = self.made_theory
         for line in self.lines:
             self.sort(line)
+        self.join_pieces()
+        self.split_stacks()
         self.find_aliases()
         self.renamed_all()
+        self.find_ends()
         self.split_timeless()
         self.find_steps()
         self.use_names()
@@ -160,10 +171,20 @@ class _Maker:
             for each in left.args if isinstance(left, Listed) else (left,):
                 if isinstance(each, Sym):
                     new.sizes.setdefault(each.name, line.rhs)
+        elif any(map(_is_stack, line.terms)) and line.condition is None and not _is_parameter_stack(line):
+            self.stacks.append(line)
+            if isinstance(left, Sym):
+                self.sort_quantity(left, line)
+        elif isinstance(left, Apply) and (loss := _loss_defined(left, line.terms[1])) is not None:
+            new.called.add(lazy_key(loss))
+            lazy = Lazy(loss.time.base if loss.time else "", line.terms[1], line.condition)
+            new.lazies.setdefault(lazy_key(loss), []).append(lazy)
         elif isinstance(left, Apply):
             args = left.arg.args if isinstance(left.arg, Listed) else (left.arg,)
             names = tuple(arg.name for arg in args if isinstance(arg, Sym))
-            if isinstance(args[0], Sym) and args[0].time is None:
+            if line.condition is not None:
+                self.pieces.setdefault(left.function, []).append((names, line.terms[1], line.condition))
+            elif isinstance(args[0], Sym) and args[0].time is None:
                 new.functions.setdefault(left.function, (names, line.terms[1]))
         elif isinstance(left, Adj):
             time = left.of.time or NOW
@@ -186,7 +207,71 @@ class _Maker:
             if len(line.terms) > 2 and isinstance(following, Sym) and following.name not in self.raw:
                 self.raw[following.name] = (following, line.terms[2], line.condition)
 
+    # --- pieces and stacks -------------------------------------------------------------------------------------
+
+    def join_pieces(self) -> None:
+        """A function defined by cases is the sum of its pieces, each where its condition holds."""
+        for name, pieces in self.pieces.items():
+            parts = tuple(MatMul((*_indicators(condition), body)) for _, body, condition in pieces)
+            self.made_theory.functions.setdefault(name, (pieces[0][0], Add(parts) if len(parts) > 1 else parts[0]))
+
+    def split_stacks(self) -> None:
+        """`[i; f; g] = [\\sigma; \\sigma; \\tanh] W z`: an equation for each part, with its block of every parameter."""
+        for line in self.stacks:
+            stack = next(side for side in line.terms if _is_stack(side))
+            parts = [part for part in children(stack) if isinstance(part, Sym)]
+            others = [side for side in line.terms if side is not stack]
+            whole = next((side for side in others if not isinstance(side, Sym)), others[0])
+            named = next((side for side in others if isinstance(side, Sym)), None)
+            if isinstance(whole, Sym):
+                whole = self.raw[whole.name][1] if whole.name in self.raw else whole
+            if whole == stack or isinstance(whole, Sym) or any(part.name in self.raw for part in parts):
+                continue
+            names = [part.name for part in parts]
+            for place, part in enumerate(parts):
+                self.raw[part.name] = (part, self.sliced(whole, place, names), None)
+            if named is not None:
+                self.raw[named.name] = (named, stack, None)
+
+    def sliced(self, node: Term, place: int, parts: list[str]) -> Term:
+        """One block of a stacked vector: of its functions, and of the parameters that its terms begin with."""
+        inner = lambda term: self.sliced(term, place, parts)
+        if isinstance(node, (Add, MatMul, Hadamard)) and _is_function_stack(node.args[0]):
+            function = children(node.args[0])[place]
+            rest = node.args[1] if len(node.args) == 2 else MatMul(node.args[1:])
+            return Apply(function.name, inner(rest))  # type: ignore[attr-defined]
+        if isinstance(node, Add):
+            return Add(tuple(map(inner, node.args)))
+        if isinstance(node, (MatMul, Hadamard)):
+            return type(node)((inner(node.args[0]), *node.args[1:]))
+        if isinstance(node, Apply):
+            return Apply(node.function, inner(node.arg))
+        if isinstance(node, Sym) and node.time is None:
+            blocks = [Sym(f"{node.name}_{part}") for part in parts]
+            self.raw.setdefault(node.name, (node, Blocks(tuple((block,) for block in blocks)), None))
+            return blocks[place]
+        return node
+
     # --- names -------------------------------------------------------------------------------------------------
+
+    def find_ends(self) -> None:
+        """`s = v^T h_T + d`: a quantity without a time that is computed from the last step is one of the last step."""
+        ends = self.made_theory.ends
+        while True:
+            more = {
+                name
+                for name, (left, body, condition) in self.raw.items()
+                if left.time is None and name not in ends and name not in LOSSES and condition is None
+                and not any(isinstance(part, (Partial, Adj, Sum, Prod)) for part in walk(body))
+                and any(isinstance(part, Sym) and (part.time == Time("T") or part.name in ends) for part in walk(body))
+                and all(part.time in (None, Time("T")) for part in walk(body) if isinstance(part, Sym))
+            }
+            if not more:
+                break
+            ends |= more
+        for name in ends:
+            left, body, condition = self.raw[name]
+            self.raw[name] = (left.at(NOW), marked(_with_letter(body, "T"), ends), condition)
 
     def find_aliases(self) -> None:
         """`c_t = C_t`: two names of one quantity."""
@@ -452,6 +537,55 @@ class _Maker:
         )
         body: Term = Sym(each, NOW) if each else Apply("l[t]", Sym(new.output, NOW))
         return Sum("t", Time("", 1), Time("T"), body)
+
+
+def loss_called(function: str) -> Sym | None:
+    """The loss that a call names, `E_t(y_t)` or `E(y)`; None for other functions."""
+    base, _, mark = function.partition("[")
+    if base not in LOSSES:
+        return None
+    if not mark:
+        return Sym(base)
+    letter, sign, offset = mark.rstrip("]").partition("+") if "+" in mark else mark.rstrip("]").partition("-")
+    if letter.isdigit():
+        return Sym(base, Time("", int(letter)))
+    return Sym(base, Time(letter, int(sign + offset) if offset.isdigit() else 0))
+
+
+def _loss_defined(left: Apply, body: Term) -> Sym | None:
+    """The loss that an equation defines with its arguments behind it, where it is more than a function of them."""
+    loss = loss_called(left.function)
+    whole = any(isinstance(part, Sum) for part in walk(body))
+    return loss if loss is not None and (whole or loss.time is not None) and not _same_call(left, body) else None
+
+
+def _same_call(left: Apply, body: Term) -> bool:
+    return any(isinstance(part, Apply) and part.function == left.function for part in walk(body))
+
+
+def _is_stack(node: Term) -> bool:
+    """Whether a term is a column of quantities of one step."""
+    symbols = children(node) if isinstance(node, Blocks) and len(node.rows) > 1 and len(node.rows[0]) == 1 else ()
+    return bool(symbols) and all(isinstance(each, Sym) and each.time == NOW for each in symbols)
+
+
+def _is_parameter_stack(line: Relation) -> bool:
+    """`z_t = [h_{t-1}; x_t]` and the like only put quantities together: there is nothing to split."""
+    return len(line.terms) == 2 and isinstance(line.lhs, Sym) and _is_stack(line.terms[1])
+
+
+def _is_function_stack(node: Term) -> bool:
+    parts = children(node) if isinstance(node, Blocks) else ()
+    return len(parts) > 1 and all(isinstance(each, Sym) and each.time is None and each.name in ACTIVATIONS for each in parts)
+
+
+def _indicators(condition: Relation) -> list[Term]:
+    """Functions of the difference of two sides that are 1 where the condition holds, else 0."""
+    found: list[Term] = []
+    for left, operator, right in condition.links():
+        above, below = (right, left) if operator[0] == "<" else (left, right)
+        found.append(Apply("nonnegative" if operator.endswith("=") else "positive", Add((above, Neg(below)))))
+    return found
 
 
 def _names_in(text: str) -> list[str]:

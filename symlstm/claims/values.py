@@ -47,7 +47,7 @@ from symlstm.claims.arithmetic import (
     when,
 )
 from symlstm.claims.runs import Run
-from symlstm.claims.theories import LAST, PRE, Lazy, at_now, latest, loss_of, marked
+from symlstm.claims.theories import LAST, LOSSES, Lazy, at_now, latest, lazy_key, loss_called, loss_of, marked
 
 WORK = 250_000  # terms that are worked out for one formula
 Layout = Literal["column", "row", "elementwise", "transposed", "numerator"]
@@ -155,7 +155,7 @@ class Valuer(Reckoner):
         theory = self.run.theory
         name = theory.same.get(node.name, node.name)
         if node.time is None and name in theory.steps:
-            return Sym(name, NOW)
+            return Sym(name, Time("T") if name in theory.ends else NOW)
         return Sym(name, node.time)
 
     def lazily(self, node: Sym) -> Array:
@@ -174,8 +174,17 @@ class Valuer(Reckoner):
             if lazy.condition is None or all(
                 bool(_COMPARE[operator](inner(left), inner(right))) for left, operator, right in lazy.condition.links()
             ):
-                return inner(lazy.body)
+                value = inner(lazy.body)
+                summed = node.name in LOSSES and not is_scalar(value)  # -y log p is meant as a number
+                return np.sum(value, axis=(-2, -1))[..., None, None] if summed else value
         raise Outside(node)
+
+    def applied(self, node: Apply) -> Array:
+        """A function at its arguments; a loss that the document defines is the same whatever is written behind it."""
+        loss = loss_called(node.function)
+        if loss is not None and lazy_key(loss) in self.run.theory.called:
+            return self.symbol(loss)
+        return super().applied(node)
 
     def at_lazy(self, lazy: Lazy, time: Time | None) -> Valuer:
         times = dict(self.times)
@@ -188,14 +197,17 @@ class Valuer(Reckoner):
         theory = self.run.theory
         of = self.resolved(node.of)
         lazy = theory.adjoints.get(of.name)
+        if node.arriving and of.name in theory.states:
+            return self.total(loss_of(theory), of, "arriving")
         if lazy is not None:
             time = of.time
             return self.at_lazy(lazy, time)(lazy.body)
         if not theory.known(of):
             raise Unknown(f"delta {of.name}", node)
-        if self.reading.before and of.name + PRE in theory.steps:
-            of = Sym(of.name + PRE, of.time)
-        return self.total(loss_of(theory), of, "arriving" if node.arriving else "")
+        body = theory.steps.get(of.name)
+        if self.reading.before and isinstance(body, Apply) and isinstance(body.arg, Sym) and of.name not in theory.settled:
+            of = Sym(body.arg.name, of.time)
+        return self.total(loss_of(theory), of)
 
     # --- products of derivatives -------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ Children = list[Any]
 _PRODUCTS = {"hadamard": Hadamard, "matrix": MatMul}
 _BIG = {"sum": Sum, "prod": Prod}
 _ENDS = {"LP": "(", "LB": "[", "RP": ")", "RB": "]"}
+_TURNED = {">": "<", ">=": "<="}
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
@@ -102,7 +103,7 @@ class Builder:
     def start(self, parts: Children) -> tuple[Found, ...]:
         found: list[Found] = []
         waiting: list[Term] = []
-        for part in parts:
+        for part in _spread(parts):
             if isinstance(part, Term):
                 waiting.append(part)
             elif isinstance(part, list):
@@ -149,9 +150,7 @@ class Builder:
         branches: list[tuple[Term, Relation | None]] = []
         for value, condition in parts:
             if condition is None:
-                if len(known) != 1 or len(known[0].operators) != 1 or known[0].operators[0] not in _OPPOSITE:
-                    raise Fault("What is left for this case is not clear.", 0, kind=NotSupported)
-                condition = Relation(known[0].terms, (_OPPOSITE[known[0].operators[0]],))
+                condition = _left_over(known)
             branches.append((value, condition))
         return Cases(tuple(branches))
 
@@ -185,7 +184,7 @@ class Builder:
 
     def half(self, parts: Children) -> Term:
         mark, arg = parts
-        return Half(Sym(arg.value) if _is(arg, "FUNC") else arg, mark.start_pos)
+        return Half(Sym(arg.value) if _is(arg, "FUNC") else arg, mark.start_pos, direct=mark.value == "direct")
 
     def derived(self, parts: Children) -> Term:
         mark, arg = parts
@@ -230,6 +229,9 @@ class Builder:
         args = argument.args if isinstance(argument, Tuple) else (argument,)
         return _applied(mark, scripts[0] if scripts else [], args)
 
+    def outer(self, parts: Children) -> Term:
+        return MatMul((parts[0], Transpose(parts[1])))
+
     def scripts(self, parts: Children) -> Children:
         return parts
 
@@ -254,6 +256,38 @@ class Builder:
         return tuple(parts)
 
 
+def _left_over(known: list[Relation]) -> Relation:
+    """What holds where none of one relation, or none of two inequalities about the same term, does."""
+    if all(len(line.operators) == 1 and line.operators[0] in _OPPOSITE for line in known):
+        opposite = [Relation(line.terms, (_OPPOSITE[line.operators[0]],)) for line in known]
+        if len(opposite) == 1:
+            return opposite[0]
+        upward = [_turned(line) if line.operators[0] in _TURNED else line for line in opposite]
+        for lower, upper in (upward, upward[::-1]) if len(upward) == 2 else ():
+            if lower.rhs == upper.lhs:
+                return Relation((lower.lhs, *upper.terms), (*lower.operators, *upper.operators))
+    raise Fault("What is left for this case is not clear.", 0, kind=NotSupported)
+
+
+def _turned(line: Relation) -> Relation:
+    return Relation(line.terms[::-1], (_TURNED[line.operators[0]],))
+
+
+def _spread(parts: Children) -> Children:
+    """`0 < a, b < 1` bounds every term of the list on both sides; other parts stay as they are."""
+    lists = [k for k, part in enumerate(parts) if isinstance(part, list)]
+    if len(lists) != 2 or lists[0] or lists[1] != len(parts) - 1 or any(_is(part, "SEP") and part.value != "," for part in parts):
+        return parts
+    (first, *more), (last, *others) = parts[0], parts[-1]
+    bounds = (first.lhs, last.rhs)
+    signs = (*first.operators, *last.operators)
+    numeric = all(isinstance(bound.arg if isinstance(bound, Neg) else bound, Num) for bound in bounds)
+    if more or others or not numeric or len(signs) != 2 or {sign[0] for sign in signs} not in ({"<"}, {">"}):
+        return parts
+    listed = (first.rhs, *(part for part in parts[1:-1] if isinstance(part, Term)), last.lhs)
+    return [[Relation((bounds[0], term, bounds[1]), signs) for term in listed]]
+
+
 def _is(part: Any, terminal: str) -> bool:
     return getattr(part, "type", None) == terminal
 
@@ -274,7 +308,7 @@ def _derivative(of: Half, wrt: Half) -> Term:
     """A derivative; of a function by its variable, the function's prime."""
     if isinstance(of.arg, Sym) and of.arg.name in FUNCTIONS.values() and of.arg.time is None:
         return Prime(of.arg.name, wrt.arg)
-    return Partial(of.arg, wrt.arg)
+    return Partial(of.arg, wrt.arg, direct=of.direct)
 
 
 def _applied(mark: Any, scripts: Children, args: tuple[Term, ...]) -> Term:
@@ -282,9 +316,9 @@ def _applied(mark: Any, scripts: Children, args: tuple[Term, ...]) -> Term:
     name, primes = mark.value, sum(_is(part, "PRIME") for part in scripts)
     powers = [part for part in scripts if isinstance(part, Term)]
     known = name in FUNCTIONS.values()
-    if name == "max" and len(args) > 1 and not scripts:
-        return Max(args)
-    if name == "max" or (known and len(args) > 1) or primes > 1 or len(powers) > 1 or not all(map(_positive, powers)):
+    if name in ("max", "min") and len(args) > 1 and not scripts:
+        return Max(args) if name == "max" else Neg(Max(tuple(map(Neg, args))))
+    if name in ("max", "min") or (known and len(args) > 1) or primes > 1 or len(powers) > 1 or not all(map(_positive, powers)):
         raise Fault(f"This use of {name} is not read.", mark.start_pos, kind=NotSupported)
     arg = args[0] if len(args) == 1 else Listed(args)
     value = Diag(arg) if name == "diag" and not primes else (Prime if primes else Apply)(name, arg)

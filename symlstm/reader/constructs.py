@@ -13,7 +13,9 @@ from symlstm.reader.symbols import Symbols
 from symlstm.reader.tokens import (
     CASES,
     CLOSING,
+    FUNCTIONS,
     GREEK,
+    INEQUALITIES,
     MATRICES,
     OPENING,
     SIMPLE,
@@ -78,7 +80,8 @@ class Constructs(Symbols):
         for i in range(len(self.raws)):
             if self.raws[i].text in ("\\sum", "\\prod"):
                 below, above = (list(words(part)) for part in self.limits(i)[:2])
-                letters |= {below[0].lstrip("\\"): (below[1:], above)} if below else {}
+                middle = 2 if len(below) > 4 and below[1] in INEQUALITIES and below[3] in INEQUALITIES else 0  # 1 \le t \le T
+                letters |= {below[middle].lstrip("\\"): (below[:middle] + below[middle + 1 :], above)} if below else {}
         for letter, (below_texts, above_texts) in letters.items():
             texts = [text.lstrip("\\") for text in (*below_texts, *above_texts) if text not in SIMPLE]
             known = {text for text in texts if is_letter(text)}
@@ -127,12 +130,14 @@ class Constructs(Symbols):
         free = self.conventions.free
         lower = self.time(below[2:]) if texts[1:2] == ["="] else None
         upper = self.time(above)
+        if free and not above and (between := self.between(below)):
+            letter, lower, upper = between
         if free and lower is None and letter in self.times and len(texts) == 1:
             lower, upper = (Time(letter) if above else Time("", 1)), upper or (None if above else Time("T"))
-        elif free and letter in self.times and not above and texts[1:2] and texts[1] in LOWER:
+        elif free and letter in self.times and not above and not upper and texts[1:2] and texts[1] in LOWER:
             lower = self.time(below[2:])
             lower, upper = lower and lower + LOWER[texts[1]], Time("T")
-        elif free and letter in self.times and not above and texts[1:2] and texts[1] in UPPER:
+        elif free and letter in self.times and not above and not upper and texts[1:2] and texts[1] in UPPER:
             upper, lower = self.time(below[2:]), Time("", 1)
             upper = upper and upper + UPPER[texts[1]]
         if letter in self.components and free:
@@ -145,6 +150,19 @@ class Constructs(Symbols):
                 self.reaching.append(len(self.open))
                 self.add("_LBRACE", "{", at)
         return after
+
+    def between(self, below: list[Raw]) -> tuple[str, Time, Time] | None:
+        r"""The index and the limits that `1 \le t \le T` and `t \ge i > k` say; a descending chain runs down."""
+        signs = [k for k, raw in enumerate(below) if raw.text in INEQUALITIES]
+        if len(signs) != 2 or signs[1] != signs[0] + 2:
+            return None
+        first, second = (INEQUALITIES[below[k].text] for k in signs)
+        one, other = self.time(below[: signs[0]]), self.time(below[signs[1] + 1 :])
+        if one is None or other is None or first[0] != second[0]:
+            return None
+        inward = 1 if first[0] == "<" else -1
+        one, other = one + inward * (first in "<>"), other + -inward * (second in "<>")
+        return below[signs[0] + 1].text.lstrip("\\"), one, other
 
     def reaches(self, letter: str, i: int) -> bool:
         r"""Whether the summands behind the first one use the index, and no other side of the formula does.
@@ -179,9 +197,9 @@ class Constructs(Symbols):
         r"""`\max(a, b)`, a function, or `\max_x f(x)`, the largest value."""
         text, at = self.raws[i]
         if self.text_at(i + 1) != "_":
-            if text != "\\max":
+            if text[1:] not in FUNCTIONS:
                 raise Fault(f"The function {text} is not read.", at, kind=NotSupported)
-            self.add("FUNC", "max", at)
+            self.add("FUNC", text[1:], at)
             return i + 1
         inside, after = self.script(i + 2)
         texts = list(words(inside))
@@ -252,6 +270,11 @@ class Constructs(Symbols):
     def partial(self, i: int) -> int:
         r"""`\partial q`, or `\partial_q` and `\nabla_q` in front of what is derived."""
         text, at = self.raws[i]
+        if self.text_at(i + 1) == "^" and self.conventions.free:
+            inside, after = self.script(i + 2)
+            if [raw.text for raw in inside] == ["+"]:  # the derivative of one equation, \partial^+
+                self.add("PARTIAL", "direct", at)
+                return after
         if self.text_at(i + 1) != "_":
             if text == "\\nabla":
                 raise Fault("With respect to what?", at, r"\nabla_{W} L")

@@ -37,7 +37,8 @@ class Conventions:
     puts the time there (`h^{t-1}`), `timed` are the names that have it there; `unbraced` reads `h_t-1` as h at t-1;
     `called` reads `h(t)` as h at t; `words` are names of several letters; `functions` are names that are applied to
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
-    thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`).
+    thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
+    `layered` reads a number in brackets as a layer (`h_t^{(1)}`).
     """
 
     times: frozenset[str] = frozenset({"t", "T", "s", "k"})
@@ -48,6 +49,7 @@ class Conventions:
     unbraced: bool = False
     called: bool = False
     identifiers: bool = False
+    layered: bool = False
     timed: frozenset[str] = NONE
     words: frozenset[str] = NONE
     functions: frozenset[str] = NONE
@@ -71,6 +73,9 @@ _FUNCTION = re.compile(r"(\\?[A-Za-z])(?:_\w)?\s*\((?!t\))[a-z]\)\s*=")
 _WORD = re.compile(r"(?!d[A-Za-z](?![A-Za-z]))([A-Za-z]{2,12})(?=\s*(?:[_^=]|:=|\\in(?![A-Za-z])))")
 _SUM = re.compile(r"\\sum\s*(?:\\limits)?\s*_\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z])(?![A-Za-z]))")
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z]))")
+_NUMBER = r"\^\s*\{\s*[(\[]\s*\d\s*[)\]]"
+_LAYERS = re.compile(rf"_\s*(?:t|\{{\s*t\s*(?:[-+]\s*1\s*)?\}})\s*{_NUMBER}|{_NUMBER}\s*\}}\s*_\s*\{{?\s*t")  # h_t^{(1)}
+_CODE = re.compile(r"(?<![A-Za-z\\_{])d?([WU][a-z]{2}|[WRb]b|b[a-z])(?![A-Za-z^])(?!_[^a-z{])")
 _JOINED = re.compile(r"(?<![A-Za-z\\_{])([A-Za-z])t(?![A-Za-z_^])")
 
 
@@ -97,11 +102,28 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
         timed=frozenset(name[-1] for name in timed),
         unbraced=bool(re.search(r"[_^]t[-+]1", whole)) and not re.search(r"[_^]\s*\{\s*t\s*[-+]\s*1\s*\}", whole),
         called=bool(re.search(r"(?<![A-Za-z\\])[a-zA-Z]\((?:t|t\s*[-+]\s*1)\)", whole)) and not scripted,
-        words=start.words | words | joined,
+        times=start.times - {letter for letter in ("s", "k") if _is_quantity(letter, whole)},
+        words=start.words | words | joined | _code_names(whole),
+        layered=bool(_LAYERS.search(whole)),
         functions=start.functions | {name.lstrip("\\") for text in formulas if (name := _first(_FUNCTION.match(text.strip())))},
         components=start.components | (sums - parts_of_names - {"t", "s", "T"}),
         bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*[_^=]", plain)),
     )
+
+
+def _is_quantity(letter: str, text: str) -> bool:
+    """Whether a letter that often counts steps is a quantity here, `s_t`, and counts none."""
+    quantity = re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*[_^]\s*(?:t|\{{\s*\(?\s*t|\\langle)", text)
+    counted = rf"(?:sum|prod)(?:\\limits)?\s*_\s*\{{?\s*{letter}(?![A-Za-z])|[_^]\s*\{{?\(?{letter}\s*[-+]\s*1"
+    return quantity is not None and re.search(counted, text) is None
+
+
+def _code_names(text: str) -> set[str]:
+    """Names of parameters as in code: `Wxh` and then `bh`; `Wb_i` beside `Rb_i`."""
+    found = set(_firsts(_CODE, text))
+    matrices = {name for name in found if name[0] in "WU" and len(name) == 3}
+    biases = {name for name in found if name[0] == "b"} if matrices else set()
+    return matrices | biases | ({"Wb", "Rb"} if {"Wb", "Rb"} <= found else set())
 
 
 def _first(match: re.Match[str] | None) -> str:

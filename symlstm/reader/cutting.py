@@ -42,6 +42,9 @@ from symlstm.reader.tokens import (
     words,
 )  # fmt: skip
 
+NUMERALS = FONTS | TEXTS | {"\\mathbb", "\\vec"}
+OPERATORS = frozenset({"PLUS", "MINUS", "REL", "SIGN", "SLASH", "FUNC", "SYM", "LP", "LB", "PRIME"})
+ENTRY_ENDS = frozenset({"\\\\", "&", "\\end"})
 APART = frozenset({"PLUS", "MINUS", "REL", "SIGN", "SEP", "_IF"})  # a wide space beside one of these is only a space
 
 
@@ -71,6 +74,11 @@ class Cutter(Constructs):
         if self.open:
             raise Fault("This bracket is never closed.", self.open[-1][1])
         self.end_of_side()
+        if [token.type for token in self.found[-3:]] == ["LP", "NUM", "RP"] and len(self.found) > 3:
+            before = self.found[-4]
+            timed = isinstance(before.value, Sym) and before.value.time is not None
+            if (timed or before.type not in OPERATORS) and any(token.type == "REL" for token in self.found):
+                raise Fault("This is a factor or the number of the formula.", self.found[-3].at, r"\tag{1}, or no brackets")
         while self.found and self.found[-1].type == "SEP":
             self.found.pop()  # a full stop or comma that ends a formula belongs to the sentence around it
         return self.found
@@ -142,7 +150,8 @@ class Cutter(Constructs):
             return self.environment(i + 2, cases=True)
         if self.text_at(i + 1) == "{":
             inside, after = self.script(i + 1)
-            self.raws[i + 1 : after] = inside
+            signs = [raw for raw in inside if raw.text not in "{}"]
+            self.raws[i + 1 : after] = signs if all(raw.text in SIMPLE for raw in signs) else inside  # {{+}{=}} is +=
         return i + 1
 
     def framed(self, i: int) -> int:
@@ -205,6 +214,9 @@ class Cutter(Constructs):
         texts = list(words(inside))
         if not texts:
             raise Fault("A superscript is missing here.", at)
+        if len(texts) > 1 and texts[0] in SIGNS and self.conventions.free:  # g^{\odot 2}
+            del self.raws[next(k for k in range(i + 1, after) if self.raws[k].text == texts[0])]
+            return self.power(i)
         if "".join(texts) in TRANSPOSES:
             self.add("TRANSPOSE", "T", at)
             return after
@@ -226,6 +238,9 @@ class Cutter(Constructs):
     def word(self, i: int) -> int:
         """A function, or a symbol with its scripts."""
         text, at = self.raws[i]
+        if text in NUMERALS and (inside := self.script(i + 1))[0] and all(is_digits(raw.text) for raw in inside[0]):
+            self.raws[i : inside[1]] = inside[0]  # \mathbf{1}: the vector of ones
+            return self.number(i)
         if at in self.halves:
             self.add("PARTIAL", text, at)
             return i + 1
@@ -242,22 +257,28 @@ class Cutter(Constructs):
         at = self.raws[i].at
         found, tail, after = self.symbol(i)
         primed = self.conventions.free and self.text_at(after) == "'"
-        if isinstance(found, Sym) and (primed or (self.text_at(after) == "(" and self.is_applied(found))):
+        upright = self.raws[i].text in TEXTS and self.conventions.free
+        if isinstance(found, Sym) and (primed or (self.text_at(after) == "(" and self.is_applied(found, upright))):
             return self.function(found.name if found.time is None else f"{found.name}[{found.time}]", at, after)
         self.add("SYM", found, at)
         self.found += tail
         return after
 
-    def is_applied(self, found: Sym) -> bool:
-        """Whether a name before a bracket is a function there."""
-        return found.name in self.conventions.functions or (self.conventions.free and found.name in LOSSES)
+    def is_applied(self, found: Sym, upright: bool) -> bool:
+        """Whether a name before a bracket is a function there; a word of three or more upright letters is one."""
+        if upright and found.time is None and len(found.name) > 2 and found.name.isalpha():
+            return True
+        if found.name in self.conventions.functions and found.time is None:
+            return True
+        return self.conventions.free and found.name in LOSSES
 
     def function(self, name: str, at: int, after: int) -> int:
         """A function, with a subscript as a part of its name (`\\sigma_g`)."""
         if self.conventions.free and self.text_at(after) == "_":
             inside, end = self.script(after + 1)
             name, after = f"{name}_{self.name(inside, at)}", end
-        self.add("FUNC", name, at)
+        alone = self.conventions.free and self.text_at(after) in ENTRY_ENDS and self.open and self.open[-1][0].startswith("\\end")
+        self.add("SYM" if alone else "FUNC", Sym(name) if alone else name, at)  # a column of functions
         return after
 
     def texts(self, i: int) -> int:
@@ -265,8 +286,9 @@ class Cutter(Constructs):
         text, at = self.raws[i]
         inside, after = self.group(i + 1)
         first = inside.split()[0] if inside.split() else ""
-        if first.strip(",") in CONDITIONS:
-            self.add(CONDITIONS[first.strip(",")], inside, at)
+        if first.strip(",:") in CONDITIONS:
+            defines = first.strip(",:") == "where" and self.relation_after(after) == "="
+            self.add("SEP" if defines else CONDITIONS[first.strip(",:")], inside, at)
             return after
         if inside.strip() in FUNCTIONS:
             return self.function(FUNCTIONS[inside.strip()], at, after)
@@ -279,6 +301,11 @@ class Cutter(Constructs):
         if not self.open:
             self.add("SEP", inside, at)
         return after
+
+    def relation_after(self, i: int) -> str:
+        """The first relation sign from here on."""
+        values = (SIMPLE[raw.text][1] for raw in self.raws[i:] if SIMPLE.get(raw.text, ("",))[0] == "REL")
+        return next(values, "")
 
     def factorial(self, i: int) -> int:
         raise Fault("A factorial is not read.", self.raws[i].at, kind=NotSupported)

@@ -81,7 +81,9 @@ COLUMNS = re.compile(r"(?:\[[a-z]\])?(?:\{[lcr|@{} ]*\})?")
 OPEN_SYSTEM = re.compile(r"(?:\\left\s*\\\{\s*)?\Z")
 CLOSED_SYSTEM = re.compile(r"(?:\s*\\right\s*\.)?")
 MARGIN = re.compile(r"(?:\s|[,;]|\\q?quad(?![A-Za-z])|\\[,;:!> ])*")
-NUMBERED = re.compile(r"\\q?quad\s*\((?P<tag>\d+[a-z]?)\)[\s.,]*\Z")  # \qquad (3)
+NUMBERED = re.compile(  # \qquad (3), \; (3)
+    r"(?:\\q?quad|\\[,;:! >]|~|\\hspace\*?\{[^}]*\}|\\hfill|\v)\s*[(（](?P<tag>\d+(?:\.\d+)?[a-z]?)[)）][\s.,;。]*\Z"
+)
 PART = re.compile(
     r"(?P<row>\\\\\*?(?:[ \t]*\[[^\]\n]*\])?)|\\begin\{(?P<begin>[A-Za-z]*)\*?\}|\\(?P<end>end)\{[A-Za-z]*\*?\}"
     r"|\\(?P<tag>tag|label)\*?\{|\\(?P<beside>reason|intertext|shortintertext) *\{|\\(?P<text>text[a-z]*|mbox) *\{"
@@ -91,6 +93,9 @@ PART = re.compile(
 FLAT = re.compile(rf"{DISPLAYS}|aligned|alignedat|split|gathered|multlined|array")  # their rows are rows of the display
 RELATION = r"=|<|>|\\(?:leq?|geq?|leqslant|geqslant|lt|gt|approx|in|neq?|equiv)(?![A-Za-z])"
 OPERATOR = r"\+|-|\\(?:odot|cdot|circ|times|otimes|quad\s*[-+])(?![A-Za-z])|\*"
+BOUND = rf"(?:(?!=|\\in|\\approx)(?:{RELATION}))"
+LISTED = rf"(?:(?!{RELATION}|\\q?quad).)*"
+BETWEEN = re.compile(rf"\s*-?[\d.]+\s*{BOUND}{LISTED},{LISTED}{BOUND}\s*-?[\d.]+\s*", re.DOTALL)  # 0 < a, b < 1
 STARTS_CHAIN = re.compile(rf"\s*(?:{RELATION})")
 CONTINUES = re.compile(rf"\s*(?:\\q?quad\s*|\\[,;!: ]\s*)*(?:{RELATION}|{OPERATOR})")
 BARE_PROSE = re.compile(r"\s*(?:#|<!--|```|.*\$|[|>] )")  # headings, comments, tables, quotations, lines with dollars
@@ -287,7 +292,9 @@ class _Page:
     def noted(self, row: _Row, kind: str, start: int, stop: int) -> str:
         """A tag is kept, and a text in a column of its own is what stands beside the formula; both leave the formula."""
         if kind == "tag":
-            row.tag = row.tag or self.source[start:stop].strip()
+            named = self.source.rfind("\\", 0, start)
+            tag = self.source[start:stop].strip()
+            row.tag = tag if self.source.startswith("\\tag", named) else row.tag or tag  # a label is only the second best
             return "erased"
         if kind == "beside" or (len(row.marks) > 1 and not self.text(row.marks[-1], start).partition("\\")[0].strip()):
             row.beside += self.between(start, stop, beside=True)  # before it is blanked
@@ -304,7 +311,9 @@ class _Page:
         for part in reversed(parts):
             ahead.append(ahead[-1] if part.lastgroup == "comma" else str(part.lastgroup))
         begin, related = 0, False
-        for part, following in zip(parts, reversed(ahead[:-1]), strict=True):
+        if BETWEEN.fullmatch(text):
+            parts = []
+        for part, following in zip(parts, reversed(ahead[:-1]), strict=False):
             if part.lastgroup != "comma":
                 related = related or part.lastgroup == "relation"
             elif related and following == "relation" and not CONTINUES.match(text, part.end()):

@@ -31,11 +31,15 @@ from symlstm.reader.tokens import (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Half(Term):
-    """Half of a derivative: `\\partial q`; with `adjoint` it may also stand alone, as `dq` and `\\delta q` do."""
+    """Half of a derivative: `\\partial q`; with `adjoint` it may also stand alone, as `dq` and `\\delta q` do.
+
+    `direct` is `\\partial^+`: the derivative of one equation.
+    """
 
     arg: Term
     at: int
     adjoint: bool = False
+    direct: bool = False
 
     def alone(self) -> Term:
         if self.adjoint and isinstance(self.arg, Sym):
@@ -167,9 +171,10 @@ class Symbols(Pieces):
             texts, free = list(words(part)), self.conventions.free
             bracketed = texts[::2] == ["[", "]"] and is_letter(texts[1]) and texts[1] not in self.times
             indexed = "".join(texts) in self.components and found.name not in PARAMETERS
+            numbered = free and not k and len(parts) == 2 and len(texts) == 1 and is_digits(texts[0])  # h_{1,t}
             if free and (bracketed or indexed) and not found.component:
                 found.component = texts[1] if bracketed else texts[0]
-            elif (time := self.time(part)) is not None and self.is_timed(found.name, time):
+            elif not numbered and (time := self.time(part)) is not None and self.is_timed(found.name, time):
                 found.timed(time, at, free and len(parts) == 1)
             elif not named and not k:
                 more = self.name(part, at)
@@ -200,6 +205,12 @@ class Symbols(Pieces):
             return after if last else i
         end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), 0)
         time = self.time(inside[: end + 1]) if end else None
+        if end and self.is_layer(texts[1:end]):
+            found.tail = self.powers(texts[end + 1 :], at)
+            return self.named(found, inside[1:end], after, at)
+        gate = free and found.time is None and self.text_at(after) == "_" and len(texts) == 1 and is_letter(texts[0])
+        if gate and texts[0] not in self.times | self.components and self.is_time(after + 1):
+            return self.named(found, inside, after, at)  # a^f_t
         if end and time is None:
             if free and head in PARAMETERS and all(map(is_letter, texts[1:end])) and end + 1 == len(texts):
                 return self.named(found, inside[1:end], after, at)
@@ -218,6 +229,15 @@ class Symbols(Pieces):
         if free and head in PARAMETERS and texts and all(map(is_letter, texts)) and not (self.times | {"n", "m"}) & {*texts}:
             return self.named(found, inside, after, at)
         return i
+
+    def is_layer(self, texts: list[str]) -> bool:
+        """Whether a number in brackets is the number of a layer, as in `h_t^{(1)}`."""
+        return self.conventions.layered and len(texts) == 1 and is_digits(texts[0])
+
+    def is_time(self, i: int) -> bool:
+        """Whether the script that starts here is a time."""
+        time = self.time(self.script(i)[0])
+        return time is not None and time.base != ""
 
     def named(self, found: Symbol, pieces: list[Raw], after: int, at: int) -> int:
         found.name, found.written = f"{found.name}_{self.name(pieces, at)}", f"{found.written}^{self.spelled(pieces)}"
@@ -261,11 +281,14 @@ class Symbols(Pieces):
             inside, after = self.script(i + 1)
             texts, at = list(words(inside)), self.raws[i].at
             power = found.time and self.text_at(i) == "^" and len(texts) == 1 and is_digits(texts[0])
-            if power or "".join(texts) in TRANSPOSES:
+            if power or (self.text_at(i) == "^" and "".join(texts) in TRANSPOSES):
                 break
             end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), len(texts) - 1)
             time = self.time(inside[: end + 1] if end < len(texts) - 1 else inside)
-            if time is not None:
+            if self.is_layer(texts[1:end]):
+                found.name = f"{found.name}_{texts[1]}" if found.name else texts[1]
+                found.tail = self.powers(texts[end + 1 :], at)
+            elif time is not None:
                 found.timed(time, at, free=True)
                 found.tail = self.powers(texts[end + 1 :], at)
             else:

@@ -73,7 +73,7 @@ ACCENTS["\\overline"] = "bar"
 FUNCTIONS = {
     "sigma": "sigma", "sigmoid": "sigma", "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
     "exp": "exp", "log": "log", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
-    "sqrt": "sqrt", "diag": "diag", "max": "max",
+    "sqrt": "sqrt", "diag": "diag", "max": "max", "min": "min", "sech": "sech", "softplus": "softplus",
 }  # fmt: skip
 CONDITIONS = {"for": "_IF", "if": "_IF", "when": "_IF", "where": "_IF", "and": "SEP", "otherwise": "ELSE", "else": "ELSE"}
 TRANSPOSES = frozenset({"T", "\\top", "\\intercal", "Tr", "tr"})
@@ -99,14 +99,17 @@ SIMPLE: dict[str, tuple[str, Any]] = {
     "\\ne": ("REL", "!="), "\\neq": ("REL", "!="), "\\equiv": ("REL", "="), "\\triangleq": ("REL", "="),
     "\\coloneqq": ("REL", "="), "\\leftarrow": ("REL", "="), "\\gets": ("REL", "="),
     "'": ("PRIME", "'"), "\\infty": ("SYM", Sym("infinity")), "\\forall": ("_IF", "\\forall"),
-    "\\Rightarrow": ("SEP", "=>"), "\\implies": ("SEP", "=>"),
+    "\\Rightarrow": ("SEP", "=>"), "\\implies": ("SEP", "=>"), "\\oplus": ("PLUS", "+"),
 }  # fmt: skip
 OPENING = {"{": ("_LBRACE", "}"), "(": ("LP", ")"), "[": ("LB", ")"), "\\{": ("LP", "\\}"), "\\lbrace": ("LP", "\\}")}
+OPENING |= {"\\langle": ("_LANGLE", "\\rangle")}
 OPENING |= {"\\lVert": ("_LNORM", "\\rVert"), "\\lvert": ("_LABS", "\\rvert"), "\\lbrack": ("LB", ")")}
 CLOSING = {"}": ("_RBRACE", "}"), ")": ("RP", ")"), "]": ("RB", ")"), "\\}": ("RP", "\\}"), "\\rbrace": ("RP", "\\}")}
+CLOSING |= {"\\rangle": ("_RANGLE", "\\rangle")}
 CLOSING |= {"\\rVert": ("_RNORM", "\\rVert"), "\\rvert": ("_RABS", "\\rvert"), "\\rbrack": ("RB", ")")}
 BARS = {"|": ("\\lvert", "\\rvert"), "\\vert": ("\\lvert", "\\rvert"), "\\|": ("\\lVert", "\\rVert")}
 BARS["\\Vert"] = BARS["\\|"]
+INEQUALITIES = {sign: value for sign, (kind, value) in SIMPLE.items() if kind == "REL" and value in ("<", "<=", ">", ">=")}
 TIME_BRACKETS = frozenset({("(", ")"), ("\\langle", "\\rangle"), ("<", ">"), ("[", "]")})
 
 UNICODE = {
@@ -114,6 +117,7 @@ UNICODE = {
     "∗": "*", "•": "\\bullet", "∂": "\\partial", "∇": "\\nabla", "∑": "\\sum", "∏": "\\prod", "≤": "\\le", "≥": "\\ge",
     "≠": "\\ne", "≈": "\\approx", "≔": "\\coloneqq", "∈": "\\in", "ℝ": "\\R", "∞": "\\infty", "√": "\\sqrt",
     "→": "\\to", "←": "\\leftarrow", "′": "'", "’": "'", "⊤": "\\top", "‖": "\\|", "∥": "\\|", "ℓ": "\\ell", "∆": "\\Delta",
+    "⊕": "\\oplus", "⟨": "\\langle", "⟩": "\\rangle",
     "，": ",", "；": ";", "（": "(", "）": ")", "＝": "=", "＋": "+", "：": ":", "。": ".", "、": ",", "…": "\\dots",
 }  # fmt: skip
 UNICODE |= {unicodedata.lookup(f"GREEK SMALL LETTER {name[1:].upper().replace('LAMBDA', 'LAMDA')}"): name

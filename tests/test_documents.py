@@ -1,0 +1,31 @@
+"""Documents in many dialects, written for these tests: every claim of each gets the verdict it should."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from symlstm.claims.checking import check
+
+DOCUMENTS = sorted(Path(__file__).parent.joinpath("documents").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_all_verdicts_are_as_expected(path: Path) -> None:
+    expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
+    found = {verdict.tag: verdict for verdict in check(path)}
+    wrong = {
+        claim["tag"]: (found[claim["tag"]].verdict, found[claim["tag"]].reason)
+        for claim in expected["claims"]
+        if found[claim["tag"]].verdict not in (claim["verdict"], *claim.get("accept", ()))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_no_definition_is_in_the_way(path: Path) -> None:
+    """What has no tag is a definition that is read and fits, or a repetition that is right."""
+    verdicts = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in check(path) if verdict.tag is None}
+    assert {latex: said for latex, said in verdicts.items() if said[0] != "right"} == {}
