@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from symlstm.algebra import Adj, NotValid, Sym, SymlstmError, Term, plain, size, walk
@@ -20,6 +21,7 @@ from symlstm.claims.counterparts import relation_of
 from symlstm.claims.exactness import proved
 from symlstm.claims.judgement import Case, Judged, judge
 from symlstm.claims.matching import Match, match
+from symlstm.claims.oddities import strangers, warnings
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Clash, Sizes, sizes
 from symlstm.claims.sources import Source, Statement, source
@@ -29,6 +31,7 @@ from symlstm.model import Cell
 from symlstm.reader import PEOPLE, Formula
 from symlstm.zoo import cell as zoo_cell
 
+AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
 
@@ -77,10 +80,11 @@ class Document:
     """A source with its cases (one for each reading of the document), ready to judge any statement or relation."""
 
     def __init__(self, found: Source, cell: str | Cell | None = None) -> None:
-        self.source = found
+        self.source, self.started = found, monotonic()
         named = cell or found.directives.get("cell")
         self.cell = zoo_cell(named) if isinstance(named, str) else named
         self.broken: dict[str, str] = {}
+        self.chains: dict[int, bool] = {}  # whether the definition of that number goes on as a chain that breaks
         self.match = Match()
         self.cases = tuple(self.make_cases())
 
@@ -121,6 +125,11 @@ class Document:
             for line in statement.relations
             if isinstance(line.lhs, Sym)
         }
+
+    @cached_property
+    def odd(self) -> dict[str, tuple[str, ...]]:
+        """Names of parameters that look mistaken, where none is declared."""
+        return strangers(self.source, self.cases[0].theory) if self.cases and not self.cases[0].declared else {}
 
     def orientations(self) -> tuple[bool, ...]:
         said = self.source.directives.get("vectors")
@@ -193,20 +202,33 @@ class Document:
 
     def is_claim(self, statement: Statement) -> bool:
         """Whether a statement is to be judged; a definition is, where it does not fit the others."""
-        if statement.role in ("claim", "both") or statement.error is not None:
+        if statement.role in ("claim", "both") or statement.error is not None or self.breaks(statement):
             return True
         return any(isinstance(line.lhs, Sym) and line.lhs.name in self.broken for line in statement.relations)
+
+    def breaks(self, statement: Statement) -> bool:
+        """Whether a definition goes on as a chain, `z = A = B`, of which a later link is wrong: then that is a claim."""
+        lines = enumerate(statement.relations) if statement.role == "definition" and self.cases else ()
+        chains = [k for k, line in lines if len(line.operators) > 1 and set(line.operators) <= {"=", "~"}]
+        if statement.number not in self.chains:
+            found = (self.judged(statement, k).verdict for k in chains)
+            self.chains[statement.number] = any(verdict in ("wrong", "ambiguous") for verdict in found)
+        return self.chains[statement.number]
 
     def verdict(self, statement: Statement, file: str = "") -> Verdict:
         """The verdict of one statement."""
         common: dict[str, Any] = {
             "line": statement.line, "number": statement.number, "tag": statement.tag, "latex": statement.latex, "file": file,
-            "role": "definition" if statement.role == "definition" else "claim",
+            "role": "definition" if statement.role == "definition" and not self.breaks(statement) else "claim",
+            "warnings": warnings(self.odd, statement),
         }  # fmt: skip
         if statement.error is not None:
             return Verdict(verdict="unreadable", reason=str(statement.error), **common)
         if not statement.relations:
             return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
+        if statement.number > AT_LEAST and monotonic() - self.started > SECONDS:
+            reason = f"It is not judged: of more than {AT_LEAST} formulas, as many are as {SECONDS:g} seconds allow."
+            return Verdict(verdict="unreadable", reason=reason, **common)
         broken = next(
             (
                 self.broken[line.lhs.name]

@@ -19,6 +19,7 @@ from symlstm.algebra import (
     Add,
     Adj,
     Listed,
+    Norm,
     Partial,
     Prime,
     Relation,
@@ -96,7 +97,7 @@ def _judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]]) 
                 return second
         return judged
     except Unknown as unknown:
-        return _unknown(case, unknown)
+        return _unknown(case, unknown, line)
     except Unreadable as problem:
         return Judged("unreadable", f"This is not understood: {problem}.", "")
     except (Outside, Misfit, Clash) as problem:
@@ -105,12 +106,14 @@ def _judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]]) 
         return Judged("unreadable", f"This could not be worked out ({type(problem).__name__}: {problem}).", "")
 
 
-def _unknown(case: Case, unknown: Unknown) -> Judged:
+def _unknown(case: Case, unknown: Unknown, line: Relation) -> Judged:
     name = unknown.name.removeprefix("delta ")
     if unknown.name.startswith("delta ") and case.theory.steps and name[0].isupper():
         return Judged("wrong", f"There is no {name} in this cell, so nothing is its gradient.", "reading")
     if case.declared and name[0].isupper():
         return Judged("wrong", f"{name} is not among the parameters.", "reading")
+    if set(line.operators) & {"<", "<=", ">", ">="} and any(isinstance(part, Norm) for side in line.terms for part in walk(side)):
+        return Judged("unreadable", f"{name} is not defined, so this bound is not decided: it needs a line {name} = ...", "")
     return Judged("unreadable", f"Nothing says what {name} is.", "")
 
 

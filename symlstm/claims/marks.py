@@ -1,7 +1,7 @@
 r"""Marks of time that are words: what `h_{prev}`, `c_{next}` and `dh_{next}` say, in the times that everything else has.
 
 `h_{prev}` is h at t-1. Where a document writes `c_{next}` for what a step computes, that is c at t; else `dh_{next}` is the
-part of a gradient that the next step hands back. Definitions of single steps, `h_2 = \\tanh(W x_2 + U h_1)`, are said of
+part of a gradient that the next step hands back. Definitions of single steps, `h_2 = \tanh(W x_2 + U h_1)`, are said of
 every step where nothing else defines the quantity.
 
 >>> from symlstm.reader import PEOPLE, read

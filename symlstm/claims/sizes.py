@@ -48,6 +48,7 @@ from symlstm.claims.theories import PRE, Theory
 Form = dict[str, int]  # a linear form: name -> count; "" is the number 1
 Pair = tuple[Form, Form]
 ONE: Form = {"": 1}
+RATES = frozenset({"alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "epsilon"})  # numbers, not vectors
 LENGTHS = (4, 7, 11, 13, 17, 19, 23, 29)
 
 
@@ -90,6 +91,7 @@ def _kinds(theory: Theory) -> list[dict[str, str]]:
     matrices = {name for name in theory.parameters if name[0].isupper()}
     vectors = _elementwise(theory)
     guess = {name: "matrix" if name in matrices - vectors else "vector" for name in theory.parameters}
+    guess |= {name: "scalar" for name in theory.parameters if name.partition("_")[0] in RATES - vectors}
     found = [guess]
     factors = _left_factors(theory)
     if not matrices and theory.steps:

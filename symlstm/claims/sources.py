@@ -17,6 +17,7 @@ from symlstm.algebra import (
     Adj,
     Apply,
     Blocks,
+    Component,
     Listed,
     NotSupported,
     Partial,
@@ -32,7 +33,7 @@ from symlstm.claims.marks import general, timed
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 from symlstm.reader.conventions import PARAMETERS, Product
 
-LIMIT = 300  # formulas of a document
+LIMIT = 1000  # formulas of a document
 LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 _TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox|begin|end|tag|label)\s*\{[^{}]*\}|\\mathbb\{?[A-Z]\}?")
 _LETTER = r"(?<![A-Za-z\\_^])(?<![_^]\{)(\\?[A-Za-z]+)(?![A-Za-z])"
@@ -184,6 +185,8 @@ def keys_of(line: Relation) -> list[Key]:
         return [("size", each.name) for each in named if isinstance(each, Sym)] if plain else []
     if line.operators[0] != "=":
         return []
+    if isinstance(left, Component) and isinstance(left.of, Sym) and left.of.time == NOW:
+        return [("quantity", left.of.name)]
     if isinstance(left, Sym) and left.time is None:
         return [("quantity", left.name)]
     if isinstance(left, Sym) and left.time is not None:

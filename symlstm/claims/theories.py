@@ -9,7 +9,7 @@ input; one without a mark that the equations use is a parameter.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
@@ -18,6 +18,7 @@ from symlstm.algebra import (
     Adj,
     Apply,
     Blocks,
+    Component,
     Hadamard,
     Listed,
     MatMul,
@@ -186,6 +187,8 @@ class _Maker:
                 self.pieces.setdefault(left.function, []).append((names, line.terms[1], line.condition))
             elif isinstance(args[0], Sym) and args[0].time is None:
                 new.functions.setdefault(left.function, (names, line.terms[1]))
+        elif isinstance(left, Component) and isinstance(left.of, Sym):
+            self.sort_quantity(left.of, replace(line, terms=(left.of, _without_index(line.terms[1], left.index))))
         elif isinstance(left, Adj):
             time = left.of.time or NOW
             new.adjoints.setdefault(left.of.name, Lazy(time.base, line.terms[1], line.condition, time.offset))
@@ -212,14 +215,14 @@ class _Maker:
     def join_pieces(self) -> None:
         """A function defined by cases is the sum of its pieces, each where its condition holds."""
         for name, pieces in self.pieces.items():
-            parts = tuple(MatMul((*_indicators(condition), body)) for _, body, condition in pieces)
-            self.made_theory.functions.setdefault(name, (pieces[0][0], Add(parts) if len(parts) > 1 else parts[0]))
+            parts: list[Term] = [MatMul((*_indicators(condition), body)) for _, body, condition in pieces]
+            self.made_theory.functions.setdefault(name, (pieces[0][0], Add(tuple(parts)) if len(parts) > 1 else parts[0]))
 
     def split_stacks(self) -> None:
         """`[i; f; g] = [\\sigma; \\sigma; \\tanh] W z`: an equation for each part, with its block of every parameter."""
         for line in self.stacks:
             stack = next(side for side in line.terms if _is_stack(side))
-            parts = [part for part in children(stack) if isinstance(part, Sym)]
+            parts: list[Sym] = [part for part in children(stack) if isinstance(part, Sym)]
             others = [side for side in line.terms if side is not stack]
             whole = next((side for side in others if not isinstance(side, Sym)), others[0])
             named = next((side for side in others if isinstance(side, Sym)), None)
@@ -369,10 +372,12 @@ class _Maker:
         steps = self.made_theory.steps
         names: dict[Term, str] = {}
         for name, body in steps.items():
-            if isinstance(body, (Add, MatMul)):
-                names.setdefault(body, name)
+            if isinstance(body, (Add, MatMul, Hadamard, Apply)):
+                names.setdefault(in_order(body), name)
         for name, body in list(steps.items()):
-            inside = {part: Sym(names[part], NOW) for part in walk(body) if part is not body and part in names}
+            whole = [part for part in walk(body) if part is not body and isinstance(part, (Add, MatMul, Hadamard, Apply))]
+            found = ((part, in_order(part)) for part in whole)
+            inside: dict[Term, Term] = {part: Sym(names[key], NOW) for part, key in found if key in names and names[key] != name}
             if inside:
                 steps[name] = substitute(body, inside)
 
@@ -563,6 +568,11 @@ def _same_call(left: Apply, body: Term) -> bool:
     return any(isinstance(part, Apply) and part.function == left.function for part in walk(body))
 
 
+def _without_index(body: Term, index: str) -> Term:
+    """What is said of every component, said of the vector."""
+    return transform(body, lambda part: part.of if isinstance(part, Component) and part.index == index else part)
+
+
 def _is_stack(node: Term) -> bool:
     """Whether a term is a column of quantities of one step."""
     symbols = children(node) if isinstance(node, Blocks) and len(node.rows) > 1 and len(node.rows[0]) == 1 else ()
@@ -655,6 +665,15 @@ def _with_letter(body: Term, letter: str) -> Term:
         )
 
     return transform(body, change)
+
+
+def in_order(node: Term) -> Term:
+    """The term with the terms of its sums and the factors of its elementwise products in one order."""
+
+    def change(part: Term) -> Term:
+        return type(part)(tuple(sorted(part.args, key=plain))) if isinstance(part, (Add, Hadamard)) else part
+
+    return transform(node, change)
 
 
 def latest(node: Term) -> int:

@@ -134,6 +134,8 @@ class Valuer(Reckoner):
             return value + self.moved[1] if self.moved and self.moved[0] == node.name else value
         if theory.lazy(node) and node.name not in theory.steps:
             return self.lazily(node)
+        if node.time is None and node.name.removesuffix("_bold") == "I" and theory.states:
+            return np.eye(max(self.run.sizes.shapes[theory.states[0]]))
         if node.time is None:
             raise Unknown(node.name, node)
         at = (node.name, when(node.time, self.times))

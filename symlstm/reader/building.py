@@ -38,6 +38,7 @@ from symlstm.algebra import (
     map_relation,
     transform,
 )  # fmt: skip
+from symlstm.reader.dots import Dots, filled
 from symlstm.reader.symbols import Half
 from symlstm.reader.tokens import FUNCTIONS, LIMITS, Big, Fault
 
@@ -80,7 +81,7 @@ def settled(found: Found) -> Found:
     halves = False
     while stack:
         node, depth = stack.pop()
-        if isinstance(node, (Half, Tuple, Cases)):
+        if isinstance(node, (Half, Tuple, Cases, Dots)):
             node.alone()
             halves = True
         if depth > 3 * LIMITS["depth"]:
@@ -166,10 +167,14 @@ class Builder:
             if isinstance(part, Term):
                 terms.append(Neg(part) if minus else part)
             minus = _is(part, "MINUS")
+        terms = filled(terms, Sum)
         return terms[0] if len(terms) == 1 else Add(tuple(terms))
 
     def product(self, parts: Children) -> Term:
-        return parts[0] if len(parts) == 1 else _folded(_groups(_joined(parts)))
+        joined = _joined(parts)
+        if any(isinstance(part, Dots) for part in joined) and all(isinstance(part, Term) for part in joined):
+            joined = filled(joined, Prod)
+        return joined[0] if len(joined) == 1 else _folded(_groups(joined))
 
     def big(self, parts: Children) -> Term:
         sign, body = parts

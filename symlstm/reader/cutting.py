@@ -13,12 +13,14 @@ from typing import Any
 from symlstm.algebra import NotSupported, Num, Sym
 from symlstm.reader.constructs import Constructs
 from symlstm.reader.conventions import HOUSE, LOSSES, Conventions
+from symlstm.reader.dots import Dots
 from symlstm.reader.symbols import Symbol
 from symlstm.reader.tokens import (
     ACCENTS,
     BARS,
     CLOSING,
     CONDITIONS,
+    DOTS,
     DROPPED,
     FONTS,
     FRAMES,
@@ -302,6 +304,12 @@ class Cutter(Constructs):
             self.add("SEP", inside, at)
         return after
 
+    def dots(self, i: int) -> int:
+        if not self.conventions.free:
+            raise Fault("Dots are not read.", self.raws[i].at, kind=NotSupported)
+        self.add("SYM", Dots(self.raws[i].at), self.raws[i].at)
+        return i + 1
+
     def relation_after(self, i: int) -> str:
         """The first relation sign from here on."""
         values = (SIMPLE[raw.text][1] for raw in self.raws[i:] if SIMPLE.get(raw.text, ("",))[0] == "REL")
@@ -332,5 +340,6 @@ DISPATCH: tuple[tuple[Any, Callable[[Cutter, int], int]], ...] = (
     (FRAMES, Cutter.framed),
     ({"\\overset", "\\stackrel"}, Cutter.stacked),
     ({".T"}, Cutter.pythonic),
+    (DOTS, Cutter.dots),
     ({"!"}, Cutter.factorial),
 )

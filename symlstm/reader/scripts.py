@@ -90,7 +90,8 @@ class Pieces:
         letters = ""
         for text in words(pieces):
             bare = text.lstrip("\\")
-            if not (bare.isascii() and bare.isalnum()) or (text[0] == "\\" and text not in GREEK and bare not in FUNCTIONS):
+            known = text[0] != "\\" or text in GREEK or text in ACCENTS or bare in FUNCTIONS
+            if not (bare.isascii() and bare.isalnum() and known):
                 raise Fault("This is not read as a subscript.", at, "W_{hc}, h_{t-1} or z_{f,t}", NotSupported)
             letters += bare
         if not letters:

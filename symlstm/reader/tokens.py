@@ -110,6 +110,7 @@ CLOSING |= {"\\rVert": ("_RNORM", "\\rVert"), "\\rvert": ("_RABS", "\\rvert"), "
 BARS = {"|": ("\\lvert", "\\rvert"), "\\vert": ("\\lvert", "\\rvert"), "\\|": ("\\lVert", "\\rVert")}
 BARS["\\Vert"] = BARS["\\|"]
 INEQUALITIES = {sign: value for sign, (kind, value) in SIMPLE.items() if kind == "REL" and value in ("<", "<=", ">", ">=")}
+DOTS = _commands("dots ldots cdots dotsb dotsc dotsm dotsi dotso hdots")
 TIME_BRACKETS = frozenset({("(", ")"), ("\\langle", "\\rangle"), ("<", ">"), ("[", "]")})
 
 UNICODE = {
