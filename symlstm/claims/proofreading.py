@@ -21,6 +21,7 @@ import numpy as np
 from symlstm.algebra import NotValid, Relation, SymlstmError, plain
 from symlstm.claims.checking import Document, check_relation
 from symlstm.claims.counterparts import relation_of
+from symlstm.claims.oddities import warnings
 from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.repairs import diagnose
 from symlstm.claims.sources import LIMIT, Source, Statement, source
@@ -105,7 +106,7 @@ def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
                 yield _diagnosed(verdict, document)
         elif each.role == "definition":
             yield Verdict(each.line, each.number, each.tag, "definition", each.latex, "right", "definition",
-                          "It is taken as a definition.", file=name)  # fmt: skip
+                          "It is taken as a definition.", warnings=warnings(document.odd, each), file=name)  # fmt: skip
 
 
 def _diagnosed(verdict: Verdict, document: Document) -> Verdict:
