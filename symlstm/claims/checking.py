@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from symlstm.algebra import Adj, NotValid, Sym, SymlstmError, Term, plain, size, walk
@@ -30,6 +31,7 @@ from symlstm.model import Cell
 from symlstm.reader import PEOPLE, Formula
 from symlstm.zoo import cell as zoo_cell
 
+AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
 
@@ -78,7 +80,7 @@ class Document:
     """A source with its cases (one for each reading of the document), ready to judge any statement or relation."""
 
     def __init__(self, found: Source, cell: str | Cell | None = None) -> None:
-        self.source = found
+        self.source, self.started = found, monotonic()
         named = cell or found.directives.get("cell")
         self.cell = zoo_cell(named) if isinstance(named, str) else named
         self.broken: dict[str, str] = {}
@@ -224,6 +226,9 @@ class Document:
             return Verdict(verdict="unreadable", reason=str(statement.error), **common)
         if not statement.relations:
             return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
+        if statement.number > AT_LEAST and monotonic() - self.started > SECONDS:
+            reason = f"It is not judged: of more than {AT_LEAST} formulas, as many are as {SECONDS:g} seconds allow."
+            return Verdict(verdict="unreadable", reason=reason, **common)
         broken = next(
             (
                 self.broken[line.lhs.name]
