@@ -235,9 +235,10 @@ class _Page:
             yield from self.finished(whole)
 
     def finished(self, row: _Row) -> Iterator[Formula]:
-        numbered = NUMBERED.search(self.text(row.start, row.end))
+        tail = max(row.start, row.end - TAIL)
+        numbered = NUMBERED.search(self.text(tail, row.end))
         if numbered and not row.tag:
-            row.tag, row.end = numbered["tag"], row.start + numbered.start()
+            row.tag, row.end = numbered["tag"], tail + numbered.start()
         yield from self.pieces(row.start, row.end, True, row.tag)
         yield from row.beside
 
