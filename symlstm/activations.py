@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symlstm.algebra import Apply, Div, Interval, Max, NotValid, Num, Pow, Prime, Sym, Term, term
+from symlstm.algebra import Apply, Div, Interval, Max, NotValid, Num, Pow, Prime, Sym, Term, substitute, term
 
 X, Y = Sym("x"), Sym("Y")
 
@@ -22,7 +22,8 @@ class Activation:
 
     `values` and `slopes` are the exact ranges of the function and of its derivative. `numpy` and `numpy_slope` are
     expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow where its infinity is
-    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. `kink` is where no slope is claimed.
+    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. `kink` is where no slope
+    is claimed.
     """
 
     name: str
@@ -39,8 +40,6 @@ class Activation:
 
     def slope(self, argument: Term, value: Sym | None) -> Term:
         """The derivative at `argument`, in terms of `value` where that has a name."""
-        from symlstm.algebra import substitute
-
         if self.slope_of is None:
             return Prime(self.name, argument)
         return substitute(self.slope_of, {Y: value or Apply(self.name, argument)})
