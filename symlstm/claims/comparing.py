@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from symlstm.algebra import (
     Apply,
     Blocks,
     Extreme,
+    Hadamard,
     Interval,
     Limit,
+    MatMul,
     Neg,
     Num,
     Partial,
+    Pow,
     Prime,
     Relation,
     Sym,
@@ -24,7 +28,7 @@ from symlstm.algebra import (
     children,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array, shape, size_words
+from symlstm.claims.arithmetic import Array, Reckoner, shape, size_words
 from symlstm.claims.cases import Case
 from symlstm.claims.values import Tensor, Valuer
 
@@ -102,7 +106,11 @@ def _printed(one: Any, other: Any, left: Term, right: Term, operator: str) -> bo
             if shape(against) == shape(value) or not shape(value)
             else False
         )
-    return agree(one, other, 1e-9 if operator == "=" else 5e-3)
+    if operator == "=":
+        return agree(one, other, 1e-9)
+    one, other = np.real(one), np.real(other)
+    largest = max(np.abs(one).max(initial=0), np.abs(other).max(initial=0)) if np.size(one) and np.size(other) else 0.0
+    return shape(one) == shape(other) and bool(np.all(np.abs(one - other) <= 5e-3 * largest))
 
 
 def _units(term: Term) -> Array | None:
@@ -111,10 +119,17 @@ def _units(term: Term) -> Array | None:
         return _units(term.arg)
     if isinstance(term, Num):
         return 10.0 ** -(term.places or 0) if term.value.denominator == 1 or term.places is not None else 1e-9
+    if isinstance(term, (MatMul, Hadamard)) and len(term.args) == 2 and _is_power_of_ten(term.args[1]):
+        unit, power = _units(term.args[0]), term.args[1]  # 2.66 \times 10^{-5}
+        return None if unit is None or np.ndim(unit) else unit * 10.0 ** Reckoner()(power.exponent)  # type: ignore[attr-defined]
     if isinstance(term, Blocks):
         entries = [_units(part) for part in children(term)]
         return None if any(entry is None for entry in entries) else np.array(entries, dtype=float)
     return None
+
+
+def _is_power_of_ten(term: Term) -> bool:
+    return isinstance(term, Pow) and term.base == Num(Fraction(10)) and isinstance(term.exponent, (Num, Neg))
 
 
 def _is_rational(term: Term) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from symlstm.algebra import NOW, Adj, Partial, Relation, Sym, Term, Time, map_relation, plain, transform, walk
 
+INPUTS = frozenset({"x", "X"})
 MARKS = {"prev": -1, "previous": -1, "next": 0}
 
 
@@ -40,7 +41,7 @@ def timed(lines: Sequence[Relation]) -> list[Relation]:
             base, mark = _split(part.name)
             if mark and base in bases and (mark != "next" or forward):
                 return Sym(base, Time("t", MARKS[mark]))
-            if part.name in bases and part.time is None:
+            if part.time is None and part.name in bases | INPUTS:
                 return part.at(NOW)
         return part
 

@@ -108,6 +108,9 @@ class Builder:
             if isinstance(part, Term):
                 waiting.append(part)
             elif isinstance(part, list):
+                if waiting and part[0].operators[0] == "in" and isinstance(part[0].rhs, Interval):
+                    found += [replace(part[0], terms=(term, *part[0].terms[1:])) for term in waiting]
+                    waiting = []
                 if waiting and part[0].operators[0] == "in":
                     part[0] = replace(part[0], terms=(Listed((*waiting, part[0].terms[0])), *part[0].terms[1:]))
                     waiting = []

@@ -35,7 +35,7 @@ class Conventions:
     `free` allows what the house does not write: open sums (`\\sum_t`), `dh_t`, components (`y_k` under `\\sum_k`), names
     in superscripts (`W^f`), words before and after a formula. The others are what `survey` finds out: `superscript`
     puts the time there (`h^{t-1}`), `timed` are the names that have it there; `unbraced` reads `h_t-1` as h at t-1;
-    `called` reads `h(t)` as h at t; `words` are names of several letters; `functions` are names that are applied to
+    `called` reads `h(t)` and `h[t]` as h at t; `words` are names of several letters; `functions` are names that are applied to
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
     thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
     `layered` reads a number in brackets as a layer (`h_t^{(1)}`).
@@ -95,13 +95,13 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
     bold = frozenset(_firsts(_BOLD, whole))
     parts_of_names = {letter for letter in sums if re.search(rf"[WUVRPb]_\{{?\w?{letter}|(?<![A-Za-z\\]){letter}_", whole)}
     plain = _BOLD.sub("#", whole)
-    scripted = re.search(r"[_^]\s*(?:t|\{\s*\(?\s*t)", whole)
+    scripted = re.search(r"(?<!sum)(?<!prod)(?<!limits)[_^]\s*(?:t|\{\s*\(?\s*t)", whole)
     return replace(
         start,
         superscript=bool(timed),
         timed=frozenset(name[-1] for name in timed),
         unbraced=bool(re.search(r"[_^]t[-+]1", whole)) and not re.search(r"[_^]\s*\{\s*t\s*[-+]\s*1\s*\}", whole),
-        called=bool(re.search(r"(?<![A-Za-z\\])[a-zA-Z]\((?:t|t\s*[-+]\s*1)\)", whole)) and not scripted,
+        called=bool(re.search(r"(?<![A-Za-z\\])[a-zA-Z][(\[](?:t|t\s*[-+]\s*1)[)\]]", whole)) and not scripted,
         times=start.times - {letter for letter in ("s", "k") if _is_quantity(letter, whole)},
         words=start.words | words | joined | _code_names(whole),
         layered=bool(_LAYERS.search(whole)),

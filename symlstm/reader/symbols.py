@@ -105,9 +105,9 @@ class Symbols(Pieces):
 
     def called(self, found: Symbol, i: int) -> tuple[Time, int] | None:
         """The time in brackets behind a name (`l(t)`), and the index after it."""
-        if found.time is not None or self.text_at(i) != "(" or not (self.conventions.called or found.name in LOSSES):
+        if found.time is not None or self.text_at(i) not in ("(", "[") or not (self.conventions.called or found.name in LOSSES):
             return None
-        end = next((k for k in range(i, min(i + 8, len(self.raws))) if self.raws[k].text == ")"), 0)
+        end = next((k for k in range(i, min(i + 8, len(self.raws))) if self.raws[k].text in (")", "]")), 0)
         time = self.time(self.raws[i : end + 1]) if end else None
         return (time, end + 1) if time is not None and time.base else None
 

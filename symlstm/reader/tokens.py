@@ -71,7 +71,8 @@ GREEK = _commands(
 ACCENTS = {command: command[1:].removeprefix("wide") for command in _commands("tilde widetilde hat widehat bar overline vec dot")}
 ACCENTS["\\overline"] = "bar"
 FUNCTIONS = {
-    "sigma": "sigma", "sigmoid": "sigma", "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
+    "sigma": "sigma", "sigmoid": "sigma", "sigm": "sigma", "logistic": "sigma",
+    "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
     "exp": "exp", "log": "log", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
     "sqrt": "sqrt", "diag": "diag", "max": "max", "min": "min", "sech": "sech", "softplus": "softplus",
 }  # fmt: skip
