@@ -123,7 +123,11 @@ class Exactly(Reckoner):
         return self.ring.inverse(entry)
 
     def power(self, node: Pow) -> Array:
-        base, exponent = self(node.base), self.whole(self(node.exponent), node)
+        if isinstance(node.base, Norm) and is_vector(value := self(node.base.arg)) and self.whole(self(node.exponent), node) == 2:
+            return _boxed(sum((value * value).flat, self.ring.element(0)))
+        exponent = self.whole(self(node.exponent), node)
+        even = isinstance(node.base, Apply) and node.base.function == "abs" and not exponent % 2
+        base = self(node.base.arg if even else node.base)  # type: ignore[attr-defined]  # an even power of |x| is one of x
         square = len(shape(base)) == 2 and shape(base)[0] == shape(base)[1] > 1
         total = np.eye(shape(base)[0], dtype=int) if square else self.ring.element(1)
         for _ in range(abs(exponent)):

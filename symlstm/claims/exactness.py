@@ -55,6 +55,7 @@ from symlstm.claims.elements import Exactly, Undecided
 from symlstm.claims.judgement import Judged
 from symlstm.claims.points import free_indices, free_letters, variables_of
 from symlstm.claims.shares import as_derivative
+from symlstm.claims.sources import LOSSES
 from symlstm.claims.stretches import AT, Extents, Short, Stretches, block_of, jacobian
 from symlstm.claims.theories import Theory, latest
 from symlstm.claims.values import Reading, Tensor, Valuer
@@ -64,11 +65,16 @@ from symlstm.evidence.scalars import decide, is_scalar
 
 TRIES = 8  # times that the stretches are made longer
 ENDS = (Time("", 1), Time("T"), Time("tau"))
-PROBLEMS = (Undecided, Misfit, Outside, Unknown, Unreadable, SymlstmError, ArithmeticError, TypeError, ValueError, KeyError)
+MEANT = (Undecided, Misfit, Outside, Unknown, Unreadable, SymlstmError)
+PROBLEMS = (*MEANT, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Contradiction(Exception):
-    """The ring refutes what the numbers call right: one of the two is wrong."""
+    """The two sides are different polynomials in the symbols of the ring.
+
+    If nothing but the cell is in them, the claim is wrong; a function of which the ring does not know all (exp, abs) may
+    still make it right.
+    """
 
 
 class Symbolic(Exactly, Valuer):
@@ -78,6 +84,7 @@ class Symbolic(Exactly, Valuer):
         super().__init__(run, reading, times)  # type: ignore[arg-type]  # stretches are what a run is
         self.ring = run.ring
         self.slot: tuple[str, str, int] | None = None
+        self.loss = False  # whether a loss is derived: one that is a vector means the sum of its entries
 
     @property
     def stretches(self) -> Stretches:
@@ -86,7 +93,7 @@ class Symbolic(Exactly, Valuer):
     def copy(self, **changes: Any) -> Valuer:
         other = super().copy()
         other.__class__ = Symbolic
-        other.ring, other.slot = self.ring, self.slot  # type: ignore[attr-defined]
+        other.ring, other.slot, other.loss = self.ring, self.slot, self.loss  # type: ignore[attr-defined]
         for name, value in changes.items():
             setattr(other, name, value)
         return other
@@ -115,7 +122,7 @@ class Symbolic(Exactly, Valuer):
             later = self.stretches.later(seen, plain(self.fixed(of)), when(of.time, self.times))
             if later is not None:
                 return jacobian(later.reshape(-1), wrt_shape[0] * wrt_shape[1], self.ring.element(0)).T, (1, 1), wrt_shape
-        value = self.copy(seen=seen, slot=slot, in_product=False)(of)
+        value = self.copy(seen=seen, slot=slot, loss=isinstance(of, Sym) and of.name in LOSSES, in_product=False)(of)
         of_shape = shape(value)
         change = jacobian(np.asarray(value, dtype=object).reshape(-1), wrt_shape[0] * wrt_shape[1], self.ring.element(0))
         return change.T, of_shape, wrt_shape
@@ -141,13 +148,15 @@ class Symbolic(Exactly, Valuer):
         total: Any = self.ring.element(0)
         for step in range(max(t, 1), min(last, run.steps) + 1):
             total = total + self.copy(times={**self.times, node.index: step})(node.body)
-        if shape(total) not in ((), (1, 1)):
+        if shape(total) not in ((), (1, 1)) and not self.loss:
             raise Undecided("a sum of vectors under a derivative")
+        total = sum(np.asarray(total, dtype=object).flat, Dual(self.ring.element(0)))
         for state in run.theory.states if not shared and last < run.steps else ():
             ends = zip(run.arriving(state, block, node).flat, self.seen[state, last].flat, strict=True)
             for slope, entry in ends:
                 total = total + (entry.scaled(0, slope) if isinstance(entry, Dual) else 0)
-        return total
+        others = tuple(sorted((letter, k) for letter, k in self.times.items() if letter != node.index))
+        return np.array([[Dual(self.ring.generator(("whole", node, others)), total.parts)]], dtype=object)
 
     def laid_jacobian(self, value: Array, of: tuple[int, ...], wrt: tuple[int, ...]) -> Array:
         if 1 in wrt and self.reading.layout == "elementwise" and value.shape != (1, 1):
@@ -361,8 +370,9 @@ def _share(case: Case, term: Term) -> _Side:
 
 
 def _is_whole(theory: Theory, loss: Sym) -> bool:
-    """Whether a loss is the sum of those of all steps."""
-    return all(any(_sums(lazy.body)) for lazy in theory.lazy(loss)) and bool(theory.lazy(loss))
+    """Whether a loss is one of the whole sequence: made of a sum over all steps."""
+    parts = (part for lazy in theory.lazy(loss) for part in walk(lazy.body))
+    return any(isinstance(part, Sum) and any(_sums(part)) for part in parts)
 
 
 def _body(term: Term) -> Term:

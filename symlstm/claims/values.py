@@ -178,7 +178,7 @@ class Valuer(Reckoner):
             ):
                 value = inner(lazy.body)
                 summed = node.name in LOSSES and not is_scalar(value)  # -y log p is meant as a number
-                return np.sum(value, axis=(-2, -1))[..., None, None] if summed else value
+                return np.sum(value, axis=(-2, -1), keepdims=True) if summed else value
         raise Outside(node)
 
     def applied(self, node: Apply) -> Array:
