@@ -29,3 +29,19 @@ def test_no_definition_is_in_the_way(path: Path) -> None:
     """What has no tag is a definition that is read and fits, or a repetition that is right."""
     verdicts = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in check(path) if verdict.tag is None}
     assert {latex: said for latex, said in verdicts.items() if said[0] != "right"} == {}
+
+
+CELL = r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ q_t = V x_t $$ $$ y_t = A h_t $$"
+
+
+def test_zero_is_not_called_right() -> None:
+    """Nothing leads from V to the loss, so neither a true nor a false formula about its gradient is confirmed."""
+    gradient = r"\frac{\partial L}{\partial V} = \sum_t \frac{\partial L}{\partial q_t}"
+    claims = [rf"$$ {gradient} {each}^T $$" for each in ("x_t", "x_{t-1}")]
+    assert [verdict.verdict for verdict in check(CELL + " ".join(claims))] == ["unreadable"] * 2
+
+
+def test_what_comes_after_the_limit_is_named() -> None:
+    verdicts = check(CELL + r" $$ y_t = A h_t $$ " * 1010)
+    assert verdicts[0].verdict == "right"
+    assert {each.verdict for each in verdicts} <= {"right", "unreadable"} and "limit" in verdicts[-1].reason

@@ -33,6 +33,7 @@ class Outcome:
     bad: list[list[int]]
     misfits: list[str]
     words: str = ""
+    alive: bool = False  # whether any side was ever different from zero
 
     @property
     def fits(self) -> bool:

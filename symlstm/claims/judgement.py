@@ -20,6 +20,7 @@ from symlstm.algebra import (
     Adj,
     Listed,
     Norm,
+    Num,
     Partial,
     Prime,
     Relation,
@@ -211,6 +212,9 @@ class _Judge:
         for layout in dict.fromkeys((each.reading.layout, each.reading.lists) for each in fitting):
             mine = [each for each in fitting if (each.reading.layout, each.reading.lists) == layout]
             true, false = [each for each in mine if each.true], [each for each in mine if not each.true]
+            if true and not false and self.is_empty(true):
+                reason = "Both sides are zero throughout: in what is defined here, nothing leads from the one to the other."
+                return Judged("unreadable", reason, "numeric", true[0], relation=self.line)
             if true and not false:
                 return Judged("right", "", "numeric", true[0], relation=self.line)
             if true and mixed is None:
@@ -218,6 +222,11 @@ class _Judge:
                 reason = f"It is right with {shown[0][0]}, and wrong with {shown[1][0]}."
                 mixed = Judged("ambiguous", reason, "numeric", true[0], shown, self.line)  # type: ignore[arg-type]
         return mixed
+
+    def is_empty(self, found: list[Outcome]) -> bool:
+        """Whether a claim about derivatives says no more than 0 = 0, without a zero in print."""
+        printed = any(isinstance(side, Num) for side in self.line.terms)
+        return self.has_derivatives and not printed and not any(each.alive for each in found)
 
     def words(self, each: Outcome) -> str:
         reading = each.reading

@@ -21,7 +21,7 @@ from symlstm.claims.cases import Case, Outcome
 from symlstm.claims.comparing import ORDER, agree, compare, is_arithmetic, misfit
 from symlstm.claims.points import GRID, entries, free_indices, points, variables_of
 from symlstm.claims.shares import Arriving
-from symlstm.claims.values import Reading, Valuer
+from symlstm.claims.values import Reading, Tensor, Valuer
 
 
 def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
@@ -42,6 +42,7 @@ def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
             except Outside:
                 continue
             values = [value_of(valuer, term) for term in line.terms]
+            result.alive = result.alive or not all(map(_vanishes, values))
             for k, (left, operator, right) in enumerate(line.links()):
                 one, other = values[k], values[k + 1]
                 absent = next((each for each in (one, other) if isinstance(each, Outside)), None)
@@ -61,6 +62,12 @@ def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
     if outside is not None and not any(result.good) and not any(result.bad) and result.fits:
         result.misfits[0] = f"{plain(outside.node)} does not exist"
     return result
+
+
+def _vanishes(value: Any) -> bool:
+    """Whether a value is zero in all entries; what has no value counts as zero."""
+    array = value.array if isinstance(value, Tensor) else value
+    return isinstance(value, Exception) or (not isinstance(value, tuple) and not np.any(array))
 
 
 class Extended(Valuer):
