@@ -115,6 +115,7 @@ def documents() -> Iterator[Path]:
     return iter(sorted(folder.glob("*.md")) if folder.exists() else [])
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("path", [path for path in documents() if path.name != "README.md"], ids=lambda path: path.stem)
 def test_every_side_of_the_corpus_is_written_and_read_back(path: Path) -> None:
     found = source(path.read_text(encoding="utf-8"))
@@ -129,6 +130,7 @@ def test_every_side_of_the_corpus_is_written_and_read_back(path: Path) -> None:
                 assert hand.latex(line)
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("path", [path for path in documents() if path.name != "README.md"], ids=lambda path: path.stem)
 def test_the_corpus_is_repaired(path: Path) -> None:
     expected = {
