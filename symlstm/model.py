@@ -10,13 +10,27 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from symlstm.algebra import Apply, Blocks, NotValid, Num, Relation, Sym, Term, Time, equation, plain, quantity, term, walk
+from symlstm.algebra import (
+    NOW,
+    Apply,
+    Blocks,
+    NotValid,
+    Num,
+    Relation,
+    Sym,
+    Term,
+    children,
+    equation,
+    plain,
+    quantity,
+    rebuild,
+    term,
+    walk,
+)
 from symlstm.shapes import Shapes
 
 if TYPE_CHECKING:
     import sympy
-
-NOW, BEFORE = Time(), Time("t", -1)
 
 
 class Cell:
@@ -203,8 +217,6 @@ def _simple(node: Term) -> bool:
 
 
 def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
-    from symlstm.algebra import children, rebuild
-
     below = tuple(_renamed(child, names) for child in children(node))
     if isinstance(node, Apply) and node.arg in names:
         return Apply(node.function, names[node.arg])

@@ -37,6 +37,7 @@ from symlstm.algebra import (
     equation,
     plain,
     term,
+    walk,
 )
 from symlstm.prose import Piece, Prose, plain_prose, prose
 
@@ -446,14 +447,10 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
 
 
 def _symbols(node: Term | Relation) -> Iterator[Sym]:
-    from symlstm.algebra import walk
-
     return (part for part in walk(node) if isinstance(part, Sym))
 
 
 def _products(line: Relation) -> Iterator[MatMul]:
-    from symlstm.algebra import walk
-
     return (part for part in walk(line) if isinstance(part, MatMul))
 
 

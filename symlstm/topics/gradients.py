@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symlstm.activations import activation
-from symlstm.algebra import NOW, Adj, Apply, MatMul, Partial, Prime, Relation, Sym, Term, equation
+from symlstm.algebra import NOW, Adj, Apply, MatMul, Partial, Prime, Sym, Term, equation
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Share, Sweep, sweep
@@ -105,8 +105,3 @@ def _slope(cell: Cell, share: Share, before: str) -> Iterator[Prose | str]:
                 yield joined(before, prose("{}", equation(Prime(node.function, node.arg), slope)))
             else:
                 yield joined(before, prose("chain rule through {}", share.through))
-
-
-def adjoint_relations(cell: Cell) -> tuple[Relation, ...]:
-    """The adjoint equations of one step, without their reasons."""
-    return tuple(line.relation for line in sweep(cell).lines)
