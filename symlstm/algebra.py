@@ -245,6 +245,29 @@ class Diag(Term):
 
 
 @_node
+class Ones(Term):
+    """The column of so many ones: `Ones(n).T @ v` is the sum of the entries of v, `mu @ Ones(n)` the constant vector."""
+
+    rows: Term
+
+
+@_node
+class Trace(Term):
+    """The trace of a square matrix; `Trace(A.T @ B)` is the sum of the products of the entries of A and B."""
+
+    arg: Term
+
+
+@_node
+class Rows(Term):
+    """Rows `start`+1 to `stop` of a vector or matrix: `Rows(v, 0, n)` are the first n."""
+
+    arg: Term
+    start: Term
+    stop: Term
+
+
+@_node
 class Apply(Term):
     """A function by its name (`sigma`, `tanh`, `exp`, ...), applied elementwise."""
 
@@ -546,6 +569,9 @@ _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Pow: lambda p: f"{_inside(p.base, Pow)}^{_inside(p.exponent, Pow)}",
     Transpose: lambda n: f"{_inside(n.arg, Transpose)}^T",
     Diag: lambda d: f"diag({plain(d.arg)})",
+    Ones: lambda o: f"ones({plain(o.rows)})",
+    Trace: lambda n: f"tr({plain(n.arg)})",
+    Rows: lambda r: f"{_inside(r.arg, Pow)}[{plain(r.start)}:{plain(r.stop)}]",
     Apply: lambda a: f"{a.function}({plain(a.arg)})",
     Prime: lambda p: f"{p.function}'({plain(p.arg)})",
     Max: lambda m: f"max({', '.join(map(plain, m.args))})",

@@ -277,8 +277,8 @@ Trace = list[dict[str, Array]]
 
 
 def column(vector: Any) -> Array:
-    """A vector as an array of one column; a matrix stays."""
-    return np.asarray(vector)[:, None] if np.ndim(vector) == 1 else np.asarray(vector)
+    """A vector as an array of one column, a number as one of one entry; a matrix stays."""
+    return np.asarray(vector).reshape(-1, 1) if np.ndim(vector) < 2 else np.asarray(vector)
 
 
 def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states: Sequence[Array], *,

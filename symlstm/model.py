@@ -74,10 +74,21 @@ class Cell:
     def parameter_terms(self) -> tuple[Sym, ...]:
         """The parameters: all W, then all U, then all b, each family in order of appearance."""
         found = list(
-            dict.fromkeys(part for line in self.declared for part in walk(line) if isinstance(part, Sym) and part.time is None)
+            dict.fromkeys(
+                part
+                for line in self.declared
+                for part in walk(line)
+                if isinstance(part, Sym) and part.time is None and part.name not in self.size_names
+            )
         )
         families = list(dict.fromkeys(symbol.name.partition("_")[0] for symbol in found))
         return tuple(sorted(found, key=lambda symbol: families.index(symbol.name.partition("_")[0])))
+
+    @cached_property
+    def size_names(self) -> frozenset[str]:
+        """The letters that stand for sizes: n, m, and those that were declared. In an equation each is a number."""
+        declared = (part.name for size in self.sizes.values() for each in size for part in walk(each) if isinstance(part, Sym))
+        return frozenset({"n", "m", *declared})
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -116,25 +127,30 @@ class Cell:
 
         return tuple(to_sympy(symbol.at(None), self.shapes) for symbol in terms)
 
-    def parameter_shapes(self, n: int, m: int) -> dict[str, tuple[int, ...]]:
-        """The shape of every parameter's array, `(n,)` for a vector.
+    def parameter_shapes(self, n: int, m: int, **sizes: int) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter's array: `(n,)` for a vector, `()` for a number.
+
+        A cell with a further size takes it by its name; left out, it is 1 more than the larger of n and m.
 
         >>> from symlstm import zoo
         >>> zoo.RNN.parameter_shapes(n=3, m=2)
         {'W': (3, 2), 'U': (3, 3), 'b': (3,)}
         """
-        return {symbol.name: self.array_shape(symbol.name, n, m) for symbol in self.parameter_terms}
+        return {symbol.name: self.array_shape(symbol.name, n, m, **sizes) for symbol in self.parameter_terms}
 
-    def array_shape(self, name: str, n: int, m: int) -> tuple[int, ...]:
-        """The shape of the array that holds a quantity: a column is a one-dimensional array."""
-        for size, value in (("n", n), ("m", m)):
+    def array_shape(self, name: str, n: int, m: int, **sizes: int) -> tuple[int, ...]:
+        """The shape of the array that holds a quantity: a column is a one-dimensional array, a number has no axis."""
+        for size, value in (("n", n), ("m", m), *sizes.items()):
+            if size not in self.size_names:
+                raise NotValid(f"The cell has no size {size}.", f"{size} = {value!r}", ", ".join(sorted(self.size_names)))
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise NotValid("A size is a whole number, 1 or more.", f"{size} = {value!r}", "for example n=3, m=2")
-        rows, columns = self.shapes.at(name, {"n": n, "m": m})
-        return (rows,) if self.shapes.space(name).columns is None else (rows, columns)
+        rows, columns = self.shapes.at(name, {"n": n, "m": m, **sizes})
+        space = self.shapes.space(name)
+        return (rows, columns) if space.columns is not None else () if space.rows == term(1) else (rows,)
 
 
-def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "float64") -> dict[str, Any]:
+def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "float64", **sizes: int) -> dict[str, Any]:
     """Parameters of order one, normal, for a cell with n states and m inputs; the same for the same seed.
 
     >>> from symlstm import zoo
@@ -144,7 +160,8 @@ def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "f
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    return {name: generator.standard_normal(shape).astype(dtype) for name, shape in cell.parameter_shapes(n, m).items()}
+    shapes = cell.parameter_shapes(n, m, **sizes)
+    return {name: np.asarray(generator.standard_normal(shape)).astype(dtype) for name, shape in shapes.items()}
 
 
 def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: tuple[Sym, ...]) -> tuple[Relation, ...]:
@@ -203,7 +220,8 @@ def _named(equations: tuple[Relation, ...]) -> Iterator[Relation]:
             assert isinstance(part, Apply)
             if part.arg in names:
                 continue
-            name = "z" if len(loose) == 1 else f"z_{line.lhs.name}" + (str(count) if len(mine) > 1 else "")
+            alone = len(loose) == 1 and "z" not in taken
+            name = "z" if alone else f"z_{line.lhs.name}" + (str(count) if len(mine) > 1 else "")
             while name in taken:
                 name += "z"
             taken.add(name)

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symlstm.algebra import NOW, Adj, Apply, Num, Relation, Sym, Term, equation
+from symlstm.algebra import NOW, Adj, Apply, Num, Ones, Relation, Sym, Term, equation
 from symlstm.model import Cell
-from symlstm.rules import added, vjp
+from symlstm.rules import Known, added, vjp
 from symlstm.steps import Application
 
 
@@ -78,9 +78,10 @@ def sweep(cell: Cell) -> Sweep:
     Raises `NotSupported` where a node of an equation has no VJP rule.
     """
     collected, given, lines = _Collected({line.lhs: k for k, line in enumerate(cell.named)}), [], []
-    values: dict[Term, Sym] = {
+    named: dict[Term, Sym] = {
         line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)
     }
+    known = Known(named, cell.shapes)
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
         shares = collected.of(line.lhs)
@@ -91,7 +92,7 @@ def sweep(cell: Cell) -> Sweep:
                 lines.append(_line(line.lhs, shares, seed))
         else:
             lines.append(_line(line.lhs, shares))
-        _through(line, values, collected)
+        _through(line, known, collected)
     ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *(state.prev for state in cell.state_terms)]
     lines += [_line(end, collected.of(end)) for end in ends]
     return Sweep(cell, tuple(sorted(given, key=lambda seed: cell.state_terms.index(seed.of))), tuple(lines))
@@ -102,15 +103,16 @@ def _line(of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
     return AdjointLine(of, equation(left, added(*seeds, *(share.term for share in shares))), tuple(shares))
 
 
-def _through(line: Relation, values: dict[Term, Sym], collected: _Collected) -> None:
+def _through(line: Relation, known: Known, collected: _Collected) -> None:
     """Carry the adjoint of one equation's left side down its right side; iterative, arguments left to right."""
     assert isinstance(line.lhs, Sym)
     stack: list[tuple[Term, Term, tuple[Application, ...]]] = [(line.rhs, Adj(line.lhs), ())]
     while stack:
         node, adjoint, path = stack.pop()
         if isinstance(node, Sym):
-            collected.add(node.at(node.time or NOW), Share(line.lhs, adjoint, path))
-        elif not isinstance(node, Num):
-            rule, shares = vjp(node, adjoint, values)
+            if node.time or node.name not in known.shapes.size_names:
+                collected.add(node.at(node.time or NOW), Share(line.lhs, adjoint, path))
+        elif not isinstance(node, (Num, Ones)):
+            rule, shares = vjp(node, adjoint, known)
             here = Application(rule, node, adjoint, tuple(shares))
             stack += [(argument, share, (*path, here)) for argument, share in reversed(shares)]

@@ -27,12 +27,15 @@ from symlstm.algebra import (
     NotSupported,
     NotValid,
     Num,
+    Ones,
     Pow,
     Prime,
     Relation,
+    Rows,
     Space,
     Sym,
     Term,
+    Trace,
     Transpose,
     equation,
     plain,
@@ -94,6 +97,7 @@ _WORDS = {
     "equation": "both sides of an equation have one shape",
     "stack": "blocks side by side are equally high, and blocks above one another equally wide",
     "vector": "it stands where a vector must stand",
+    "square": "a trace is one of a square matrix",
     "declared": "its size was declared",
     "given": "given",
 }
@@ -113,7 +117,8 @@ class Constraint:
 class _Inference:
     """Walks the equations, solves as it goes, and keeps every constraint for the explanations."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: frozenset[str] = frozenset(GIVEN)) -> None:
+        self.sizes = sizes
         self.constraints: list[Constraint] = []
         self.solution: dict[str, Length] = {}
         self.where: Relation | None = None
@@ -179,6 +184,8 @@ class _Inference:
         return rule(self, node)
 
     def name(self, node: Sym) -> Shape:
+        if node.time is None and node.name in self.sizes:
+            return ONE, ONE
         return ((f"{node.name}.rows", 1),), ((f"{node.name}.columns", 1),)
 
     def equal(self, rule: str) -> Callable[[Any], Shape | None]:
@@ -215,7 +222,7 @@ class _Inference:
                     self.agree(one, other[1], "stack", node)
             rows.append(shapes[0][0])
             columns = columns or [shape[1] for shape in shapes]
-        return _total(rows), _total(columns)
+        return total_length(rows), total_length(columns)
 
     def diagonal(self, node: Diag) -> Shape | None:
         shape = self.shape(node.arg)
@@ -224,21 +231,38 @@ class _Inference:
         self.agree(shape[1], ONE, "vector", node)
         return shape[0], shape[0]
 
+    def trace(self, node: Trace) -> Shape:
+        shape = self.shape(node.arg)
+        if shape is not None:
+            self.agree(*shape, "square", node)
+        return ONE, ONE
+
+    def rows(self, node: Rows) -> Shape | None:
+        shape = self.shape(node.arg)
+        return None if shape is None else (_plus(linear("rows", node.stop), linear("rows", node.start), -1), shape[1])
+
+    def quotient(self, node: Div) -> Shape | None:
+        below = self.shape(node.below)
+        if below is None or self.resolved(below) == (ONE, ONE):
+            return self.shape(node.above) or below  # a scalar divides every entry
+        return self.equal("hadamard")(Hadamard((node.above, node.below)))
+
     def flipped(self, node: Transpose) -> Shape | None:
         shape = self.shape(node.arg)
         return None if shape is None else (shape[1], shape[0])
 
 
-def _total(lengths: list[Length]) -> Length:
+def total_length(lengths: list[Length], without: Length = ()) -> Length:
+    """The sum of lengths, less one."""
     total: Length = ()
     for length in lengths:
         total = _plus(total, length)
-    return total
+    return _plus(total, without, -1)
 
 
 _RULES: dict[type[Term], Callable[[_Inference, Any], Shape | None]] = {
     Num: lambda _, node: None,
-    Sym: _Inference.name,
+    Sym: lambda self, node: self.name(node),
     Adj: lambda self, node: self.name(node.of),
     Add: lambda self, node: self.equal("sum")(node),
     Max: lambda self, node: self.equal("sum")(node),
@@ -248,11 +272,25 @@ _RULES: dict[type[Term], Callable[[_Inference, Any], Shape | None]] = {
     Apply: lambda self, node: self.shape(node.arg),
     Prime: lambda self, node: self.shape(node.arg),
     Pow: lambda self, node: self.shape(node.base),
-    Div: lambda self, node: self.equal("hadamard")(Hadamard((node.above, node.below))),
+    Div: _Inference.quotient,
+    Ones: lambda _, node: (linear("ones", node.rows), ONE),
+    Trace: _Inference.trace,
+    Rows: _Inference.rows,
     Transpose: _Inference.flipped,
     Diag: _Inference.diagonal,
     Blocks: _Inference.blocks,
 }
+
+
+class _Known(_Inference):
+    """The same rules over names whose shapes are known."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__(shapes.size_names)
+        self.shapes = shapes
+
+    def name(self, node: Sym) -> Shape:
+        return self.shapes.lengths[node.name] if node.time or node.name not in self.sizes else (ONE, ONE)
 
 
 def explain(unknown: str, constraints: list[Constraint]) -> list[Constraint]:
@@ -288,24 +326,29 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         states: tuple[Sym, ...],
         sizes: Mapping[str, tuple[Term, ...]] | None = None,
     ) -> None:
-        work = _Inference()
+        declared_names = {name for size in (sizes or {}).values() for part in size for name in (s.name for s in _symbols(part))}
+        self.size_names = frozenset({*GIVEN, *declared_names})
+        work = _Inference(self.size_names)
         for symbol, length in ((states[0], "n"), (inputs[0], "m")) if inputs else ((states[0], "n"),):
-            work.same(work.name(symbol), (((length, 1),), ONE), "given", symbol)
+            if symbol.name not in (sizes or {}):
+                work.same(work.name(symbol), (((length, 1),), ONE), "given", symbol)
         for name, declared in (sizes or {}).items():
-            rows, columns = (_linear(name, part) for part in (*declared, term(1))[:2])
-            work.same(work.name(Sym(name)), (rows, columns), "declared", Sym(name))
+            rows, columns = (linear(name, part) for part in (*declared, term(1))[:2])
+            work.same((((f"{name}.rows", 1),), ((f"{name}.columns", 1),)), (rows, columns), "declared", Sym(name))
         names: dict[str, None] = {}
         for line in equations:
             work.where = line
             left, right = work.shape(line.lhs), work.shape(line.rhs)
             if left is not None and right is not None:
                 work.same(left, right, "equation", line.lhs)
-            names |= dict.fromkeys(part.name for side in line.terms for part in _symbols(side))
+            names |= dict.fromkeys(
+                part.name for side in line.terms for part in _symbols(side) if part.time or part.name not in self.size_names
+            )
         self._constraints = work.constraints
         self._states, self._inputs, self._equations = states, inputs, equations
         self.lengths: dict[str, Shape] = {}
         for name in (*(s.name for s in (*inputs, *states)), *names):
-            self.lengths[name] = work.resolved(work.name(Sym(name)))
+            self.lengths[name] = work.resolved((((f"{name}.rows", 1),), ((f"{name}.columns", 1),)))
             for length in self.lengths[name]:
                 if any("." in unknown for unknown, _ in length):
                     raise NotValid(
@@ -352,9 +395,25 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         return Space(length_term(rows), None if columns == ONE else length_term(columns))
 
     def at(self, name: str, sizes: Mapping[str, int]) -> tuple[int, int]:
-        """Rows and columns in numbers, for `{"n": 3, "m": 2}`."""
-        rows, columns = (sum(count * (sizes[size] if size else 1) for size, count in length) for length in self.lengths[name])
+        """Rows and columns in numbers, for `{"n": 3, "m": 2}`; a further size that is not given is a generic one."""
+        full = self.full(sizes)
+        rows, columns = (sum(count * (full[size] if size else 1) for size, count in length) for length in self.lengths[name])
         return rows, columns
+
+    def full(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """The value of every size: one that is not given is 1 more than the larger of n and m, so no two are equal by chance."""
+        return dict.fromkeys(self.size_names, 1 + max(sizes["n"], sizes["m"])) | dict(sizes)
+
+    def of(self, node: Term) -> Shape | None:
+        """Rows and columns of a term of the cell's quantities; None for a bare number, which fits anything.
+
+        Raises `NotValid` where its parts do not fit.
+        """
+        return _Known(self).shape(node)
+
+    def is_scalar(self, node: Term) -> bool:
+        """Whether a term is one number."""
+        return self.of(node) in (None, (ONE, ONE))
 
     def why(self, name: str) -> str:
         """In words, why a quantity has the size it has. Takes a quantity or a declared size such as `k`.
@@ -454,14 +513,16 @@ def _products(line: Relation) -> Iterator[MatMul]:
     return (part for part in walk(line) if isinstance(part, MatMul))
 
 
-def _linear(name: str, size: Term) -> Length:
-    """A declared size as a linear form."""
+def linear(name: str, size: Term) -> Length:
+    """A size of a quantity, by its name, as a linear form."""
     total: Length = ()
     for part in size.args if isinstance(size, Add) else (size,):
         if isinstance(part, Num) and part.value.denominator == 1:
             total = _plus(total, (("", int(part.value)),))
         elif isinstance(part, Sym):
             total = _plus(total, ((part.name, 1),))
+        elif isinstance(part, MatMul) and isinstance(part.args[0], Num) and isinstance(part.args[1], Sym):
+            total = _plus(total, ((part.args[1].name, int(part.args[0].value)),))
         else:
             raise NotSupported(
                 "A declared size is a sum of names and whole numbers.", f"{name}: {plain(size)}", "for example n + m"

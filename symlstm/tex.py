@@ -6,7 +6,7 @@ read as something else (a number after a number, a Greek letter before a bracket
 >>> from symlstm import zoo
 >>> print(latex(zoo.LSTM.declared[1]))
 f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)
->>> print(latex(zoo.g * (1 - zoo.tanh(zoo.c) ** 2)))
+>>> print(latex(zoo.lstm.g * (1 - zoo.lstm.tanh(zoo.lstm.c) ** 2)))
 g_t \odot \bigl(1 - \tanh^2(c_t)\bigr)
 """
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlstm import zoo
+from symlstm.activations import sigma, tanh
 from symlstm.algebra import (
     Add,
     Adj,
@@ -90,12 +91,12 @@ LINES: list[tuple[Term | Relation, str]] = [
     (Pow(MatMul((gamma, Norm(U))), Sym("t") - Sym("k")), r"(\gamma \lVert U \rVert)^{t - k}"),
     (equation(Partial(c, c.prev, direct=True), Diag(f)),
      r"\left.\frac{\partial c_t}{\partial c_{t-1}}\right|_{\text{direct}} = \operatorname{diag}(f_t)"),
-    (equation(Prime("sigma", y), MatMul((zoo.sigma(y), 1 - zoo.sigma(y)))), r"\sigma'(x) = \sigma(x) \bigl(1 - \sigma(x)\bigr)"),
-    (equation(zoo.sigma(y), 1 / (1 + Apply("exp", -y))), r"\sigma(x) = \frac{1}{1 + e^{-x}}"),
+    (equation(Prime("sigma", y), MatMul((sigma(y), 1 - sigma(y)))), r"\sigma'(x) = \sigma(x) \bigl(1 - \sigma(x)\bigr)"),
+    (equation(sigma(y), 1 / (1 + Apply("exp", -y))), r"\sigma(x) = \frac{1}{1 + e^{-x}}"),
     (relation(0, "<", Prime("tanh", y), "<=", 1), r"0 < \tanh'(x) \le 1"),
-    (relation(zoo.sigma(y), "in", Interval(term(0), term(1))), r"\sigma(x) \in (0, 1)"),
+    (relation(sigma(y), "in", Interval(term(0), term(1))), r"\sigma(x) \in (0, 1)"),
     (Interval(term(0), Num(Fraction(1, 4)), True, False), r"\Bigl(0, \frac{1}{4}\Bigr]"),
-    (equation(Limit(zoo.sigma(y), y, -1), 0), r"\lim_{x \to -\infty} \sigma(x) = 0"),
+    (equation(Limit(sigma(y), y, -1), 0), r"\lim_{x \to -\infty} \sigma(x) = 0"),
     (relation(Apply("relu", y), "=", Max((term(0), y))), r"\operatorname{ReLU}(x) = \max(0, x)"),
     (relation(Prime("relu", y), "=", 1, condition=relation(y, ">", 0)), r"\operatorname{ReLU}'(x) = 1 \quad (x > 0)"),
     (size(W_f, n, m), r"W_f \in \mathbb{R}^{n \times m}"),
@@ -109,7 +110,7 @@ LINES: list[tuple[Term | Relation, str]] = [
     (size(h, MatMul((term(2), n))), r"h_t \in \mathbb{R}^{2 n}"),
     (relation(Num(Fraction(1, 3)), "~", Num(Fraction(1, 3), 4)), r"\frac{1}{3} \approx 0.3333"),
     (Blocks(((h.prev,), (x,))), r"\begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix}"),
-    (zoo.tanh(Blocks(((term(1), term(-2)),))), r"\tanh\left( \begin{bmatrix} 1 & -2 \end{bmatrix} \right)"),
+    (tanh(Blocks(((term(1), term(-2)),))), r"\tanh\left( \begin{bmatrix} 1 & -2 \end{bmatrix} \right)"),
     (MatMul((term(2), term(3))) + MatMul((term(-1), term(4))), r"2 \cdot 3 + (-1) \cdot 4"),
     (MatMul((gamma, 1 - f)), r"\gamma \cdot (1 - f_t)"),
     (MatMul((term(2), half)), r"2 \cdot \frac{1}{2}"),
@@ -135,7 +136,7 @@ def test_other_notations_are_tables(notation: str, expected: str) -> None:
 
 
 def test_the_concatenated_notation() -> None:
-    line = equation(zoo.g, zoo.tanh(Sym("W_g") @ Blocks(((h.prev,), (x,))) + Sym("b_g")))
+    line = equation(zoo.lstm.g, tanh(Sym("W_g") @ Blocks(((h.prev,), (x,))) + Sym("b_g")))
     assert latex(line, NOTATIONS["colah"]) == r"\tilde{C}_t = \tanh(W_C [h_{t-1}, x_t] + b_C)"
 
 

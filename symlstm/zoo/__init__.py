@@ -1,0 +1,65 @@
+"""The cells we ship: each is its equations, as its paper has them, and the source.
+
+>>> cells()[:3]
+('lstm', 'lstm-peephole', 'lstm-full-feedback')
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from symlstm.algebra import NotValid
+from symlstm.model import Cell
+from symlstm.zoo import gru, lstm, minimal, odyssey, rnn, scalar, xlstm
+from symlstm.zoo.lstm import LSTM
+from symlstm.zoo.rnn import RNN
+
+__all__ = ["LSTM", "RNN", "ZOO", "cell", "cells"]
+
+ZOO: dict[str, Cell] = {
+    each.name: each
+    for each in (
+        *(lstm.LSTM, lstm.PEEPHOLE, lstm.FULL_FEEDBACK, lstm.COUPLED, lstm.PROJECTED, lstm.LAYERNORM),
+        *odyssey.VARIANTS,
+        *(rnn.RNN, rnn.RNN_RELU),
+        *(gru.GRU, gru.GRU_NEW, gru.RESET_AFTER, gru.RESET_AFTER_NEW, gru.MGU),
+        *(minimal.MINLSTM, minimal.MINGRU),
+        *(xlstm.SLSTM, xlstm.MLSTM),
+        *(scalar.SCALAR, scalar.SCALAR_ROW),
+    )
+}
+
+OPTIONS: dict[tuple[str, str, str], str] = {
+    ("rnn", "activation", "tanh"): "rnn",
+    ("rnn", "activation", "relu"): "rnn-relu",
+    ("gru", "z", "old"): "gru",
+    ("gru", "z", "new"): "gru-z-new",
+    ("gru-reset-after", "z", "old"): "gru-reset-after",
+    ("gru-reset-after", "z", "new"): "gru-reset-after-z-new",
+}
+
+
+def cells() -> tuple[str, ...]:
+    """The names of the cells in the zoo."""
+    return tuple(ZOO)
+
+
+def cell(name: str, **options: str) -> Cell:
+    """A cell of the zoo by its name; an option picks another form of it, which has a name of its own.
+
+    Raises `NotValid` for an unknown name, with the nearest ones, and for an unknown option.
+
+    >>> cell("lstm").states
+    (h, c)
+    >>> cell("rnn", activation="relu").name, cell("gru", z="new").name
+    ('rnn-relu', 'gru-z-new')
+    """
+    for option, value in options.items():
+        if (name, option, value) not in OPTIONS:
+            known = [f"{key}={choice!r}" for of, key, choice in OPTIONS if of == name]
+            raise NotValid(f"The cell {name!r} has no such option.", f"{option}={value!r}", " or ".join(known) or "no option")
+        name = OPTIONS[name, option, value]
+    if name in ZOO:
+        return ZOO[name]
+    near = get_close_matches(str(name), ZOO, n=3) or list(ZOO)
+    raise NotValid("There is no cell of this name.", repr(name), " or ".join(map(repr, near)))
