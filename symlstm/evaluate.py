@@ -35,18 +35,22 @@ from symlstm.algebra import (
     NotSupported,
     NotValid,
     Num,
+    Ones,
     Pow,
     Prime,
     Prod,
+    Rows,
     Sum,
     Sym,
     Term,
     Time,
+    Trace,
     Transpose,
     plain,
     transform,
 )
 from symlstm.model import Cell
+from symlstm.shapes import linear
 
 Array = Any
 STEP = 1e-30  # of a complex step: no subtraction, so as small as one likes
@@ -83,13 +87,17 @@ def slope(name: str, x: Any) -> Any:
 
 
 class Evaluator:
-    """Terms to values. `leaf` gives the value of a symbol, an adjoint or a derivative, `times` that of a time letter.
+    """Terms to values. `leaf` gives the value of a symbol, an adjoint or a derivative, `times` that of a time letter,
+    `sizes` that of a size such as n.
 
     Raises `NotValid` where shapes do not fit; nothing is broadcast except a bare number.
     """
 
-    def __init__(self, leaf: Callable[[Term], Array], times: Mapping[str, int] | None = None) -> None:
-        self.leaf, self.times = leaf, dict(times or {})
+    sizes: Mapping[str, int]
+
+    def __init__(self, leaf: Callable[[Term], Array], times: Mapping[str, int] | None = None,
+                 sizes: Mapping[str, int] | None = None) -> None:
+        self.leaf, self.times, self.sizes = leaf, dict(times or {}), dict(sizes or {})
 
     def __call__(self, node: Term) -> Array:
         rule = _NODES.get(type(node))
@@ -97,7 +105,16 @@ class Evaluator:
             return rule(self, node)
         if isinstance(node, Sym) and node.time is None and node.name in self.times:
             return self.times[node.name]
+        if isinstance(node, Sym) and node.time is None and node.name in self.sizes:
+            return self.sizes[node.name]
         return self.leaf(self.timed(node))
+
+    def length(self, size: Term) -> int:
+        """A size in numbers. Raises `NotSupported` for one whose letters have no value here."""
+        try:
+            return sum(count * (self.sizes[name] if name else 1) for name, count in linear("it", size))
+        except KeyError as missing:
+            raise NotSupported(f"The size {missing.args[0]} has no value here.", plain(size)) from None
 
     # --- what a subclass over another type of number says differently ---
 
@@ -136,7 +153,7 @@ class Evaluator:
             raise NotSupported("The limits of a sum or product need values here.", plain(node))
         down = isinstance(node, Prod) and lower > upper
         steps = range(lower.offset, upper.offset - 1, -1) if down else range(lower.offset, upper.offset + 1)
-        return [type(self)(self.leaf, {**self.times, node.index: k})(node.body) for k in steps]
+        return [type(self)(self.leaf, {**self.times, node.index: k}, self.sizes)(node.body) for k in steps]
 
     def timed(self, leaf: Term) -> Term:
         """The leaf with its time letters replaced by their values."""
@@ -220,6 +237,20 @@ def _diagonal(self: Evaluator, node: Diag) -> Array:
     return value * np.eye(shape(value)[0], dtype=int)
 
 
+def _trace(self: Evaluator, node: Trace) -> Array:
+    value = self(node.arg)
+    if len(shape(value)) != 2 or shape(value)[0] != shape(value)[1]:
+        raise NotValid("A trace is one of a square matrix.", plain(node), "as many rows as columns")
+    return np.trace(value, axis1=-2, axis2=-1)[..., None, None]
+
+
+def _rows(self: Evaluator, node: Rows) -> Array:
+    value, start, stop = self(node.arg), self.length(node.start), self.length(node.stop)
+    if len(shape(value)) != 2 or not 0 <= start <= stop <= shape(value)[0]:
+        raise NotValid("There are no such rows.", plain(node), f"rows 1 to {shape(value)[0]}" if shape(value) else "a vector")
+    return value[..., start:stop, :]
+
+
 def _transpose(self: Evaluator, node: Transpose) -> Array:
     value = self(node.arg)
     return np.swapaxes(value, -1, -2) if shape(value) else value
@@ -261,6 +292,9 @@ _NODES: dict[type[Term], Callable[[Evaluator, Any], Array]] = {
     Pow: _power,
     Transpose: _transpose,
     Diag: _diagonal,
+    Ones: lambda self, node: np.ones((self.length(node.rows), 1), dtype=int),
+    Trace: _trace,
+    Rows: _rows,
     Blocks: _blocks,
     Apply: lambda self, node: self.apply(node.function, self(node.arg)),
     Prime: lambda self, node: self.slope(node.function, self(node.arg)),
@@ -281,22 +315,38 @@ def column(vector: Any) -> Array:
     return np.asarray(vector).reshape(-1, 1) if np.ndim(vector) < 2 else np.asarray(vector)
 
 
+def sizes_of(cell: Cell, params: Mapping[str, Array], xs: Sequence[Any], states: Sequence[Array]) -> dict[str, int]:
+    """n, m and what other sizes there are, read off the arrays."""
+    first = xs[0] if len(xs) and isinstance(xs[0], tuple) else tuple(xs[:1])
+    inputs = zip((symbol.name for symbol in cell.input_terms), first, strict=False)
+    carried = zip((state.name for state in cell.state_terms), states, strict=True)
+    found: dict[str, int] = {}
+    for name, array in (*inputs, *carried, *params.items()):
+        for length, count in zip(cell.shapes.lengths[name], shape(array), strict=True):
+            if len(length) == 1 and length[0][0] and length[0][1] == 1:
+                found.setdefault(length[0][0], count)
+    return found
+
+
 def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states: Sequence[Array], *,
             nudge: Nudge = lambda name, t, value: value, evaluator: type[Evaluator] = Evaluator) -> Trace:
     """Run a cell's named equations over a sequence: entry t of the result holds every quantity of step t by name.
 
     Values have rows and columns (`column` makes them from vectors). `nudge` is called as in `symlstm.reference`: at
-    every definition, on each parameter's copy, on x_t, on the initial states, and as "h+" on what is handed on.
+    every definition, on each parameter's copy, on x_t, on the initial states, and as "h+" on what is handed on. With several
+    inputs an entry of `xs` is a tuple.
     """
     names = [state.name for state in cell.state_terms]
     carried = {name: nudge(name, 0, value) for name, value in zip(names, states, strict=True)}
+    sizes = sizes_of(cell, params, xs, states)
     trace: Trace = [dict(carried)]
     for t, x in enumerate(xs, start=1):
         leaves: dict[Term, Array] = {
             state.prev: nudge(f"{state.name}+", t - 1, carried[state.name]) for state in cell.state_terms}
         leaves |= {symbol: nudge(symbol.name, t, params[symbol.name]) for symbol in cell.parameter_terms}
-        leaves[cell.input_terms[0]] = nudge(cell.input_terms[0].name, t, x)
-        value = evaluator(leaves.__getitem__)
+        given = x if isinstance(x, tuple) else (x,)
+        leaves |= {symbol: nudge(symbol.name, t, each) for symbol, each in zip(cell.input_terms, given, strict=True)}
+        value = evaluator(leaves.__getitem__, sizes=sizes)
         for line in cell.named:
             leaves[line.lhs] = nudge(line.lhs.name, t, value(line.rhs))  # type: ignore[attr-defined]  # a cell's left sides are symbols
         trace.append({leaf.name: here for leaf, here in leaves.items() if isinstance(leaf, Sym) and leaf.time == NOW})
