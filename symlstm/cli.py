@@ -163,21 +163,32 @@ def _show(report: Report, console: Console) -> None:
 
 @app.command()
 def build(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[CELL]...", help="Only these cells. Default: the whole zoo.")
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to.")] = Path("derivations"),
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail where the folder is not as it would be written.")
     ] = False,
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", help="How many processes. Default: one a processor.")] = None,
 ) -> None:
     """Write the derivations of every cell as .tex and .md, with an index, and say what was verified."""
     from symlstm import chapters
 
-    console, made = _console(), []
-    for each in chapters.chapters(progress=lambda name: console.print(f"{name}: deriving and verifying ...")):
-        made.append(each)
-        _show(each.report, console)
+    console = _console()
+
+    def told(made: chapters.Chapter, done: int, total: int) -> None:
+        count = f"{len(made.report.rows)} relations hold" if made.ok else "NOT as it should be"
+        console.print(f"{done}/{total} {made.cell}: {count} ({made.seconds:.1f} s, process {made.process})", markup=False)
+
+    made = chapters.chapters(names or None, jobs, told)
+    for each in made:
+        if not each.report.ok and each.report.rows:
+            console.print(f"\n{each.cell}", style="bold red")
+            _show(each.report, console)
         for line in each.misread:
-            console.print(line, style="bold red")
-    wanted = chapters.files(made)
+            console.print(line, style="bold red", markup=False)
+    wanted = chapters.files(made, with_index=not names)
     if check:
         wrong = chapters.differences(output, wanted)
         for line in wrong:
@@ -188,7 +199,7 @@ def build(
     else:
         wrong = []
         chapters.write(output, wanted)
-        console.print("wrote " + ", ".join(str(output / name) for name in wanted))
+        console.print(f"wrote {len(wanted)} files to {output}")
     raise typer.Exit(WRONG if wrong or not all(each.ok for each in made) else HOLDS)
 
 

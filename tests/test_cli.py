@@ -88,11 +88,11 @@ def test_verify_as_json_has_the_promised_form() -> None:
 
 
 def test_build_writes_and_checks(tmp_path: Path) -> None:
-    done = run("build", "-o", str(tmp_path))
-    assert done.returncode == 0 and done.stdout == "" and "lstm: deriving and verifying" in done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "lstm.tex", "lstm.md", "rnn.tex", "rnn.md"}
+    done = run("build", "rnn", "mingru", "-o", str(tmp_path))
+    assert done.returncode == 0 and done.stdout == "" and "2/2" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"rnn.tex", "rnn.md", "mingru.tex", "mingru.md"}
     (tmp_path / "rnn.md").write_text("edited")
-    done = run("build", "--check", "-o", str(tmp_path))
+    done = run("build", "rnn", "--check", "-o", str(tmp_path))
     assert done.returncode == 1 and "rnn.md is not what a build writes now" in done.stderr
 
 

@@ -14,20 +14,18 @@ from symlstm.zoo import gru, lstm, minimal, odyssey, rnn, scalar, xlstm
 from symlstm.zoo.lstm import LSTM
 from symlstm.zoo.rnn import RNN
 
-__all__ = ["LSTM", "RNN", "ZOO", "cell", "cells"]
+__all__ = ["FAMILIES", "LSTM", "RNN", "ZOO", "cell", "cells"]
 
-ZOO: dict[str, Cell] = {
-    each.name: each
-    for each in (
-        *(lstm.LSTM, lstm.PEEPHOLE, lstm.FULL_FEEDBACK, lstm.COUPLED, lstm.PROJECTED, lstm.LAYERNORM),
-        *odyssey.VARIANTS,
-        *(rnn.RNN, rnn.RNN_RELU),
-        *(gru.GRU, gru.GRU_NEW, gru.RESET_AFTER, gru.RESET_AFTER_NEW, gru.MGU),
-        *(minimal.MINLSTM, minimal.MINGRU),
-        *(xlstm.SLSTM, xlstm.MLSTM),
-        *(scalar.SCALAR, scalar.SCALAR_ROW),
-    )
+FAMILIES: dict[str, tuple[Cell, ...]] = {
+    "The LSTM": (lstm.LSTM, lstm.PEEPHOLE, lstm.FULL_FEEDBACK, lstm.COUPLED, lstm.PROJECTED, lstm.LAYERNORM),
+    "A search space odyssey: one change each": odyssey.VARIANTS,
+    "Plain networks": (rnn.RNN, rnn.RNN_RELU),
+    "Gated recurrent units": (gru.GRU, gru.GRU_NEW, gru.RESET_AFTER, gru.RESET_AFTER_NEW, gru.MGU),
+    "Gates that read the input alone": (minimal.MINLSTM, minimal.MINGRU),
+    "xLSTM": (xlstm.SLSTM, xlstm.MLSTM),
+    "Memory cells one by one": (scalar.SCALAR, scalar.SCALAR_ROW),
 }
+ZOO: dict[str, Cell] = {each.name: each for family in FAMILIES.values() for each in family}
 
 OPTIONS: dict[tuple[str, str, str], str] = {
     ("rnn", "activation", "tanh"): "rnn",
