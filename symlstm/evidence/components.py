@@ -53,6 +53,11 @@ class Components(Evaluator):
     def __init__(self, ring: Numbers, shapes: Shapes, times: Mapping[str, int] | None = None) -> None:
         super().__init__(self.opaque, times)
         self.ring, self.shapes = ring, shapes
+        self._counts = Evaluator(self.opaque, sizes=shapes.full(SIZES))
+
+    def length(self, size: Term) -> int:
+        """A size counts where it says how long something is; where it stands as a number, it is opaque: n is not 2."""
+        return self._counts.length(size)
 
     def opaque(self, leaf: Term) -> Array:
         """An array of generators for a symbol, an adjoint or a derivative."""
@@ -67,6 +72,8 @@ class Components(Evaluator):
 
     def extent(self, leaf: Term) -> tuple[int, int]:
         """Rows and columns of a leaf; a name without a shape is a scalar."""
+        if isinstance(leaf, Sym) and leaf.time is None and leaf.name in self.shapes.size_names:
+            return 1, 1
         if isinstance(leaf, Sym):
             return self.shapes.at(leaf.name, SIZES) if leaf.name in self.shapes else (1, 1)
         if isinstance(leaf, Adj):
