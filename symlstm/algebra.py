@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any, Union, dataclass_transform
 
 
@@ -451,6 +452,12 @@ def symbols(names: str) -> tuple[Sym, ...]:
     return tuple(map(Sym, names.split()))
 
 
+@cache
+def _parts(kind: type[Any]) -> tuple[str, ...]:
+    """The names of the fields of a type of term; every concrete term is a dataclass."""
+    return tuple(field.name for field in fields(kind))
+
+
 def children(node: Term | Relation) -> tuple[Term, ...]:
     """The terms directly below a node, from left to right."""
     if isinstance(node, Relation):
@@ -458,8 +465,8 @@ def children(node: Term | Relation) -> tuple[Term, ...]:
     if isinstance(node, Blocks):
         return tuple(block for row in node.rows for block in row)
     found: list[Term] = []
-    for field in fields(node):  # type: ignore[arg-type]  # every concrete term is a dataclass
-        value = getattr(node, field.name)
+    for name in _parts(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Term):
             found.append(value)
         elif isinstance(value, tuple):
@@ -473,12 +480,12 @@ def rebuild(node: Term, below: tuple[Term, ...]) -> Term:
         supply = iter(below)
         return Blocks(tuple(tuple(next(supply) for _ in row) for row in node.rows))
     supply, changes = iter(below), {}
-    for field in fields(node):  # type: ignore[arg-type]
-        value = getattr(node, field.name)
+    for name in _parts(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Term):
-            changes[field.name] = next(supply)
+            changes[name] = next(supply)
         elif isinstance(value, tuple):
-            changes[field.name] = tuple(next(supply) for _ in value)
+            changes[name] = tuple(next(supply) for _ in value)
     return replace(node, **changes) if changes else node  # type: ignore[type-var]
 
 
