@@ -39,8 +39,8 @@ from symlstm.algebra import (
 from symlstm.claims.checking import Document
 from symlstm.claims.lettering import kind
 from symlstm.claims.repairs import canonical, diagnose
-from symlstm.claims.sources import source
 from symlstm.claims.verdicts import Verdict
+from symlstm.definitions.sources import source
 from symlstm.evidence.numeric import on_sequence
 from symlstm.evidence.sequence import Sequence
 from symlstm.mistakes import edits

@@ -15,8 +15,8 @@ from symlstm.claims.checking import Document
 from symlstm.claims.hand import Hand, Unwritable
 from symlstm.claims.lettering import flat
 from symlstm.claims.repairs import canonical, diagnose, nearest
-from symlstm.claims.sources import source
 from symlstm.claims.verdicts import Verdict
+from symlstm.definitions.sources import source
 from symlstm.reader import read_all
 
 ROOT = Path(__file__).parent.parent

@@ -40,11 +40,11 @@ from symlstm.algebra import (
     plain,
     walk,
 )  # fmt: skip
-from symlstm.claims.sources import LOSSES
+from symlstm.definitions.sources import LOSSES
 from symlstm.evaluate import apply, larger
 
 if TYPE_CHECKING:
-    from symlstm.claims.theories import Theory
+    from symlstm.definitions.theories import Theory
 
 Array = Any
 STEP = 1e-30

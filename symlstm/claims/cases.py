@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Sizes
-from symlstm.claims.theories import Theory
 from symlstm.claims.values import Reading
 from symlstm.claims.verdicts import Word
+from symlstm.definitions.theories import Theory
 
 
 @dataclass(frozen=True, slots=True)

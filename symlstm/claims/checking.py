@@ -24,9 +24,9 @@ from symlstm.claims.matching import Match, match
 from symlstm.claims.oddities import strangers, warnings
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Clash, Sizes, sizes
-from symlstm.claims.sources import Source, Statement, source
-from symlstm.claims.theories import PRE, Theory, theory
 from symlstm.claims.verdicts import Link, Outlook, Verdict, Word
+from symlstm.definitions.sources import Source, Statement, source
+from symlstm.definitions.theories import PRE, Theory, theory
 from symlstm.model import Cell
 from symlstm.reader import PEOPLE, Formula
 from symlstm.zoo import cell as zoo_cell

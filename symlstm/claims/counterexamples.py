@@ -1,7 +1,7 @@
 r"""A counterexample in numbers: both sides of a wrong claim at one small point, a few digits each.
 
 >>> from symlstm.claims.checking import Document
->>> from symlstm.claims.sources import source
+>>> from symlstm.definitions.sources import source
 >>> document = Document(source(r"$$ h_t = \tanh(w x_t + u h_{t-1}) $$ $$ h_t = \tanh(w x_t) \tag{1} $$"))
 >>> shown = counterexample(document.cases[0], document.source.statements[1].relations[0])
 >>> shown["step"], shown["left"] == shown["right"]

@@ -55,10 +55,10 @@ from symlstm.claims.elements import Exactly, Undecided
 from symlstm.claims.judgement import Judged
 from symlstm.claims.points import free_indices, free_letters, variables_of
 from symlstm.claims.shares import as_derivative
-from symlstm.claims.sources import LOSSES
 from symlstm.claims.stretches import AT, Extents, Short, Stretches, block_of, jacobian
-from symlstm.claims.theories import Theory, latest
 from symlstm.claims.values import Reading, Tensor, Valuer
+from symlstm.definitions.sources import LOSSES
+from symlstm.definitions.theories import Theory, latest
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import decide, is_scalar

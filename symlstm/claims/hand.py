@@ -4,7 +4,7 @@ What stands in the document is copied from it, whatever part of a formula it is.
 author's own symbols with their time marks moved, the author's product signs, transposes and function names. What is
 written is read back, and refused unless it means what it should.
 
->>> from symlstm.claims.sources import source
+>>> from symlstm.definitions.sources import source
 >>> hand = Hand(source(r"$$ c^{(t)} = f^{(t)} \circ c^{(t-1)} + i^{(t)} \circ g^{(t)} $$"))
 >>> from symlstm.algebra import quantities
 >>> c, f, g = quantities("c f g")
@@ -38,8 +38,8 @@ from symlstm.claims.lettering import (
     stem,
     time_of,
 )  # fmt: skip
-from symlstm.claims.sources import Source
 from symlstm.claims.tracing import Trace, trace
+from symlstm.definitions.sources import Source
 from symlstm.reader import read_all
 
 

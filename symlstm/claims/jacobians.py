@@ -2,7 +2,7 @@ r"""The Jacobian of a quantity of a step, by the chain rule through the one equa
 
 >>> from symlstm.claims.checking import Document
 >>> from symlstm.claims.hand import Hand
->>> from symlstm.claims.sources import source
+>>> from symlstm.definitions.sources import source
 >>> text = r"$$ z_t = \sigma(W x_t + U h_{t-1}) $$ $$ h_t = z_t \odot h_{t-1} $$"
 >>> found = source(text + r" $$ y_t = \frac{\partial h_t}{\partial h_{t-1}} $$")
 >>> paths = Paths(Document(found).cases[0], Hand(found))
@@ -32,7 +32,7 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.hand import Unwritable
 from symlstm.claims.paths import Paths
-from symlstm.claims.theories import PRE
+from symlstm.definitions.theories import PRE
 from symlstm.rules import added, times
 
 

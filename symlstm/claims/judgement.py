@@ -40,9 +40,9 @@ from symlstm.claims.outcomes import Extended, outcome
 from symlstm.claims.points import has_sum, points, variables_of
 from symlstm.claims.shares import Arriving, as_derivative, handed_back
 from symlstm.claims.sizes import Clash, length_form
-from symlstm.claims.theories import loss_of
 from symlstm.claims.values import Reading, Valuer, is_list
 from symlstm.claims.verdicts import Word
+from symlstm.definitions.theories import loss_of
 
 _agree, _Extended, _misfit, _variables = agree, Extended, misfit, variables_of  # names of before
 

@@ -29,7 +29,7 @@ from symlstm.algebra import (
     transform,
     walk,
 )
-from symlstm.claims.theories import PRE, Theory
+from symlstm.definitions.theories import PRE, Theory
 from symlstm.model import Cell
 
 Names = dict[str, str]

@@ -4,7 +4,7 @@ The equations of the document's step are carried backwards with the rules of `sy
 has a name for is written by that name; one without a name is expanded into its own paths.
 
 >>> from symlstm.claims.checking import Document
->>> from symlstm.claims.sources import source
+>>> from symlstm.definitions.sources import source
 >>> text = r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ \delta_{ht} = \frac{\partial L}{\partial h_t} $$"
 >>> found = source(text)
 >>> derived = Paths(Document(found).cases[0], Hand(found))
@@ -48,8 +48,8 @@ from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable, is_s
 from symlstm.claims.cases import Case
 from symlstm.claims.hand import Hand, Unwritable
 from symlstm.claims.shares import as_derivative
-from symlstm.claims.theories import loss_of
 from symlstm.claims.values import Reading, Valuer
+from symlstm.definitions.theories import loss_of
 from symlstm.rules import added, times, vjp
 
 DEPTH = 3  # how many adjoints without a name are expanded one inside the other

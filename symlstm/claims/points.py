@@ -24,7 +24,7 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.arithmetic import Array
 from symlstm.claims.cases import Case
-from symlstm.claims.theories import LAST, LOSSES
+from symlstm.definitions.theories import LAST, LOSSES
 
 GRID = np.concatenate([np.linspace(-12, 12, 241), [0.0, 0.5, -0.7, 1.3]])[:, None, None]
 

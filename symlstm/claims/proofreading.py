@@ -24,9 +24,9 @@ from symlstm.claims.counterparts import relation_of
 from symlstm.claims.oddities import warnings
 from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.repairs import diagnose
-from symlstm.claims.sources import LIMIT, Source, Statement, source
 from symlstm.claims.trials import FAILURES
 from symlstm.claims.verdicts import Verdict
+from symlstm.definitions.sources import LIMIT, Source, Statement, source
 from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
 from symlstm.zoo import cell as cell_of

@@ -5,7 +5,7 @@ agrees is judged. What no small edit repairs is replaced by the formula that is 
 chain the right side of the first false link is edited, then that of the next.
 
 >>> from symlstm.claims.checking import Document
->>> from symlstm.claims.sources import source
+>>> from symlstm.definitions.sources import source
 >>> text = r"$$ c_t = f_t \odot c_{t-1} + i_t \odot g_t $$ $$ \frac{\partial c_t}{\partial g_t} = \mathrm{diag}(f_t) \tag{1} $$"
 >>> document = Document(source(text))
 >>> print(diagnose(document.verdict(document.source.statements[1]), document).fix)

@@ -16,7 +16,7 @@ import numpy as np
 from symlstm.algebra import Sym, Term, Time, walk
 from symlstm.claims.arithmetic import Misfit, Outside, Reckoner, Unknown
 from symlstm.claims.sizes import Sizes
-from symlstm.claims.theories import Theory
+from symlstm.definitions.theories import Theory
 
 Array = Any
 STEP = 1e-30

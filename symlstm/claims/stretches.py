@@ -19,7 +19,7 @@ from symlstm.claims.arithmetic import Array, Outside, Reckoner, Unknown
 from symlstm.claims.elements import Elements, Undecided
 from symlstm.claims.runs import Slot
 from symlstm.claims.sizes import Sizes
-from symlstm.claims.theories import Theory
+from symlstm.definitions.theories import Theory
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Packed
 

@@ -47,7 +47,7 @@ from symlstm.claims.arithmetic import (
     when,
 )
 from symlstm.claims.runs import Run
-from symlstm.claims.theories import LAST, LOSSES, Lazy, at_now, latest, lazy_key, loss_called, loss_of, marked
+from symlstm.definitions.theories import LAST, LOSSES, Lazy, at_now, latest, lazy_key, loss_called, loss_of, marked
 
 WORK = 250_000  # terms that are worked out for one formula
 Layout = Literal["column", "row", "elementwise", "transposed", "numerator"]

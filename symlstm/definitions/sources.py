@@ -29,7 +29,7 @@ from symlstm.algebra import (
     children,
     walk,
 )  # fmt: skip
-from symlstm.claims.marks import general, timed
+from symlstm.definitions.marks import general, timed
 from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
 from symlstm.reader.conventions import PARAMETERS, Product
 

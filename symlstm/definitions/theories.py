@@ -40,7 +40,7 @@ from symlstm.algebra import (
     transform,
     walk,
 )  # fmt: skip
-from symlstm.claims.sources import LOSSES, Source
+from symlstm.definitions.sources import LOSSES, Source
 from symlstm.reader import PEOPLE, read
 
 LAST = frozenset({"T", "tau"})
