@@ -350,6 +350,22 @@ class Limit(Term):
 
 
 @_node
+class Expectation(Term):
+    """The expected value of `arg` over one random draw, everything else held fixed."""
+
+    arg: Term
+    over: Sym
+
+
+@_node
+class Variance(Term):
+    """The variance of `arg` over one random draw, everything else held fixed."""
+
+    arg: Term
+    over: Sym
+
+
+@_node
 class Listed(Term):
     """Several terms side by side, `a, b, c`: the left side of a size that they share."""
 
@@ -591,5 +607,7 @@ _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Component: lambda c: f"{_inside(c.of, Pow)}[{c.index}]",
     Total: lambda s: f"sum[{s.index}] {_inside(s.body, Sum)}",
     Extreme: lambda e: f"{'max' if e.sign > 0 else 'min'}[{plain(e.variable)}] {plain(e.body)}",
+    Expectation: lambda e: f"E[{plain(e.over)}]({plain(e.arg)})",
+    Variance: lambda v: f"Var[{plain(v.over)}]({plain(v.arg)})",
     Limit: lambda n: f"lim[{plain(n.variable)} -> {'+' if n.sign > 0 else '-'}oo] {plain(n.body)}",
 }

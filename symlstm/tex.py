@@ -261,14 +261,14 @@ def _power(node: a.Pow, style: Style) -> Printed:
         raise NotSupported("A power with the exponent T reads as a transpose.", plain(node), "another name for the exponent")
     if isinstance(base, a.Apply) and base.function in POWERED and exponent.text.isdigit() and int(exponent.text) > 1:
         argument = _bracketed(_printed(base.arg, style))
-        return Printed(f"{FUNCTIONS[base.function]}{_raised(exponent.text)}{argument.text}", Level.FACTOR, argument.height)
+        return Printed(f"{FUNCTIONS[base.function]}{_script('^', exponent.text)}{argument.text}", Level.FACTOR, argument.height)
     euler = isinstance(base, a.Sym) and base == a.Sym("e")
     below = _bracketed(_printed(base, style)) if euler else _at(base, Level.ATOM, style)
-    return Printed(below.text + _raised(exponent.text), Level.FACTOR, below.height)
+    return Printed(below.text + _script("^", exponent.text), Level.FACTOR, below.height)
 
 
-def _raised(text: str) -> str:
-    return f"^{text}" if len(text) == 1 else f"^{{{text}}}"
+def _script(sign: str, text: str) -> str:
+    return f"{sign}{text}" if len(text) == 1 else f"{sign}{{{text}}}"
 
 
 def _transpose(node: a.Transpose, style: Style) -> Printed:
@@ -291,7 +291,11 @@ def _called(head: str, args: tuple[Term, ...], style: Style) -> Printed:
 def _apply(node: a.Apply, style: Style) -> Printed:
     inside = _printed(node.arg, style)
     if node.function == "exp" and inside.height == 0:
-        return Printed(f"e{_raised(inside.text)}", Level.FACTOR)
+        return Printed("e" + _script("^", inside.text), Level.FACTOR)
+    if node.function == "sqrt":
+        return Printed(rf"\sqrt{{{inside.text}}}", Level.FACTOR, inside.height)
+    if node.function == "abs":
+        return _fenced(inside, "vert")
     return _called(_head(node.function, style), (node.arg,), style)
 
 
@@ -320,6 +324,14 @@ def _limit(node: a.Limit, style: Style) -> Printed:
     return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
 
 
+def _moment(sign: str) -> Callable[[Any, Style], Printed]:
+    """An expectation or a variance: the draw stands below, what is drawn from it in brackets."""
+    def printer(node: Any, style: Style) -> Printed:
+        inside = _bracketed(_printed(node.arg, style), "[", "]")
+        return Printed(f"{sign}_{{{_printed(node.over, style).text}}}{inside.text}", Level.FACTOR, inside.height)
+    return printer
+
+
 def _component(node: a.Component, style: Style) -> Printed:
     if isinstance(node.of, a.Sym):
         written = write(node.of, style.notation, below=node.index)
@@ -339,12 +351,27 @@ def _extreme(node: a.Extreme, style: Style) -> Printed:
     return Printed(rf"{sign}_{{{_printed(node.variable, style).text}}} {body.text}", Level.BIG, body.height)
 
 
-def _norm(node: a.Norm, style: Style) -> Printed:
-    """Brackets inside a norm, or a norm inside brackets, are of another kind: they need no other size."""
-    inside = _printed(node.arg, style)
+def _fenced(inside: Printed, bar: str) -> Printed:
+    """Bars around it. They are of another kind than brackets: inside or outside of these they need no other size."""
     if inside.height < 2:
-        return Printed(rf"\lVert {inside.text} \rVert", height=inside.height)
-    return _bracketed(inside, r"\lVert", r"\rVert")
+        return Printed(rf"\l{bar} {inside.text} \r{bar}", height=inside.height)
+    return _bracketed(inside, rf"\l{bar}", rf"\r{bar}")
+
+
+def _ones(node: a.Ones, style: Style) -> Printed:
+    return Printed(rf"\mathbf{{1}}{_script('_', _printed(node.rows, style).text)}")
+
+
+def _rows(node: a.Rows, style: Style) -> Printed:
+    """The rows from the first to the last, both counted from 1 and both taken: `(v)_{1:n}`."""
+    inside = _bracketed(_printed(node.arg, style))
+    first, last = (_printed(end, style).text for end in (_successor(node.start), node.stop))
+    return Printed(f"{inside.text}_{{{first}:{last}}}", Level.FACTOR, inside.height)
+
+
+def _successor(count: Term) -> Term:
+    """One more: what comes after so many rows."""
+    return a.term(count.value + 1) if isinstance(count, a.Num) else count + 1
 
 
 def _listed(node: a.Listed, style: Style) -> Printed:
@@ -373,8 +400,13 @@ _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyTy
     a.Sum: _big(r"\sum", Level.HADAMARD),
     a.Prod: _big(r"\prod", Level.FACTOR),
     a.Partial: _partial,
-    a.Norm: _norm,
+    a.Ones: _ones,
+    a.Trace: lambda node, style: _called(_head("tr", style), (node.arg,), style),
+    a.Rows: _rows,
+    a.Norm: lambda node, style: _fenced(_printed(node.arg, style), "Vert"),
     a.Limit: _limit,
+    a.Expectation: _moment(r"\mathbb{E}"),
+    a.Variance: _moment(r"\operatorname{Var}"),
     a.Listed: _listed,
     a.Component: _component,
     a.Total: _total,

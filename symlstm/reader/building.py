@@ -12,6 +12,7 @@ from symlstm.algebra import (
     Blocks,
     Diag,
     Div,
+    Expectation,
     Extreme,
     Hadamard,
     Interval,
@@ -34,6 +35,7 @@ from symlstm.algebra import (
     Term,
     Total,
     Transpose,
+    Variance,
     children,
     map_relation,
     transform,
@@ -236,6 +238,11 @@ class Builder:
         mark, *scripts, argument = parts
         args = argument.args if isinstance(argument, Tuple) else (argument,)
         return _applied(mark, scripts[0] if scripts else [], args)
+
+    def moment(self, parts: Children) -> Term:
+        mark, bracket = parts
+        (name, over), inside = mark.value, self.group([bracket])
+        return (Expectation if name == "E" else Variance)(inside, over)
 
     def outer(self, parts: Children) -> Term:
         return MatMul((parts[0], Transpose(parts[1])))

@@ -187,9 +187,10 @@ class Constructs(Symbols):
     def limit(self, i: int) -> int:
         at = self.raws[i].at
         inside, after = self.script(i + 2) if self.text_at(i + 1) == "_" else ([], i + 1)
-        texts = list(words(inside))
-        if len(texts) > 2 and is_letter(texts[0]) and texts[1] in ("\\to", "\\rightarrow") and texts[-1] == "\\infty":
-            self.add("LIM", (Sym(texts[0]), -1 if texts[2:-1] == ["-"] else 1), at)
+        arrow = next((k for k, raw in enumerate(inside) if raw.text in ("\\to", "\\rightarrow")), 0)
+        goal = [raw.text for raw in inside[arrow + 1 :]]
+        if arrow and goal[-1:] == ["\\infty"] and goal[:-1] in ([], ["+"], ["-"]):
+            self.add("LIM", (self.alone(inside[:arrow], at), -1 if goal[:-1] == ["-"] else 1), at)
             return after
         raise Fault("Only limits at plus and minus infinity are read.", at, r"\lim_{x \to \infty}", NotSupported)
 
@@ -214,12 +215,29 @@ class Constructs(Symbols):
         after = i + 1
         if text == "\\mathbb":
             inside, after = self.script(i + 1)
+            if [raw.text for raw in inside] == ["E"]:
+                return self.moment("E", at, after)
             if [raw.text for raw in inside] != ["R"]:
                 raise Fault("Only the reals are read.", at, r"\mathbb{R}", NotSupported)
         self.add("_REALS", "R", at)
         if self.text_at(after) == "^" and self.text_at(after + 1) == "{":
             self.by.append(len(self.open) + 1)
         return after
+
+    def moment(self, name: str, at: int, after: int) -> int:
+        r"""`\mathbb{E}_{s}`, an expectation over the draw s, or `\operatorname{Var}_{s}`."""
+        if self.text_at(after) != "_":
+            raise Fault("Over which draw?", at, r"\mathbb{E}_{s}[x]", NotSupported)
+        inside, end = self.script(after + 1)
+        self.add("MOMENT", (name, self.alone(inside, at)), at)
+        return end
+
+    def alone(self, pieces: list[Raw], at: int) -> Sym:
+        """A symbol that these pieces are and nothing else."""
+        found, tail, end = Symbols(self.text, pieces, self.conventions).symbol(0)
+        if tail or end < len(pieces) or not isinstance(found, Sym):
+            raise Fault("One symbol is expected here.", at, kind=NotSupported)
+        return found
 
     def environment(self, i: int, cases: bool = False) -> int:
         text, at = self.raws[i]

@@ -292,6 +292,8 @@ class Cutter(Constructs):
             defines = first.strip(",:") == "where" and self.relation_after(after) == "="
             self.add("SEP" if defines else CONDITIONS[first.strip(",:")], inside, at)
             return after
+        if inside.strip() == "Var" and self.text_at(after) == "_":
+            return self.moment("Var", at, after)
         if inside.strip() in FUNCTIONS:
             return self.function(FUNCTIONS[inside.strip()], at, after)
         name = inside.replace("\\_", "_").strip()
