@@ -111,7 +111,9 @@ def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
 
 
 def _with_shapes(section: Section, cell: Cell) -> Section:
+    shapes = (section.about or cell).shapes
+
     def known(block: Block) -> Block:
-        return replace(block, shapes=cell.shapes) if isinstance(block, Step) and block.shapes is None else block
+        return replace(block, shapes=shapes) if isinstance(block, Step) and block.shapes is None else block
 
     return replace(section, blocks=tuple(map(known, section.blocks)))

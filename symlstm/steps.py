@@ -78,11 +78,15 @@ Block = Prose | Step | Table
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One topic of a derivation: a title, and paragraphs, steps and tables in order."""
+    """One topic of a derivation: a title, and paragraphs, steps and tables in order.
+
+    `about` is the cell whose quantities its relations are about, where that is another than the derivation's.
+    """
 
     topic: str
     title: str
     blocks: tuple[Block, ...] = field(default=())
+    about: Any = None
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -38,18 +38,18 @@ class Evidence(Protocol):
 
 def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """A complete LaTeX article; with a report, each section says what supports its lines."""
-    return _file(TexPage(_knowing(notation, cell)), cell, sections, report)
+    return _file(TexPage(_knowing(notation, cell, sections)), cell, sections, report)
 
 
 def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = GITHUB,
              marks: Marks = HOSTING) -> str:
     """A Markdown file; its marks around mathematics are for code-hosting pages, or with `NOTEBOOK` for Jupyter."""
-    return _file(MarkdownPage(_knowing(notation, cell), marks), cell, sections, report)
+    return _file(MarkdownPage(_knowing(notation, cell, sections), marks), cell, sections, report)
 
 
 def html(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """One HTML page with MathML. Raises `NotSupported` where the extra `html` is not installed."""
-    return _file(HtmlPage(_knowing(notation, cell)), cell, sections, report)
+    return _file(HtmlPage(_knowing(notation, cell, sections)), cell, sections, report)
 
 
 def opening(cell: Cell) -> tuple[Prose, Table]:
@@ -79,8 +79,9 @@ def spans(numbers: Sequence[int]) -> str:
     return ", ".join(f"({run[0]})–({run[-1]})" if len(run) > 2 else ", ".join(f"({k})" for k in run) for run in runs)
 
 
-def _knowing(notation: Notation, cell: Cell) -> Notation:
-    return notation.knowing(frozenset(symbol.name for symbol in cell.parameter_terms))
+def _knowing(notation: Notation, cell: Cell, sections: Sequence[Section]) -> Notation:
+    cells = [cell, *(section.about for section in sections if section.about is not None)]
+    return notation.knowing(frozenset(symbol.name for each in cells for symbol in each.parameter_terms))
 
 
 def _file(page: Page, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> str:

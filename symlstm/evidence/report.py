@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -44,6 +44,8 @@ from symlstm.evidence.proof import Proof
 from symlstm.evidence.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
 from symlstm.evidence.scalars import Decision, is_scalar
 from symlstm.evidence.sequence import Sequence as Run
+from symlstm.model import Cell
+from symlstm.shapes import Shapes
 from symlstm.steps import Block, Kind, Section, Step, fragments
 
 Method = Literal["exact", "numeric", "readback", "oracle"]
@@ -114,10 +116,11 @@ def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") 
     """
     statements, pieces = _collected(derivation)
     written = text if text is not None else {"tex": derivation.latex, "md": derivation.markdown}[form]()
-    judge = _Judge(derivation)
-    read = _Readings(derivation, pieces, written, form)
+    judges = {cell: _Judge(derivation, cell) for cell in dict.fromkeys(each.about for each in statements)}
+    read = _Readings(pieces, written, form)
     rows, by_step = [], {}
     for k, each in enumerate(statements):
+        judge = judges[each.about]
         found = (judge.exact(each), judge.numeric(each), read.evidence(k))
         row = Row(each.topic, each.name, each.kind, each.latex, found)
         rows.append(row)
@@ -129,7 +132,7 @@ def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") 
 def read_back(derivation: Derivation, text: str, form: Form) -> tuple[Evidence, ...]:
     """Only the reading back of an exported text: for every relation, whether the text says what the derivation says."""
     statements, pieces = _collected(derivation)
-    read = _Readings(derivation, pieces, text, form)
+    read = _Readings(pieces, text, form)
     return tuple(map(read.evidence, range(len(statements))))
 
 
@@ -162,13 +165,14 @@ def verify_file(cell: str, path: str | Path) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One relation of a derivation; `step` where it is a step's own."""
+    """One relation of a derivation, about the quantities of a cell; `step` where it is a step's own."""
 
     topic: str
     name: str
     kind: Kind
     line: Relation
     step: Step | None
+    about: Cell
 
     @property
     def latex(self) -> str:
@@ -178,10 +182,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One piece of mathematics of the page, and the statement that answers for it."""
+    """One piece of mathematics of the page, the statement that answers for it, and the cell it is about."""
 
     meant: Relation | Term
     owner: int
+    about: Cell
 
 
 def _collected(derivation: Derivation) -> tuple[list[Statement], list[_Piece]]:
@@ -189,31 +194,31 @@ def _collected(derivation: Derivation) -> tuple[list[Statement], list[_Piece]]:
     its step, or in a paragraph or table to the statement that follows."""
     statements: list[Statement] = []
     pieces: list[_Piece] = []
-    for topic, block in _blocks(derivation):
+    for topic, block, about in _blocks(derivation):
         here = len(statements)
         for k, piece in enumerate(fragments(block)):
             if isinstance(piece, Relation):
                 step = block if isinstance(block, Step) and k == 0 else None
-                statements.append(_statement(topic, block, piece, step))
-                pieces.append(_Piece(piece, len(statements) - 1))
+                statements.append(_statement(topic, block, piece, step, about))
+                pieces.append(_Piece(piece, len(statements) - 1, about))
             else:
-                pieces.append(_Piece(piece, here))
+                pieces.append(_Piece(piece, here, about))
     last = len(statements) - 1
-    return statements, [_Piece(piece.meant, min(piece.owner, last)) for piece in pieces]
+    return statements, [replace(piece, owner=min(piece.owner, last)) for piece in pieces]
 
 
-def _blocks(derivation: Derivation) -> Iterator[tuple[str, Block]]:
+def _blocks(derivation: Derivation) -> Iterator[tuple[str, Block, Cell]]:
     for block in document.opening(derivation.cell):
-        yield derivation.topics[0], block
+        yield derivation.topics[0], block, derivation.cell
     for section in derivation.sections:
-        yield from ((section.topic, block) for block in section.blocks)
+        yield from ((section.topic, block, section.about or derivation.cell) for block in section.blocks)
 
 
-def _statement(topic: str, block: Block | Section, line: Relation, step: Step | None) -> Statement:
+def _statement(topic: str, block: Block | Section, line: Relation, step: Step | None, about: Cell) -> Statement:
     if step is not None:
-        return Statement(topic, step.name, step.kind, line, step)
+        return Statement(topic, step.name, step.kind, line, step, about)
     place = f"the reason of {block.name}" if isinstance(block, Step) else "the text"
-    return Statement(topic, f"{plain(line)}, in {place}", _kind(line), line, None)
+    return Statement(topic, f"{plain(line)}, in {place}", _kind(line), line, None, about)
 
 
 def _kind(line: Relation) -> Kind:
@@ -238,8 +243,8 @@ _KINDS: tuple[tuple[Kind, Callable[[Relation], bool]], ...] = (
 class _Judge:
     """The truth about a cell, each part of it made when it is first asked for."""
 
-    def __init__(self, derivation: Derivation) -> None:
-        self.derivation, self.cell = derivation, derivation.cell
+    def __init__(self, derivation: Derivation, cell: Cell) -> None:
+        self.derivation, self.cell = derivation, cell
         self.constants = bounds.constants(step.relation for step in derivation.steps if step.kind == "number")
 
     @cached_property
@@ -326,32 +331,33 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
 class _Readings:
     """The pieces of a file held against the pieces of a derivation."""
 
-    def __init__(self, derivation: Derivation, pieces: Sequence[_Piece], text: str, form: Form) -> None:
-        self.shapes = derivation.cell.shapes
+    def __init__(self, pieces: Sequence[_Piece], text: str, form: Form) -> None:
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
             for reading in reader.readings(text, form)
             for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
         ]
         self.surplus = len(found) - len(pieces)
-        self.pairs: dict[int, list[tuple[Relation | Term, tuple[int, Found]]]] = {}
+        self.pairs: dict[int, list[tuple[_Piece, tuple[int, Found]]]] = {}
         missing = [(0, NotValid("The file ends before it."))] * max(0, -self.surplus)
         for piece, here in zip(pieces, [*found, *missing], strict=False):
-            self.pairs.setdefault(piece.owner, []).append((piece.meant, here))
+            self.pairs.setdefault(piece.owner, []).append((piece, here))
         self.last = pieces[-1].owner
 
     def evidence(self, owner: int) -> Evidence:
         """Whether every piece that a statement answers for says in the file what it says in the derivation."""
         wrong = [f"line {line}: {words}" if line else words
-                 for meant, (line, found) in self.pairs[owner] for words in self._wrong(meant, found)]
+                 for piece, (line, found) in self.pairs[owner] for words in _misread(piece.meant, found, piece.about.shapes)]
         if owner == self.last and self.surplus > 0:
             wrong.append(f"the file has {self.surplus} more pieces of mathematics than the derivation")
         return Evidence("readback", not wrong, "; ".join(wrong) or "the same when read back from the file")
 
-    def _wrong(self, meant: Relation | Term, found: Found) -> Iterator[str]:
-        if isinstance(found, Exception):
-            yield f"{plain(meant)} cannot be read: {found}"
-        elif isinstance(meant, Relation) and isinstance(found, Relation):
-            yield from differing(meant, found, self.shapes)
-        elif isinstance(meant, Relation) or isinstance(found, Relation) or not same(meant, found, self.shapes):
-            yield f"{plain(meant)} is meant, and the file says {plain(found)}"
+
+def _misread(meant: Relation | Term, found: Found, shapes: Shapes) -> Iterator[str]:
+    """In words, what a piece says in the file that it does not say in the derivation."""
+    if isinstance(found, Exception):
+        yield f"{plain(meant)} cannot be read: {found}"
+    elif isinstance(meant, Relation) and isinstance(found, Relation):
+        yield from differing(meant, found, shapes)
+    elif isinstance(meant, Relation) or isinstance(found, Relation) or not same(meant, found, shapes):
+        yield f"{plain(meant)} is meant, and the file says {plain(found)}"
