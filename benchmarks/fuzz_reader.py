@@ -17,8 +17,8 @@ import atheris
 
 with atheris.instrument_imports(include=["symlstm.reader", "symlstm.claims", "lark"]):
     from symlstm.algebra import SymlstmError, plain
-    from symlstm.claims.pages import Page
     from symlstm.claims.proofreading import FAILED, proofread
+    from symlstm.definitions.pages import Page
     from symlstm.reader import formulas, read_all, survey
 
 LANGUAGE = r"""

@@ -250,9 +250,9 @@ def _proof(name: str, cell: str | None, bare: bool, form: Copy | None) -> Proof 
     """A file, or standard input, proofread; None, with a message, for one that cannot be used."""
     from dataclasses import replace
 
-    from symlstm.claims import pages
     from symlstm.claims.annotations import without
     from symlstm.claims.proofreading import proofread
+    from symlstm.definitions import pages
 
     try:
         page = pages.received(sys.stdin.buffer) if name == "-" else pages.opened(Path(name))

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from symlstm.algebra import SymlstmError
 from symlstm.claims.annotations import annotated, without
-from symlstm.claims.pages import Page, received
 from symlstm.claims.proofreading import check, proofread
 from symlstm.claims.reports import as_json, code, printed
+from symlstm.definitions.pages import Page, received
 
 ROOT = Path(__file__).parent.parent
 SECONDS, BYTES = 60, 1_500_000_000  # ten times what is promised, because other programs run beside the tests

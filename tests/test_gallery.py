@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from symlstm.claims.pages import opened
 from symlstm.claims.proofreading import Proof, proofread
 from symlstm.claims.reports import example
+from symlstm.definitions.pages import opened
 
 DOCS = Path(__file__).parent.parent / "docs"
 ORDER = (  # by how often the mistake is made

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from symlstm.claims.checking import check
-from symlstm.claims.pages import Page
 from symlstm.claims.proofreading import proofread
+from symlstm.definitions.pages import Page
 
 GATES = "".join(
     rf"$$ {gate}_t = {function}(W_{{x{gate}}} x_t + W_{{h{mark}}} h_{{t-1}}) $$"

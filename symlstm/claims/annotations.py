@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from symlstm.claims.pages import Kind
 from symlstm.claims.proofreading import Proof
 from symlstm.claims.verdicts import Verdict
+from symlstm.definitions.pages import Kind
 
 _SIGNS = {"right": "✓", "wrong": "✗", "ambiguous": "?", "unreadable": "–"}
 _TEX_SIGNS = {"right": r"$\surd$", "wrong": r"$\times$", "ambiguous": "?", "unreadable": "--"}
@@ -36,7 +36,7 @@ class Style(NamedTuple):
 def annotated(proof: Proof) -> str:
     r"""The document of a proof with a note behind the display of every claim.
 
-    >>> from symlstm.claims.pages import Page
+    >>> from symlstm.definitions.pages import Page
     >>> from symlstm.claims.proofreading import proofread
     >>> text = r"$$\tanh'(x) = 1 - \tanh(x) \tag{1}$$" "\n"
     >>> copy = annotated(proofread(Page("", text)))

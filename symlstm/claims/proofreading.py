@@ -22,10 +22,10 @@ from symlstm.algebra import NotValid, Relation, SymlstmError, plain
 from symlstm.claims.checking import Document, check_relation
 from symlstm.claims.counterparts import relation_of
 from symlstm.claims.oddities import warnings
-from symlstm.claims.pages import BYTES, Page, kind_of, opened
 from symlstm.claims.repairs import diagnose
 from symlstm.claims.trials import FAILURES
 from symlstm.claims.verdicts import Verdict
+from symlstm.definitions.pages import BYTES, Page, kind_of, opened
 from symlstm.definitions.sources import LIMIT, Source, Statement, source
 from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
