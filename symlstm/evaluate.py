@@ -14,6 +14,7 @@ array([[-10.]])
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from fractions import Fraction
 from typing import Any
 
@@ -153,12 +154,20 @@ class Evaluator:
             raise NotSupported("The limits of a sum or product need values here.", plain(node))
         down = isinstance(node, Prod) and lower > upper
         steps = range(lower.offset, upper.offset - 1, -1) if down else range(lower.offset, upper.offset + 1)
-        return [type(self)(self.leaf, {**self.times, node.index: k}, self.sizes)(node.body) for k in steps]
+        return [self.where(node.index, k)(node.body) for k in steps]
+
+    def where(self, letter: str, value: int) -> Evaluator:
+        """The same evaluator with one more time letter that has a value."""
+        inner = copy(self)
+        inner.times = {**self.times, letter: value}
+        return inner
 
     def timed(self, leaf: Term) -> Term:
         """The leaf with its time letters replaced by their values."""
         if not self.times:
             return leaf
+        if isinstance(leaf, Sym):
+            return leaf.at(self.when(leaf.time)) if leaf.time else leaf
         return transform(leaf, lambda part: part.at(self.when(part.time)) if isinstance(part, Sym) and part.time else part)
 
 
@@ -329,7 +338,7 @@ def sizes_of(cell: Cell, params: Mapping[str, Array], xs: Sequence[Any], states:
 
 
 def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states: Sequence[Array], *,
-            nudge: Nudge = lambda name, t, value: value, evaluator: type[Evaluator] = Evaluator) -> Trace:
+            nudge: Nudge = lambda name, t, value: value, evaluator: Callable[..., Evaluator] = Evaluator) -> Trace:
     """Run a cell's named equations over a sequence: entry t of the result holds every quantity of step t by name.
 
     Values have rows and columns (`column` makes them from vectors). `nudge` is called as in `symlstm.reference`: at

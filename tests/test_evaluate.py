@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,9 +123,10 @@ def test_measured_adjoints_are_difference_quotients_of_the_loss() -> None:
     for j in range(3):
         losses = []
         for sign in (1, -1):
-            params = {name: value.copy() for name, value in run.params.items()}
+            params = {name: value.copy() for name, value in run.point.params.items()}
             params["b_f"][j] += sign * step
-            losses.append(float(Sequence(zoo.LSTM, params=params).evaluator({})(Sym("L")).item()))
+            moved = Sequence(zoo.LSTM, point=replace(run.point, params=params))
+            losses.append(float(moved.evaluator({})(Sym("L")).item()))
         assert measured[j, 0] == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-6)
     copies = Sum("t", Time("", 1), Time("T"), Adj(quantity("b_f")))
     np.testing.assert_allclose(run.evaluator({})(copies), measured, rtol=1e-13)

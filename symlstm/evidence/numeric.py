@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ from symlstm.algebra import (
 )
 from symlstm.evaluate import STEP, Array, Evaluator, apply, forward, shape, slope
 from symlstm.evidence.scalars import rounds_to
-from symlstm.evidence.sequence import COMPARE, Sequence, column_shape, reference_of
-from symlstm.model import Cell, random_parameters
+from symlstm.evidence.sequence import COMPARE, Sequence, reference_of
+from symlstm.model import Cell
 
 TOLERANCE = 1e-12
 SIZES = ((3, 2), (2, 4))  # two choices of n and m at which arrays are made
@@ -99,10 +100,11 @@ def on_sequence(run: Sequence, line: Relation) -> Measured:
     if not found:
         return Measured(False, None, "there is no time at which all of it exists")
     errors = [error for _, error in found if error is not None]
-    (n, m), times = run.sizes, _times([times for times, _ in points])
+    sizes = ", ".join(f"{letter} = {run.sizes[letter]}" for letter in ("n", "m", *sorted(run.sizes.keys() - {"n", "m"})))
+    times = _times([times for times, _ in points])
     route = "the hand-written reference" if reference_of(run.cell) else "the component-wise interpreter"
     how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in walk(line)) else "values from"
-    note = f"{how} {route} at n = {n}, m = {m}, T = {run.steps}{times}"
+    note = f"{how} {route} at {sizes}, T = {run.steps}{times}"
     return Measured(all(ok for ok, _ in found), max(errors) if errors else None, note)
 
 
@@ -139,6 +141,7 @@ def _value_of_x(leaf: Term, x: Any) -> Any:
     raise NotSupported("On the real line only x has a value.", plain(leaf))
 
 
+@lru_cache(maxsize=1024)  # every cell's derivation says the same about the activations
 def on_line(line: Relation) -> Measured:
     """A relation between functions of x, on a grid of the real line, or far out for a limit."""
     try:
@@ -232,7 +235,8 @@ def in_arrays(cell: Cell, names: Iterable[str], space: Space) -> Measured:
     """A size, in the arrays of two steps run at two choices of n and m."""
     told = []
     for n, m in SIZES:
-        value = Evaluator(lambda leaf, n=n, m=m: {Sym("n"): n, Sym("m"): m}[leaf])  # type: ignore[index,misc]
+        sizes = cell.shapes.full({"n": n, "m": m})
+        value = Evaluator(_no_leaf, sizes=sizes)
         wanted = (value(space.rows), 1 if space.columns is None else value(space.columns))
         made = arrays(cell, n, m)
         for name in names:
@@ -242,10 +246,19 @@ def in_arrays(cell: Cell, names: Iterable[str], space: Space) -> Measured:
     return Measured(True, None, f"the shapes of arrays, with the cell run at {' and at '.join(told)}")
 
 
+def _no_leaf(leaf: Term) -> Array:
+    raise NotSupported("Only sizes stand in a size.", plain(leaf))
+
+
+@lru_cache(maxsize=64)
 def arrays(cell: Cell, n: int, m: int) -> Mapping[str, tuple[int, int]]:
     """The shape of the array of every quantity of a step that was run."""
-    params = {name: np.reshape(value, column_shape(cell, name, n, m)) for name, value in random_parameters(cell, n, m).items()}
-    inputs = [np.ones(column_shape(cell, cell.input_terms[0].name, n, m))]
-    states = [np.ones(column_shape(cell, state.name, n, m)) for state in cell.state_terms]
-    step = forward(cell, params, inputs, states)[1]
+    sizes = cell.shapes.full({"n": n, "m": m})
+
+    def ones(symbols: Iterable[Sym]) -> dict[str, Array]:
+        return {symbol.name: np.ones(cell.shapes.at(symbol.name, sizes)) for symbol in symbols}
+
+    given, states, params = map(ones, (cell.input_terms, cell.state_terms, cell.parameter_terms))
+    with np.errstate(all="ignore"):  # shapes alone matter here
+        step = forward(cell, params, [tuple(given.values())], list(states.values()))[1]
     return {name: np.shape(value) for name, value in (params | step).items()}  # type: ignore[misc]

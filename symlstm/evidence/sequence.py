@@ -18,14 +18,16 @@ than the loss, so that the adjoints of step T+1 are measured too (they are zero)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from symlstm import reference
 from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
-from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Trace, column, forward
-from symlstm.model import Cell, random_parameters
+from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Trace, forward
+from symlstm.evidence.points import Point, generic
+from symlstm.model import Cell
 from symlstm.zoo import ZOO
 
 REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
@@ -42,30 +44,25 @@ def reference_of(cell: Cell) -> Callable[..., reference.Trace] | None:
 
 
 class Sequence:
-    """One generic sequence: T `steps`, weights of order one, non-zero initial states, n and m different.
+    """One generic sequence: T `steps`, values of order one, non-zero initial states, n and m different (`points`).
 
     `leaf` gives the measured value of a symbol, an adjoint or a derivative at times that are numbers.
     """
 
     def __init__(self, cell: Cell, steps: int = 5, n: int = 3, m: int = 2, seed: int = 0,
-                 params: Mapping[str, Array] | None = None, run: Callable[..., Trace] | None = None,
+                 point: Point | None = None, run: Callable[..., Trace] | None = None,
                  constants: Mapping[str, Any] | None = None) -> None:
         self.constants = dict(constants or {})
-        self.cell, self.steps, self.sizes = cell, steps, (n, m)
-        draw = np.random.default_rng(seed + 1)
-        given = params or random_parameters(cell, n, m, seed)
-        self.params = {name: column(value) for name, value in given.items()}
-        self.inputs = [draw.standard_normal(column_shape(cell, cell.input_terms[0].name, n, m)) for _ in range(steps + 1)]
-        self.states = [draw.standard_normal(column_shape(cell, state.name, n, m)) for state in cell.state_terms]
-        output = column_shape(cell, cell.state_terms[0].name, n, m)
-        self._weights = draw.standard_normal((2, steps + 1, *output))
+        self.cell, self.steps, self.sizes = cell, steps, cell.shapes.full({"n": n, "m": m})
+        self.point = point or generic(cell, steps + 1, self.sizes, seed)
+        self._known: dict[Term, Array] = {}
         self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
         self._measure()
 
     # --- running ---
 
     def _by_interpreter(self, nudge: Nudge) -> Trace:
-        return forward(self.cell, self.params, self.inputs, self.states, nudge=nudge)
+        return forward(self.cell, self.point.params, self.point.inputs, self.point.states, nudge=nudge)
 
     def _by_reference(self, nudge: Nudge) -> Trace:
         def on_lists(name: str, t: int, value: Any) -> Any:
@@ -73,51 +70,68 @@ class Sequence:
 
         loop = reference_of(self.cell)
         assert loop is not None
-        params = {name: to_lists(value, self._rank(name)) for name, value in self.params.items()}
-        states = [to_lists(value, 1) for value in self.states]
-        trace = loop(params, [to_lists(x, 1) for x in self.inputs], *states, nudge=on_lists)
+        params = {name: to_lists(value, self._rank(name)) for name, value in self.point.params.items()}
+        states = [to_lists(value, 1) for value in self.point.states]
+        trace = loop(params, [to_lists(x, 1) for (x,) in self.point.inputs], *states, nudge=on_lists)
         return [{name: from_lists(value, self._rank(name)) for name, value in step.items()} for step in trace]
 
     def _rank(self, name: str) -> int:
-        return len(self.cell.array_shape(name.rstrip("+"), *self.sizes))
+        return self._ranks[name.rstrip("+")]
+
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        return {name: len(self.cell.array_shape(name, **self.sizes)) for name in self.cell.shapes}
 
     def _measure(self) -> None:
-        """A first run finds out what there is to perturb, the second perturbs it all."""
-        self._slots: dict[tuple[str, int], tuple[int, tuple[int, ...]]] = {}
-        count = 0
+        """A first run finds out what there is to perturb, the second perturbs it all.
+
+        The copies are in the order of the run, and a step is computed for those alone that it, or a step before it, perturbs.
+        """
+        self._slots: dict[tuple[str, int], tuple[int, Array]] = {}
+        copies = [0] * (self.steps + 2)  # up to the end of each step
 
         def note(name: str, t: int, value: Array) -> Array:
-            nonlocal count
-            self._slots[name, t] = count, value.shape
-            count += value.size
+            step = _step_of(name, t)
+            copies[step] = max(copies[step], copies[step - 1] if step else 0)
+            self._slots[name, t] = copies[step], value
+            copies[step] += value.size
             return value
 
         def perturb(name: str, t: int, value: Array) -> Array:
-            start, shape = self._slots[name, t]
-            change = np.zeros((count, int(np.prod(shape))), dtype=complex)
-            entries = np.arange(change.shape[1])
-            change[start + entries, entries] = 1j * STEP
-            return value + change.reshape(count, *shape)
+            start, plainly = self._slots[name, t]
+            moved = np.empty((copies[_step_of(name, t)], *plainly.shape), dtype=complex)
+            moved[:] = plainly
+            if value.ndim > 2:
+                moved[:len(value)] = value
+            moved[start:start + plainly.size] += 1j * STEP * np.eye(plainly.size).reshape(plainly.size, *plainly.shape)
+            return moved
 
-        plainly, self._trace = self._run(note), self._run(perturb)
-        self._values = [{name: np.real(value) for name, value in step.items()} for step in plainly]
+        self._values, self._trace = self._run(note), self._run(perturb)
         for t in range(1, self.steps + 1):
             for trace in (self._values, self._trace):
                 trace[t][LOSS_TERM] = self._loss(t, trace[t][self.cell.state_terms[0].name])
+        self._change = np.zeros((copies[-1], 1, 1))  # of the loss
+        for t in range(1, self.steps + 1):
+            self._change[:copies[t]] += np.imag(self._trace[t][LOSS_TERM]) / STEP
 
     def _loss(self, t: int, output: Array) -> Array:
         """ell_t(h_t), generic and not linear."""
-        linear, quadratic = self._weights[:, t]
+        linear, quadratic = self.point.weights[:, t - 1]
         return np.sum(output * (linear + output * quadratic), axis=(-2, -1))[..., None, None]
 
     # --- reading off ---
 
     def evaluator(self, times: Mapping[str, int]) -> Evaluator:
         """An evaluator of terms on this sequence, with values for the time letters; T is known."""
-        return Evaluator(self.leaf, {"T": self.steps, **times})
+        return Evaluator(self.leaf, {"T": self.steps, **times}, self.sizes)
 
     def leaf(self, node: Term) -> Array:
         """The value of a leaf. Raises `Outside` where it does not exist, `NotValid` where the cell does not have it."""
+        if node not in self._known:
+            self._known[node] = self._found(node)
+        return self._known[node]
+
+    def _found(self, node: Term) -> Array:
         if isinstance(node, Sym):
             return self._value(node)
         if isinstance(node, Adj):
@@ -127,8 +141,8 @@ class Sequence:
         raise NotSupported(f"{type(node).__name__} has no value on a sequence.", plain(node))
 
     def _value(self, node: Sym) -> Array:
-        if node.name in self.params:
-            return self.params[node.name]
+        if node.name in self.point.params:
+            return self.point.params[node.name]
         if node.time is None and node.name in self.constants:
             return np.array([[float(self.constants[node.name])]])
         if node == Sym(LOSS):
@@ -148,24 +162,26 @@ class Sequence:
 
     def _derivative(self, of: Sym, wrt: Sym, *, arriving: bool = False) -> Array:
         """d of / d wrt, in the shape of `wrt` for a loss, else as a Jacobian: a row for each entry of `of`."""
-        losses = [self._trace[t][LOSS_TERM] for t in range(1, self.steps + 1)]
-        change: Array = np.imag(np.sum(losses, axis=0) if of == Sym(LOSS) else self._at(self._trace, of)) / STEP
+        change = self._change if of == Sym(LOSS) else np.imag(self._at(self._trace, of)) / STEP
         name = wrt.name + ("+" if arriving else "")
-        if wrt.time is None and wrt.name in self.params:
+        if wrt.time is None and wrt.name in self.point.params:
             slots = [slot for (slot_name, _), slot in self._slots.items() if slot_name == name]
         else:
             slots = [self._slot(name, wrt)]
-        shape = slots[0][1]
-        total = np.sum([change[start:start + int(np.prod(shape))] for start, _ in slots], axis=0)
+        rows, columns = slots[0][1].shape
+        total = np.zeros((rows * columns, *change.shape[1:]))
+        for start, _ in slots:
+            if start < len(change):  # what comes later changes nothing
+                total += change[start:start + rows * columns]
         if of.name in (LOSS, LOSS_TERM):
-            return total.reshape(shape)
-        if shape[1] != 1 or total.shape[2] != 1:
-            raise NotSupported("The derivative of a vector by a matrix is not a matrix.", f"d {plain(of)} / d {plain(wrt)}")
-        return total[:, :, 0].T
+            return total.reshape(rows, columns)
+        if columns != 1:
+            raise _not_a_matrix(of, wrt)
+        return _jacobian(total, of, wrt)
 
-    def _slot(self, name: str, wrt: Sym) -> tuple[int, tuple[int, ...]]:
+    def _slot(self, name: str, wrt: Sym) -> tuple[int, Array]:
         if wrt.time is None or (name, wrt.time.offset) not in self._slots:
-            if wrt.name not in (*self.cell.shapes, *self.params):
+            if wrt.name not in (*self.cell.shapes, *self.point.params):
                 raise NotValid(f"The cell has no quantity {wrt.name}.", plain(wrt), ", ".join(self.cell.shapes))
             raise Outside(f"{plain(wrt)} is not used on a sequence of {self.steps} steps.", plain(wrt))
         return self._slots[name, wrt.time.offset]
@@ -180,16 +196,18 @@ class Sequence:
         if rhs is None:
             raise NotValid(f"No equation defines {plain(of)}.", plain(of))
         start = self._value(wrt)
+        if start.shape[1] != 1:
+            raise _not_a_matrix(of, wrt)
         here: Array = start + 1j * STEP * np.eye(start.size).reshape(start.size, *start.shape)
         first = wrt.time.offset + (1 if wrt.name == of.name or wrt.time != of.time else 0)
         carried = wrt
         for s in range(first, of.time.offset + 1):
             def leaf(node: Term, fixed: Sym = carried, moved: Array = here) -> Array:
                 return moved if node == fixed else self.leaf(node)
-            here, carried = Evaluator(leaf, {"t": s})(rhs), of.at(Time("", s))
+            here, carried = Evaluator(leaf, {"t": s}, self.sizes)(rhs), of.at(Time("", s))
         if np.ndim(here) == 2:  # nothing moved: the equation does not have it
             here = np.zeros((start.size, *here.shape))
-        return np.imag(here)[:, :, 0].T / STEP
+        return _jacobian(np.imag(here) / STEP, of, wrt)
 
     def points(self, line: Relation) -> Iterator[tuple[dict[str, int], tuple[Array, ...]]]:
         """Every choice of times at which all of a relation exists and its condition holds, with the value of each side."""
@@ -211,9 +229,20 @@ class Sequence:
                 yield {letter: value for letter, value in (("t", t), ("k", k)) if letter in free}
 
 
-def column_shape(cell: Cell, name: str, n: int, m: int) -> tuple[int, int]:
-    """Rows and columns of a quantity in numbers."""
-    return cell.shapes.at(name, {"n": n, "m": m})
+def _step_of(name: str, t: int) -> int:
+    """The step at which something is perturbed: what is handed on belongs to the next one."""
+    return t + name.endswith("+")
+
+
+def _jacobian(changes: Array, of: Sym, wrt: Sym) -> Array:
+    """The changes of a column, one for each entry that moved, as a matrix."""
+    if changes.shape[2] != 1:
+        raise _not_a_matrix(of, wrt)
+    return changes[:, :, 0].T
+
+
+def _not_a_matrix(of: Sym, wrt: Sym) -> NotSupported:
+    return NotSupported("The derivative of a matrix, or by one, is not a matrix.", f"d {plain(of)} / d {plain(wrt)}")
 
 
 def free_letters(node: Term | Relation) -> set[str]:
