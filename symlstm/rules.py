@@ -10,8 +10,8 @@ algorithmic differentiation", section 2; for elementwise functions the chain rul
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from symlstm.activations import activation
@@ -45,17 +45,22 @@ Shares = list[tuple[Term, Term]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a rule may ask: which applied functions have a name (`{sigma(z_f): f}`), and the shape of any term."""
+    """What a rule may ask: which applied functions have a name (`{sigma(z_f): f}`), and the shape of any term.
 
-    values: dict[Term, Sym]
-    shapes: Shapes
+    Without shapes nothing is taken for a number unless it is written as one.
+    """
+
+    values: Mapping[Term, Sym] = field(default_factory=dict)
+    shapes: Shapes | None = None
 
     def is_scalar(self, node: Term) -> bool:
         """Whether a term is one number; then it scales, and is its own transpose."""
-        return self.shapes.is_scalar(node)
+        return isinstance(node, Num) if self.shapes is None else self.shapes.is_scalar(node)
 
     def extent(self, node: Term) -> tuple[Length, Length]:
-        """Rows and columns of a term."""
+        """Rows and columns of a term. Raises `NotSupported` where no shapes are known."""
+        if self.shapes is None:
+            raise NotSupported("The rule needs the size of this term.", plain(node), "quantities whose sizes are known")
         return self.shapes.of(node) or (ONE, ONE)
 
     def transposed(self, *factors: Term) -> tuple[Term, ...]:
@@ -116,6 +121,8 @@ def vjp_matrix_product(node: MatMul, d: Term, known: Known) -> Shares:
     found: Shares = []
     for k, arg in enumerate(node.args):
         left, right = node.args[:k], node.args[k + 1 :]
+        if isinstance(arg, Num):
+            continue  # a constant
         if known.is_scalar(arg) and not whole:
             found.append((arg, known.inner((*left, *right), d)))
         else:
@@ -167,8 +174,11 @@ def vjp_larger(node: Max, d: Term, _: Known) -> Shares:
 
 
 def difference(left: Term, right: Term) -> Term:
-    """left - right; a zero is left out."""
-    return left if right == term(0) else Neg(right) if left == term(0) else left - right
+    """left - right, as one sum; a zero is left out."""
+    if right == term(0):
+        return left
+    taken = [each.arg if isinstance(each, Neg) else Neg(each) for each in (right.args if isinstance(right, Add) else (right,))]
+    return added(*(() if left == term(0) else left.args if isinstance(left, Add) else (left,)), *taken)
 
 
 def vjp_diagonal(node: Diag, d: Term, known: Known) -> Shares:
@@ -203,7 +213,7 @@ def vjp_rows(node: Rows, d: Term, known: Known) -> Shares:
     """y = the rows s+1 to e of a:  share_a = [0; d; 0]."""
     rows, columns = known.extent(node.arg)
     if columns != ONE:
-        raise NotSupported("Rows are taken of a vector.", plain(node))
+        raise NotSupported("Rows are taken of a vector.", plain(node), "a vector")
     above, beside = linear("rows", node.start), linear("rows", node.stop)
     below = total_length([rows], beside)
     padding = [[(product(term(0), Ones(length_term(length))),)] if length else [] for length in (above, below)]

@@ -199,16 +199,18 @@ class _Inference:
 
     def product(self, node: MatMul) -> Shape | None:
         result: Shape | None = None
+        scalar: Shape | None = None
         for factor in node.args:
             shape = self.shape(factor)
             if shape is None or self.resolved(shape) == (ONE, ONE):
+                scalar = shape or scalar
                 continue  # a scalar scales
             if result is None:
                 result = shape
             else:
                 self.agree(result[1], shape[0], "product", node)
                 result = result[0], shape[1]
-        return result
+        return result or scalar
 
     def blocks(self, node: Blocks) -> Shape:
         rows: list[Length] = []

@@ -50,7 +50,7 @@ from symlstm.claims.hand import Hand, Unwritable
 from symlstm.claims.shares import as_derivative
 from symlstm.claims.values import Reading, Valuer
 from symlstm.definitions.theories import loss_of
-from symlstm.rules import added, times, vjp
+from symlstm.rules import Known, added, times, vjp
 
 DEPTH = 3  # how many adjoints without a name are expanded one inside the other
 MANY = 6  # paths; a sum of more is not expanded inside another formula
@@ -158,7 +158,7 @@ class Paths:
                 stack.append((node.arg, times(adjoint, self.slope(name, node))))
             elif not isinstance(node, Num):
                 try:
-                    stack += [(argument, share) for argument, share in vjp(node, adjoint, {})[1]]
+                    stack += [(argument, share) for argument, share in vjp(node, adjoint, Known())[1]]
                 except (NotSupported, SymlstmError):
                     if any(isinstance(part, Sym) and part.name == of.name and not self.is_later(part) for part in walk(node)):
                         raise Unwritable(plain(node)) from None
