@@ -154,13 +154,14 @@ def _product(node: a.MatMul, style: Style) -> Printed:
 
 
 _NUMBER = re.compile(r"\d|\\frac\{\d")
+_ONE = r"\mathbf{1}"
 _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 
 
 def _between(left: Term, right: str) -> str:
     """What stands between two factors: mostly nothing, a thin space after words, a sign where nothing could be misread."""
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
-    if _NUMBER.match(right) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
+    if _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE)) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
     return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) else " "
 
@@ -359,14 +360,19 @@ def _fenced(inside: Printed, bar: str) -> Printed:
 
 
 def _ones(node: a.Ones, style: Style) -> Printed:
-    return Printed(rf"\mathbf{{1}}{_script('_', _printed(node.rows, style).text)}")
+    return Printed(_ONE + _script("_", _tight(_printed(node.rows, style).text)))
 
 
 def _rows(node: a.Rows, style: Style) -> Printed:
     """The rows from the first to the last, both counted from 1 and both taken: `(v)_{1:n}`."""
     inside = _bracketed(_printed(node.arg, style))
     first, last = (_printed(end, style).text for end in (_successor(node.start), node.stop))
-    return Printed(f"{inside.text}_{{{first}:{last}}}", Level.FACTOR, inside.height)
+    return Printed(f"{inside.text}_{{{_tight(first)}:{_tight(last)}}}", Level.FACTOR, inside.height)
+
+
+def _tight(size: str) -> str:
+    """A size as it stands in a script, without the spaces that TeX does not need."""
+    return re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", size)
 
 
 def _successor(count: Term) -> Term:

@@ -13,7 +13,7 @@ reader that shares nothing with the writer, and its k-th piece must mean what th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
@@ -328,13 +328,20 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
 # --- read back ------------------------------------------------------------------------------------------------------
 
 
+def _conventions(cells: Iterable[Cell]) -> reader.Conventions:
+    """Our notation for a text about some cells: their names and functions are known."""
+    parts = [part for cell in cells for line in cell.named for part in walk(line)]
+    names = (part.name for part in parts if isinstance(part, Sym))
+    return reader.HOUSE.told(names, (part.function for part in parts if isinstance(part, (Apply, Prime))))
+
+
 class _Readings:
     """The pieces of a file held against the pieces of a derivation."""
 
     def __init__(self, pieces: Sequence[_Piece], text: str, form: Form) -> None:
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
-            for reading in reader.readings(text, form)
+            for reading in reader.readings(text, form, _conventions({piece.about for piece in pieces}))
             for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
         ]
         self.surplus = len(found) - len(pieces)

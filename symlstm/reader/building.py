@@ -2,6 +2,7 @@ r"""Terms and relations from the rules of the grammar: one method a rule, called
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -24,20 +25,24 @@ from symlstm.algebra import (
     Norm,
     NotSupported,
     Num,
+    Ones,
     Partial,
     Pow,
     Prime,
     Prod,
     Relation,
+    Rows,
     Space,
     Sum,
     Sym,
     Term,
     Total,
+    Trace,
     Transpose,
     Variance,
     children,
     map_relation,
+    term,
     transform,
 )  # fmt: skip
 from symlstm.reader.dots import Dots, filled
@@ -49,6 +54,7 @@ Children = list[Any]
 
 _PRODUCTS = {"hadamard": Hadamard, "matrix": MatMul}
 _BIG = {"sum": Sum, "prod": Prod}
+_NODES: dict[str, Callable[[Term], Term]] = {"diag": Diag, "tr": Trace}  # functions that are nodes of their own
 _ENDS = {"LP": "(", "LB": "[", "RP": ")", "RB": "]"}
 _TURNED = {">": "<", ">=": "<="}
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -222,6 +228,13 @@ class Builder:
             raise Fault("Only a derivative can be direct.", parts[1].start_pos)
         return replace(parts[0], direct=True)
 
+    def rows(self, parts: Children) -> Term:
+        arg, first, last = parts
+        return Rows(arg, _before(first), last)
+
+    def ones(self, parts: Children) -> Term:
+        return Ones(parts[0])
+
     def group(self, parts: Children) -> Term:
         bracket: Tuple = parts[0]
         if bracket.brackets == "[]" and len(bracket.args) > 1:
@@ -269,6 +282,13 @@ class Builder:
 
     def row(self, parts: Children) -> tuple[Term, ...]:
         return tuple(parts)
+
+
+def _before(row: Term) -> Term:
+    """How many rows come before this one."""
+    if isinstance(row, Add) and row.args[-1] == term(1):
+        return row.args[0] if len(row.args) == 2 else Add(row.args[:-1])
+    return Num(row.value - 1) if isinstance(row, Num) else row - 1
 
 
 def _left_over(known: list[Relation]) -> Relation:
@@ -336,7 +356,7 @@ def _applied(mark: Any, scripts: Children, args: tuple[Term, ...]) -> Term:
     if name in ("max", "min") or (known and len(args) > 1) or primes > 1 or len(powers) > 1 or not all(map(_positive, powers)):
         raise Fault(f"This use of {name} is not read.", mark.start_pos, kind=NotSupported)
     arg = args[0] if len(args) == 1 else Listed(args)
-    value = Diag(arg) if name == "diag" and not primes else (Prime if primes else Apply)(name, arg)
+    value = _NODES[name](arg) if name in _NODES and not primes else (Prime if primes else Apply)(name, arg)
     return Pow(value, powers[0]) if powers else value
 
 

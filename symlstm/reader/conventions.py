@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from symlstm.reader.tokens import LIMITS, Product, without_unicode
+from symlstm.reader.tokens import FUNCTIONS, LIMITS, Product, without_unicode
 
 HOUSE_PRODUCTS: Mapping[str, Product] = MappingProxyType({r"\odot": "hadamard", r"\cdot": "matrix"})
 PEOPLE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
@@ -38,7 +38,7 @@ class Conventions:
     `called` reads `h(t)` and `h[t]` as h at t; `words` are names of several letters; `functions` are names that are applied to
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
     thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
-    `layered` reads a number in brackets as a layer (`h_t^{(1)}`).
+    `layered` reads a number in brackets as a layer (`h_t^{(1)}`). `names` are names whose last part looks like a time (`W_k`).
     """
 
     times: frozenset[str] = frozenset({"t", "T", "s", "k"})
@@ -55,6 +55,19 @@ class Conventions:
     functions: frozenset[str] = NONE
     components: frozenset[str] = NONE
     bold: frozenset[str] = NONE
+    names: frozenset[str] = NONE
+
+    def told(self, names: Iterable[str], functions: Iterable[str]) -> Conventions:
+        """The same for a text whose names and functions are known: `W_k` is then a name, and `f(x)` a function at x.
+
+        What could be read in no other way need not be told, and changes nothing.
+
+        >>> HOUSE.told(["W_k", "W_f"], ["f", "tanh"]).names, HOUSE.told(["W_f"], ["tanh"]) == HOUSE
+        (frozenset({'W_k'}), True)
+        """
+        unclear = frozenset(name for name in names if name.partition("_")[2] in self.times)
+        unknown = frozenset(functions) - frozenset(FUNCTIONS.values())
+        return replace(self, names=self.names | unclear, functions=self.functions | unknown)
 
 
 HOUSE = Conventions()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from symlstm.algebra import NotSupported, Num, Sym
+from symlstm.algebra import NotSupported, Num, Sym, Term
 from symlstm.reader.constructs import Constructs
 from symlstm.reader.conventions import HOUSE, LOSSES, Conventions
 from symlstm.reader.dots import Dots
@@ -46,6 +46,7 @@ from symlstm.reader.tokens import (
 
 NUMERALS = FONTS | TEXTS | {"\\mathbb", "\\vec"}
 OPERATORS = frozenset({"PLUS", "MINUS", "REL", "SIGN", "SLASH", "FUNC", "SYM", "LP", "LB", "PRIME"})
+FACTOR_ENDS = frozenset({"SYM", "TRANSPOSE", "RP", "RB", "_RBRACE", "_RABS", "_RNORM", "_END"})
 ENTRY_ENDS = frozenset({"\\\\", "&", "\\end"})
 APART = frozenset({"PLUS", "MINUS", "REL", "SIGN", "SEP", "_IF"})  # a wide space beside one of these is only a space
 
@@ -207,6 +208,48 @@ class Cutter(Constructs):
         self.add("NUM", Num(Fraction(text), len(text.partition(".")[2]) if "." in text else None), at)
         return i + 1
 
+    def numeral(self, i: int) -> int:
+        r"""`\mathbf{1}_n`, a column of ones; without a size the number, which stands for any constant array."""
+        at = self.raws[i].at
+        inside, after = self.script(i + 1)
+        one = [raw.text for raw in inside] == ["1"]
+        turned = self.is_transposed(after)
+        if one and turned and self.text_at(end := self.script(after + 1)[1]) == "_":  # \mathbf{1}^\top_n
+            behind = self.script(end + 1)[1]
+            self.raws[after:behind] = self.raws[end:behind] + self.raws[after:end]
+        if one and self.text_at(after) == "_":
+            self.add("_ONES", "1", at)
+            return self.size_of_ones(after + 1)
+        if one and (turned or (self.found and self.found[-1].type in FACTOR_ENDS)):
+            raise Fault("How many ones these are is not written.", at, r"\mathbf{1}_n", NotSupported)
+        self.raws[i:after] = inside
+        return self.number(i)
+
+    def is_transposed(self, i: int) -> bool:
+        return self.text_at(i) == "^" and "".join(words(self.script(i + 1)[0])) in TRANSPOSES
+
+    def size_of_ones(self, i: int) -> int:
+        """Put braces around a size that stands without them; what is no size is refused."""
+        inside, after = self.script(i)
+        strange = (raw for raw in inside if raw.text in ("\\times", "\\{", ",") or SIMPLE.get(raw.text, ("",))[0] == "REL")
+        if raw := next(strange, None):
+            raise Fault("Only a column of ones is read.", raw.at, r"\mathbf{1}_n", NotSupported)
+        if self.text_at(i) != "{":
+            self.raws[i:after] = [Raw("{", self.place(i)), *inside, Raw("}", self.place(i))]
+        return i
+
+    def part(self, i: int) -> int:
+        r"""Rows of what is in brackets, `(v)_{1:n}`."""
+        at = self.raws[i].at
+        inside, after = self.script(i + 1)
+        colon = next((k for k, raw in enumerate(inside) if raw.text == ":"), None)
+        if colon is None or not self.found or self.found[-1].type not in FACTOR_ENDS:
+            raise Fault("The character '_' is not read.", at, kind=NotSupported)
+        ends = (inside[:colon], inside[colon + 1 :])
+        self.raws[i + 1 : after] = [raw for end in ends for raw in (Raw("{", at), *end, Raw("}", at))]
+        self.add("_SLICE", "_", at)
+        return i + 1
+
     def power(self, i: int) -> int:
         """A superscript that is not a time: a transpose, a prime, or the power that the grammar reads."""
         at = self.raws[i].at
@@ -241,8 +284,7 @@ class Cutter(Constructs):
         """A function, or a symbol with its scripts."""
         text, at = self.raws[i]
         if text in NUMERALS and (inside := self.script(i + 1))[0] and all(is_digits(raw.text) for raw in inside[0]):
-            self.raws[i : inside[1]] = inside[0]  # \mathbf{1}: the vector of ones
-            return self.number(i)
+            return self.numeral(i)
         if at in self.halves:
             self.add("PARTIAL", text, at)
             return i + 1
@@ -258,16 +300,19 @@ class Cutter(Constructs):
     def named_symbol(self, i: int) -> int:
         at = self.raws[i].at
         found, tail, after = self.symbol(i)
-        primed = self.conventions.free and self.text_at(after) == "'"
+        primed = self.text_at(after) == "'" and (self.conventions.free or self.is_applied(found, False))
         upright = self.raws[i].text in TEXTS and self.conventions.free
-        if isinstance(found, Sym) and (primed or (self.text_at(after) == "(" and self.is_applied(found, upright))):
+        behind = next((raw.text for raw in self.raws[after:] if raw.text not in SIZING), "")
+        if isinstance(found, Sym) and (primed or (behind == "(" and self.is_applied(found, upright))):
             return self.function(found.name if found.time is None else f"{found.name}[{found.time}]", at, after)
         self.add("SYM", found, at)
         self.found += tail
         return after
 
-    def is_applied(self, found: Sym, upright: bool) -> bool:
+    def is_applied(self, found: Term, upright: bool) -> bool:
         """Whether a name before a bracket is a function there; a word of three or more upright letters is one."""
+        if not isinstance(found, Sym):
+            return False
         if upright and found.time is None and len(found.name) > 2 and found.name.isalpha():
             return True
         if found.name in self.conventions.functions and found.time is None:
@@ -279,6 +324,8 @@ class Cutter(Constructs):
         if self.conventions.free and self.text_at(after) == "_":
             inside, end = self.script(after + 1)
             name, after = f"{name}_{self.name(inside, at)}", end
+        if name == "sqrt" and self.text_at(after) == "[":
+            raise Fault("Only square roots are read.", self.place(after), r"\sqrt{x}", NotSupported)
         alone = self.conventions.free and self.text_at(after) in ENTRY_ENDS and self.open and self.open[-1][0].startswith("\\end")
         self.add("SYM" if alone else "FUNC", Sym(name) if alone else name, at)  # a column of functions
         return after
@@ -342,6 +389,7 @@ DISPATCH: tuple[tuple[Any, Callable[[Cutter, int], int]], ...] = (
     (FRAMES, Cutter.framed),
     ({"\\overset", "\\stackrel"}, Cutter.stacked),
     ({".T"}, Cutter.pythonic),
+    ({"_"}, Cutter.part),
     (DOTS, Cutter.dots),
     ({"!"}, Cutter.factorial),
 )

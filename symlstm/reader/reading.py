@@ -38,13 +38,21 @@ def read(source: str | Formula, conventions: Conventions = HOUSE) -> Found:
     return found[0]
 
 
-def read_all(source: str | Formula, conventions: Conventions = HOUSE) -> tuple[Found, ...]:
+def read_all(
+    source: str | Formula, conventions: Conventions = HOUSE, written: dict[str, str] | None = None
+) -> tuple[Found, ...]:
     r"""The relations or terms of a formula with commas or wide spaces between them; terms alone are one `Listed`.
+
+    `written` says how the formulas before wrote each name, and learns the names of this one; a name that is written in
+    two ways is refused.
 
     >>> read_all(r"y = 1, \quad i_t, f_t \in \mathbb{R}^n")
     (y = 1, i[t], f[t] in R^n)
     """
-    return _understood(source, conventions)[0]
+    found, _, names = _understood(source, conventions, written)
+    if written is not None:
+        written |= names
+    return found
 
 
 @dataclass(frozen=True, slots=True)

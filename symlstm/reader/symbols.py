@@ -171,10 +171,11 @@ class Symbols(Pieces):
             texts, free = list(words(part)), self.conventions.free
             bracketed = texts[::2] == ["[", "]"] and is_letter(texts[1]) and texts[1] not in self.times
             indexed = "".join(texts) in self.components and found.name not in PARAMETERS
+            known = not k and f"{found.name}_{''.join(texts)}" in self.conventions.names
             numbered = free and not k and len(parts) == 2 and len(texts) == 1 and is_digits(texts[0])  # h_{1,t}
             if free and (bracketed or indexed) and not found.component:
                 found.component = texts[1] if bracketed else texts[0]
-            elif not numbered and (time := self.time(part)) is not None and self.is_timed(found.name, time):
+            elif not numbered and not known and (time := self.time(part)) is not None and self.is_timed(found.name, time):
                 found.timed(time, at, free and len(parts) == 1)
             elif not named and not k:
                 more = self.name(part, at)

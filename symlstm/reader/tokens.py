@@ -74,7 +74,7 @@ FUNCTIONS = {
     "sigma": "sigma", "sigmoid": "sigma", "sigm": "sigma", "logistic": "sigma",
     "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
     "exp": "exp", "log": "log", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
-    "sqrt": "sqrt", "diag": "diag", "max": "max", "min": "min", "sech": "sech", "softplus": "softplus",
+    "sqrt": "sqrt", "abs": "abs", "tr": "tr", "Tr": "tr", "diag": "diag", "max": "max", "min": "min", "sech": "sech", "softplus": "softplus",
 }  # fmt: skip
 CONDITIONS = {"for": "_IF", "if": "_IF", "when": "_IF", "where": "_IF", "and": "SEP", "otherwise": "ELSE", "else": "ELSE"}
 TRANSPOSES = frozenset({"T", "\\top", "\\intercal", "Tr", "tr"})
