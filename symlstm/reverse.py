@@ -1,8 +1,8 @@
 """The reverse sweep: from the named equations of one step to the adjoint equations of that step.
 
 The sweep visits the equations last to first. When it reaches the equation of q, everything that uses q has been
-visited, so the adjoint of q is the sum of the shares collected for it; that sum gets the name `delta q`, and only
-the name travels on. Intermediates are never substituted, which keeps the work linear in the number of equations.
+visited, so the adjoint of q is the sum of the shares collected for it; that sum, tidied, gets the name `delta q`, and
+only the name travels on. Intermediates are never substituted, which keeps the work linear in the number of equations.
 
 >>> from symlstm import zoo
 >>> for line in sweep(zoo.RNN).lines: print(line.relation)
@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 
 from symlstm.algebra import NOW, Adj, Apply, Num, Ones, Relation, Sym, Term, equation
 from symlstm.model import Cell
-from symlstm.rules import Known, added, vjp
+from symlstm.rules import Known, vjp
 from symlstm.steps import Application
+from symlstm.tidying import Tidying
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class AdjointLine:
-    """The adjoint equation of one quantity, and the paths its right side is the sum of."""
+    """The adjoint equation of one quantity, and the paths its right side is the sum of (each as the rules give it)."""
 
     of: Sym
     relation: Relation
@@ -81,7 +82,7 @@ def sweep(cell: Cell) -> Sweep:
     named: dict[Term, Sym] = {
         line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)
     }
-    known = Known(named, cell.shapes)
+    known, tidy = Known(named, cell.shapes), Tidying(cell.shapes)
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
         shares = collected.of(line.lhs)
@@ -89,28 +90,28 @@ def sweep(cell: Cell) -> Sweep:
             seed = Adj(line.lhs, arriving=bool(shares))
             given.append(seed)
             if shares:
-                lines.append(_line(line.lhs, shares, seed))
+                lines.append(_line(tidy, line.lhs, shares, seed))
         else:
-            lines.append(_line(line.lhs, shares))
-        _through(line, known, collected)
+            lines.append(_line(tidy, line.lhs, shares))
+        _through(line, cell, known, collected)
     ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *(state.prev for state in cell.state_terms)]
-    lines += [_line(end, collected.of(end)) for end in ends]
+    lines += [_line(tidy, end, collected.of(end)) for end in ends]
     return Sweep(cell, tuple(sorted(given, key=lambda seed: cell.state_terms.index(seed.of))), tuple(lines))
 
 
-def _line(of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
+def _line(tidy: Tidying, of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
     left = Adj(of, arriving=of.time is not None and of.time.offset < 0)
-    return AdjointLine(of, equation(left, added(*seeds, *(share.term for share in shares))), tuple(shares))
+    return AdjointLine(of, equation(left, tidy.summed((*seeds, *(tidy(share.term) for share in shares)))), tuple(shares))
 
 
-def _through(line: Relation, known: Known, collected: _Collected) -> None:
+def _through(line: Relation, cell: Cell, known: Known, collected: _Collected) -> None:
     """Carry the adjoint of one equation's left side down its right side; iterative, arguments left to right."""
     assert isinstance(line.lhs, Sym)
     stack: list[tuple[Term, Term, tuple[Application, ...]]] = [(line.rhs, Adj(line.lhs), ())]
     while stack:
         node, adjoint, path = stack.pop()
         if isinstance(node, Sym):
-            if node.time or node.name not in known.shapes.size_names:
+            if node.time or node.name not in cell.size_names:
                 collected.add(node.at(node.time or NOW), Share(line.lhs, adjoint, path))
         elif not isinstance(node, (Num, Ones)):
             rule, shares = vjp(node, adjoint, known)

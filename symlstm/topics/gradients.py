@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from symlstm.activations import activation
-from symlstm.algebra import NOW, Adj, Apply, MatMul, Partial, Prime, Sym, Term, equation
+from symlstm.algebra import NOW, Adj, Apply, MatMul, Partial, Prime, Sym, Term, Transpose, equation
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Share, Sweep, sweep
-from symlstm.steps import Section, Step
+from symlstm.steps import Application, Section, Step
 
 TOPIC, TITLE = "gradients", "One step backward"
-COUNTS = ("no path leaves", "one path leaves", "two paths leave", "three paths leave", "four paths leave", "five paths leave")
+NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+LARGER = "the larger of the two passes its adjoint on"
 
 
 def section(cell: Cell) -> Section:
     """The adjoint equations of the reverse sweep, each with the rule that gave it."""
     swept = sweep(cell)
-    loss = Sym("L")
-    state, parameter = cell.state_terms[0], cell.parameter_terms[0]
-    intro = prose("Write {} for the adjoint {}, an array of the same shape as {}. ", Adj(state), Partial(loss, state), state)
-    copies = prose(
-        "Of a parameter, {} is the adjoint of the copy that step {} uses: its share of {}. ",
-        Adj(parameter.at(NOW)),
-        Sym("t"),
-        Partial(loss, parameter),
-    )
+    loss, state = Sym("L"), cell.state_terms[0]
+    like = prose("a number") if cell.shapes.is_scalar(state) else prose("an array of the same shape as {}", state)
+    intro = joined(prose("Write {} for the adjoint {}, ", Adj(state), Partial(loss, state)), like, ". ")
+    copies = [
+        prose(
+            "Of a parameter, {} is the adjoint of the copy that step {} uses: its share of {}. ",
+            Adj(parameter.at(NOW)),
+            Sym("t"),
+            Partial(loss, parameter),
+        )
+        for parameter in cell.parameter_terms[:1]
+    ]
     handed = joined(
         "Of the states of the step before, the step gives the part that goes through it, ",
         listed(Adj(each.prev, arriving=True) for each in cell.state_terms),
@@ -43,7 +48,7 @@ def section(cell: Cell) -> Section:
         )
         for line in swept.lines
     )
-    return Section(TOPIC, TITLE, (joined(intro, _given(swept), copies, handed), *steps))
+    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, handed), *steps))
 
 
 def _name(of: Sym) -> str:
@@ -51,14 +56,23 @@ def _name(of: Sym) -> str:
 
 
 def _given(swept: Sweep) -> Prose:
+    """Which adjoints come from outside, and from where."""
     whole = [seed for seed in swept.given if not seed.arriving]
     parts = [seed for seed in swept.given if seed.arriving]
     said: list[Prose | str] = []
-    if whole:
-        said += ["Given is ", listed(whole), ", from the loss and from the step after. "]
-    for seed in parts:
-        said.append(prose("Of {} the part {} is given, which arrives from the step after. ", Adj(seed.of), seed))
+    for seed in whole:
+        sources = ["the loss"] if seed.of == swept.cell.state_terms[0] else []
+        sources += ["the step after"] if swept.line(seed.of.prev).shares else []
+        said.append(joined("Given is ", prose("{}, ", seed), f"from {' and from '.join(sources) or 'outside'}. "))
+    if len(parts) == 1:
+        said.append(prose("Of {} the part {} is given, which arrives from the step after. ", Adj(parts[0].of), parts[0]))
+    elif parts:
+        of = listed(Adj(seed.of) for seed in parts)
+        said.append(joined("Of ", of, " the parts ", listed(parts), " are given, which arrive from the step after. "))
     return joined(*said)
+
+
+# --- the reason of a line --------------------------------------------------------------------------------------------
 
 
 def reason(swept: Sweep, line: AdjointLine) -> Prose:
@@ -67,41 +81,89 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
         return prose("nothing in this step uses it")
     seeds = sum(seed.of == line.of for seed in swept.given)
     count = len(line.shares) + seeds
-    if count > 1:
-        number = COUNTS[count] if count < len(COUNTS) else f"{count} paths leave"
-        return joined(prose(f"{number} {{}}", line.of), *_slope(swept.cell, line.shares[-1], "; "))
-    share = line.shares[0]
-    rules = [application.rule for application in share.applications]
-    if "vjp_activation" in rules:
-        return joined(*_slope(swept.cell, share, ""))
-    if "vjp_hadamard" in rules:
+    if count == 1:
+        return _of_one_path(swept.cell, line.of, line.shares[0])
+    number = NUMBERS[count - 2] if count < len(NUMBERS) + 2 else str(count)
+    through = list(dict.fromkeys(share.through for share in line.shares))
+    together = (
+        [prose(", all through {}" if count > 2 else ", both through {}", through[0])] if len(through) == 1 and not seeds else []
+    )
+    return joined(prose(f"{number} paths leave {{}}", line.of), *together, *_slope(swept.cell, line.shares[-1], "; "))
+
+
+def _of_one_path(cell: Cell, of: Sym, share: Share) -> Prose:
+    """The rule nearest to the quantity that says something of its own."""
+    plain = of.at(None) if of.at(None) in cell.parameter_terms else of
+    telling = [each for each in share.applications if each.rule in _REASONS]
+    if any(each.rule == "vjp_activation" for each in telling):
+        return joined(*_slope(cell, share, ""))
+    if not telling:
+        return prose("{} is a summand of {}", plain, share.through)
+    here = telling[-1]
+    following = share.applications[share.applications.index(here) + 1 :]
+    # what stands in the node on the way to the quantity: the quantity itself, or a term with it inside
+    mine = following[0].node if following else plain
+    return _REASONS[here.rule](cell, share, here, mine)
+
+
+def _in_product(_: Cell, share: Share, here: Application, mine: Term) -> Prose:
+    """An elementwise product: of the equation itself, or of a term that a matrix takes further."""
+    outer = share.applications[: share.applications.index(here)]
+    matrix = next((each.node for each in reversed(outer) if isinstance(each.node, MatMul)), None)
+    if matrix is None or here.node == matrix or here.node not in matrix.args or len(matrix.args) != 2:
         return prose("product rule on {}", share.through)
-    if "vjp_matrix_product" in rules:
-        return prose("{} multiplies {} here", *_factors(share, line.of))
-    return prose("{} is a summand of {}", line.of if line.of.time != NOW else _plain_copy(swept.cell, line.of), share.through)
+    return prose("product rule on {}, which {} multiplies", here.node, _others(matrix, here.node)[0])
 
 
-def _plain_copy(cell: Cell, of: Sym) -> Sym:
-    return of.at(None) if of.at(None) in cell.parameter_terms else of
+def _in_matrix_product(cell: Cell, share: Share, here: Application, mine: Term) -> Prose:
+    assert isinstance(here.node, MatMul)
+    factor = mine if mine in here.node.args else next((each for each in here.node.args if _is(each, mine)), None)
+    others = [] if factor is None else _others(here.node, factor)
+    if len(others) != 1:
+        return prose("product rule on {}", here.node)
+    if cell.shapes.is_scalar(others[0]) and not cell.shapes.is_scalar(mine):
+        return prose("the number {} multiplies it", others[0])
+    return prose("{} multiplies {} here", factor or mine, others[0])
 
 
-def _factors(share: Share, of: Sym) -> tuple[Term, Term]:
-    node = next(application.node for application in share.applications if application.rule == "vjp_matrix_product")
-    assert isinstance(node, MatMul)
-    mine = next(factor for factor in node.args if isinstance(factor, Sym) and factor.name == of.name)
-    other = next(factor for factor in node.args if factor is not mine)
-    return mine, other
+def _is(factor: Term, symbol: Term) -> bool:
+    return factor == symbol or (isinstance(factor, Transpose) and factor.arg == symbol)
+
+
+def _others(node: MatMul, factor: Term) -> list[Term]:
+    found = list(node.args)
+    found.remove(factor)
+    return found
+
+
+_REASONS: dict[str, Callable[[Cell, Share, Application, Any], Prose]] = {
+    "vjp_activation": lambda cell, share, here, mine: joined(*_slope(cell, share, "")),
+    "vjp_hadamard": _in_product,
+    "vjp_matrix_product": _in_matrix_product,
+    "vjp_quotient": lambda cell, share, here, mine: prose("quotient rule on {}", here.node),
+    "vjp_power": lambda cell, share, here, mine: prose("power rule on {}", here.node),
+    "vjp_larger": lambda cell, share, here, mine: prose(LARGER),
+    "vjp_trace": lambda cell, share, here, mine: prose("it stands inside {}", here.node),
+    "vjp_diagonal": lambda cell, share, here, mine: prose("it is the diagonal of {}", here.node),
+    "vjp_stack": lambda cell, share, here, mine: prose("it is a block of {}", here.node),
+    "vjp_rows": lambda cell, share, here, mine: prose("its rows are {}", here.node),
+}
 
 
 def _slope(cell: Cell, share: Share, before: str) -> Iterator[Prose | str]:
-    """The slope that the path uses, as an equation at its argument."""
+    """The slopes that the path uses, as equations at their arguments; `before` stands before the first."""
     named = {line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply)}
     for application in share.applications:
         node = application.node
         if isinstance(node, Apply):
             value = named.get(node)
             slope = activation(node.function).slope(node.arg, value if isinstance(value, Sym) else None)
-            if slope != Prime(node.function, node.arg):
-                yield joined(before, prose("{}", equation(Prime(node.function, node.arg), slope)))
-            else:
-                yield joined(before, prose("chain rule through {}", share.through))
+            told = Prime(node.function, node.arg)
+            yield joined(
+                before, prose("chain rule through {}", share.through) if slope == told else prose("{}", equation(told, slope))
+            )
+        elif application.rule == "vjp_larger":
+            yield joined(before, LARGER)
+        else:
+            continue
+        before = "; "
