@@ -35,7 +35,7 @@ class Notation:
 
     `rename` maps our names to this notation's; a key `W_*` renames a whole family, the star standing for the rest of
     the name. `parameters` are the families (or the full names) whose time mark says "the copy that step t uses" and
-    therefore stands in brackets above. `stack` is how one vector on top of another is written, as a matrix of two
+    therefore stands in brackets above; `numbers` are the quantities that are one number, whose products need no sign. `stack` is how one vector on top of another is written, as a matrix of two
     blocks or as a list in square brackets. `operator` is the macro for upright function names.
     """
 
@@ -43,14 +43,15 @@ class Notation:
     time: Literal["below", "above"] = "below"
     rename: Mapping[str, str] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset({"W", "U", "V", "P", "R", "b"})
+    numbers: frozenset[str] = frozenset()
     stack: Literal["matrix", "list"] = "matrix"
     adjoint: str = r"\delta"
     arriving: str = "+"
     operator: str = r"\operatorname"
 
-    def knowing(self, parameters: frozenset[str]) -> Notation:
-        """The same notation for a cell with exactly these parameters."""
-        return replace(self, parameters=parameters)
+    def knowing(self, parameters: frozenset[str], numbers: frozenset[str] = frozenset()) -> Notation:
+        """The same notation for a cell with exactly these parameters, and these quantities that are one number."""
+        return replace(self, parameters=parameters, numbers=numbers)
 
 
 _PYTORCH = {"W_*": "W_x*", "U_*": "W_h*", "W": "W_xh", "U": "W_hh", "b": "b_h"}

@@ -141,8 +141,29 @@ def _factors(args: tuple[Term, ...], level: Level, style: Style) -> list[Printed
 
 
 def _hadamard(node: a.Hadamard, style: Style) -> Printed:
-    factors = _factors(node.args, Level.FACTOR, style)
-    return Printed(r" \odot ".join(factor.text for factor in factors), Level.HADAMARD, _tallest(factors))
+    """Signs between the factors; numbers need none among themselves, and none before what they scale."""
+    if all(_is_number(arg, style.notation) for arg in node.args):
+        return _product(a.MatMul(node.args), style)
+    numbers = next(k for k, arg in enumerate(node.args) if not isinstance(arg, a.Num))
+    factors = _factors(node.args[numbers:], Level.FACTOR, style)
+    text, level = r" \odot ".join(factor.text for factor in factors), Level.HADAMARD
+    if numbers:
+        scaling = _product(a.MatMul(node.args[: numbers + 1]), style)
+        text, level = scaling.text + text[len(factors[0].text) :], min(level, scaling.level) if factors[1:] else scaling.level
+    return Printed(text, level, _tallest(factors))
+
+
+_ENTRYWISE = (a.Add, a.Neg, a.Hadamard, a.MatMul, a.Div, a.Pow, a.Apply, a.Prime, a.Max)
+
+
+def _is_number(node: Term, notation: Notation) -> bool:
+    """Whether a term is one number by its looks: made of quantities that are, by operations that keep it so."""
+    if isinstance(node, a.Adj):
+        node = node.of
+    if isinstance(node, a.Sym):
+        return node.name in notation.numbers
+    known = isinstance(node, (a.Num, a.Trace, *_ENTRYWISE))
+    return known and (isinstance(node, a.Trace) or all(_is_number(child, notation) for child in a.children(node)))
 
 
 def _product(node: a.MatMul, style: Style) -> Printed:
@@ -161,7 +182,8 @@ _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 def _between(left: Term, right: str) -> str:
     """What stands between two factors: mostly nothing, a thin space after words, a sign where nothing could be misread."""
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
-    if _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE)) or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
+    numbers = _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE))
+    if numbers or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
     return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) else " "
 
@@ -278,8 +300,9 @@ def _transpose(node: a.Transpose, style: Style) -> Printed:
 
 
 def _head(function: str, style: Style) -> str:
-    """The name of a function: from the table, a Greek letter, or upright."""
-    known = FUNCTIONS.get(function) or (f"\\{function}" if function in GREEK else rf"\operatorname{{{function}}}")
+    """The name of a function: from the table, a letter, or upright."""
+    letter = f"\\{function}" if function in GREEK else function if len(function) == 1 else ""
+    known = FUNCTIONS.get(function) or letter or rf"\operatorname{{{function}}}"
     return known.replace(r"\operatorname", style.notation.operator)
 
 

@@ -20,6 +20,7 @@ from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Ma
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
 from symlstm.prose import Prose, prose
+from symlstm.shapes import ONE
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes
 
@@ -81,11 +82,18 @@ def spans(numbers: Sequence[int]) -> str:
 
 def _knowing(notation: Notation, cell: Cell, sections: Sequence[Section]) -> Notation:
     cells = [cell, *(section.about for section in sections if section.about is not None)]
-    return notation.knowing(frozenset(symbol.name for each in cells for symbol in each.parameter_terms))
+    parameters = frozenset(symbol.name for each in cells for symbol in each.parameter_terms)
+    return notation.knowing(parameters, _numbers(cells))
+
+
+def _numbers(cells: Sequence[Cell]) -> frozenset[str]:
+    """The quantities that are one number in every cell that has them."""
+    found = {name: all(each.shapes.lengths.get(name, (ONE, ONE)) == (ONE, ONE) for each in cells) for cell in cells for name in cell.shapes}
+    return frozenset(name for name, single in found.items() if single)
 
 
 def _file(page: Page, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> str:
-    claim = f"symlstm: cell={cell.name} topics={','.join(section.topic for section in sections)}"
+    claim = f"symlstm: cell={cell.name} topics={','.join(dict.fromkeys(section.topic for section in sections))}"
     return page.file(claim, cell.title, list(_parts(page, cell, sections, report)))
 
 
