@@ -15,8 +15,8 @@ SCALAR = Cell(
     inputs=(z, z_i, z_f, z_o),
     states=(a, c),
     equations=(
-        equation(c, Apply("g", z) * Apply("f", z_i) + c.prev * Apply("f", z_f)),
-        equation(a, Apply("h", c) * Apply("f", z_o)),
+        equation(c, Apply("g", z) @ Apply("f", z_i) + c.prev @ Apply("f", z_f)),
+        equation(a, Apply("h", c) @ Apply("f", z_o)),
     ),
     source="Hochreiter & Schmidhuber (1997), one unit, with the forget gate of Gers, Schmidhuber & Cummins (2000); "
     "g, f and h are any functions",
@@ -28,7 +28,7 @@ SCALAR = Cell(
         "z_f": "signal of the forget gate",
         "z_o": "signal of the output gate",
     },
-    sizes={name: (term(1), term(1)) for name in ("a", "z")},
+    sizes={name: (term(1), term(1)) for name in ("a", "c", "z", "z_i", "z_f", "z_o")},
 )
 
 SCALAR_ROW = Cell(
