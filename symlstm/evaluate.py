@@ -107,7 +107,7 @@ class Evaluator:
         if isinstance(node, Sym) and node.time is None and node.name in self.times:
             return self.times[node.name]
         if isinstance(node, Sym) and node.time is None and node.name in self.sizes:
-            return self.sizes[node.name]
+            return self.number(Fraction(self.sizes[node.name]))
         return self.leaf(self.timed(node))
 
     def length(self, size: Term) -> int:
@@ -316,7 +316,7 @@ _NODES: dict[type[Term], Callable[[Evaluator, Any], Array]] = {
 # --- a cell over a sequence -----------------------------------------------------------------------------------
 
 Nudge = Callable[[str, int, Array], Array]
-Trace = list[dict[str, Array]]
+Steps = list[dict[str, Array]]
 
 
 def column(vector: Any) -> Array:
@@ -338,7 +338,7 @@ def sizes_of(cell: Cell, params: Mapping[str, Array], xs: Sequence[Any], states:
 
 
 def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states: Sequence[Array], *,
-            nudge: Nudge = lambda name, t, value: value, evaluator: Callable[..., Evaluator] = Evaluator) -> Trace:
+            nudge: Nudge = lambda name, t, value: value, evaluator: Callable[..., Evaluator] = Evaluator) -> Steps:
     """Run a cell's named equations over a sequence: entry t of the result holds every quantity of step t by name.
 
     Values have rows and columns (`column` makes them from vectors). `nudge` is called as in `symlstm.reference`: at
@@ -348,7 +348,7 @@ def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states
     names = [state.name for state in cell.state_terms]
     carried = {name: nudge(name, 0, value) for name, value in zip(names, states, strict=True)}
     sizes = sizes_of(cell, params, xs, states)
-    trace: Trace = [dict(carried)]
+    trace: Steps = [dict(carried)]
     for t, x in enumerate(xs, start=1):
         leaves: dict[Term, Array] = {
             state.prev: nudge(f"{state.name}+", t - 1, carried[state.name]) for state in cell.state_terms}

@@ -23,6 +23,7 @@ from symlstm.model import Cell
 DIGITS = 60
 MP = mpmath.MPContext()
 MP.dps = DIGITS
+NAN = float("nan")  # the slope at a kink: what is made of it equals nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ def _mp_function(name: str, x: Any) -> Any:
 
 
 def _slope(function: Callable[[str, Any], Any], step: Any) -> Callable[[str, Any], Any]:
-    """The derivative of a function by complex step."""
-    return lambda name, x: function(name, x + step).imag / step.imag
+    """The derivative of a function by complex step; no number at a kink."""
+    def slope(name: str, x: Any) -> Any:
+        return NAN if x == activation(name).kink else function(name, x + step).imag / step.imag
+
+    return slope
 
 
 PRECISE = Arithmetic(f"with {DIGITS} digits", lambda value: MP.mpf(value.numerator) / value.denominator, _mp_function,
@@ -55,26 +59,58 @@ FLOAT = Arithmetic("in float64", float, apply, _slope(apply, 1j * STEP), Fractio
 class _Numbers(Evaluator):
     """Terms to arrays of numbers, or of dual numbers, of one arithmetic."""
 
-    def __init__(self, arithmetic: Arithmetic, leaf: Callable[[Term], Array]) -> None:
-        super().__init__(leaf)
+    def __init__(self, arithmetic: Arithmetic, leaf: Callable[[Term], Array], sizes: Mapping[str, int] | None = None) -> None:
+        super().__init__(leaf, sizes=sizes)
         self.arithmetic = arithmetic
 
     def number(self, value: Fraction) -> Any:
         return self.arithmetic.number(value)
 
     def apply(self, name: str, x: Array) -> Array:
-        def chain(entry: Any) -> Any:
-            if not isinstance(entry, Dual):
-                return self.arithmetic.function(name, entry)
-            return entry.scaled(self.arithmetic.function(name, entry.value), self.arithmetic.slope(name, entry.value))
-        return np.frompyfunc(chain, 1, 1)(x)
+        function, slope = self.arithmetic.function, self.arithmetic.slope
+        return _each(lambda entry: function(name, entry), lambda entry: slope(name, entry))(x)
+
+    def slope(self, name: str, x: Array) -> Array:
+        found = np.frompyfunc(lambda entry: self.arithmetic.slope(name, entry), 1, 1)(x)
+        if any(entry != entry for entry in np.ravel(found)):
+            raise NotValid(f"{name} has no slope at a kink.", f"{name}'({activation(name).kink})", "any other point")
+        return found
 
     def divide(self, above: Array, below: Array) -> Array:
-        def inverse(entry: Any) -> Any:
-            if not isinstance(entry, Dual):
-                return 1 / entry
-            return entry.scaled(1 / entry.value, -1 / entry.value**2)
-        return above * np.frompyfunc(inverse, 1, 1)(below)
+        return above * _each(lambda entry: 1 / entry, lambda entry: -1 / entry**2)(below)
+
+    def power(self, base: Array, exponent: Array) -> Array:
+        number = np.asarray(exponent).item()
+        return _each(lambda entry: entry**number, lambda entry: number * entry ** (number - 1))(base)
+
+    def larger(self, left: Array, right: Array) -> Array:
+        return np.frompyfunc(_larger, 2, 1)(left, right)
+
+    def norm(self, value: Array) -> Array:
+        raise NotSupported("A norm is not recomputed from given arrays.")
+
+
+def _each(value: Callable[[Any], Any], slope: Callable[[Any], Any]) -> np.ufunc:
+    """A function of numbers and of dual numbers, entry by entry; its slope is taken where there is a derivative to carry."""
+    def chain(entry: Any) -> Any:
+        if not isinstance(entry, Dual):
+            return value(entry)
+        return entry.scaled(value(entry.value), slope(entry.value) if entry.parts else 0)
+
+    return np.frompyfunc(chain, 1, 1)
+
+
+def _larger(left: Any, right: Any) -> Any:
+    """The larger by its value. Where two are equal there is a kink, and no slope: there is no derivative to carry on."""
+    one, other = (side.value if isinstance(side, Dual) else side for side in (left, right))
+    if one == other and (isinstance(left, Dual) or isinstance(right, Dual)):
+        parts = {seed for side in (left, right) if isinstance(side, Dual) for seed in side.parts}
+        return Dual(one, dict.fromkeys(parts, NAN))
+    return left if _real(one) >= _real(other) else right
+
+
+def _real(value: Any) -> Any:
+    return value.real if hasattr(value, "real") else value
 
 
 class Recomputed:
@@ -83,28 +119,27 @@ class Recomputed:
     def __init__(self, cell: Cell, given: Mapping[Term, Blocks], arithmetic: Arithmetic = PRECISE) -> None:
         self.cell, self.arithmetic = cell, arithmetic
         self._draw = np.random.default_rng(0)
-        self._given = {leaf: _Numbers(arithmetic, _no_leaf)(array) for leaf, array in given.items()}
+        self._given = {leaf: _with_rows(_Numbers(arithmetic, _no_leaf)(array)) for leaf, array in given.items()}
         self._sizes = self._found_sizes()
 
     def _found_sizes(self) -> dict[str, int]:
-        """n and m from the arrays that were given."""
-        found = {}
+        """Every size: n and m from the arrays that were given, where the cell has them; a further one may be left open."""
+        lengths = self.cell.shapes.lengths
+        found: dict[str, int] = {}
         for leaf, array in self._given.items():
-            symbol = leaf.of if isinstance(leaf, Adj) else leaf
-            assert isinstance(symbol, Sym)
-            for length, count in zip(self.cell.shapes.lengths[symbol.name], shape(array), strict=True):
+            for length, count in zip(lengths[_symbol(leaf).name], shape(array), strict=True):
                 if len(length) == 1 and length[0][0] and length[0][1] == 1:
                     found.setdefault(length[0][0], count)
-        if set(found) != {"n", "m"}:
-            raise NotSupported("The given arrays do not fix n and m.", ", ".join(map(plain, self._given)))
-        return found
+        used = {letter for shape in lengths.values() for length in shape for letter, _ in length}
+        if missing := ({"n", "m"} & used) - found.keys():
+            letters = " and ".join(sorted(missing))
+            raise NotSupported(f"The given arrays do not fix {letters}.", ", ".join(map(plain, self._given)))
+        return self.cell.shapes.full({"n": 1, "m": 1, **found})
 
     def _start(self, leaf: Term) -> Array:
         """A given array; one that is not given, at random."""
-        symbol = leaf.of if isinstance(leaf, Adj) else leaf
-        assert isinstance(symbol, Sym)
         if leaf not in self._given:
-            drawn = self._draw.integers(-999, 1000, self.cell.shapes.at(symbol.name, self._sizes))
+            drawn = self._draw.integers(-999, 1000, self.cell.shapes.at(_symbol(leaf).name, self._sizes))
             self._given[leaf] = np.frompyfunc(lambda k: self.arithmetic.number(Fraction(int(k), 500)), 1, 1)(drawn)
         return self._given[leaf]
 
@@ -123,7 +158,7 @@ class Recomputed:
         states = tuple(state.prev for state in self.cell.state_terms)
         for symbol in (*self.cell.parameter_terms, *self.cell.input_terms, *states):
             define(symbol, self._start(symbol))
-        evaluate = _Numbers(self.arithmetic, lambda leaf: found[leaf][0])
+        evaluate = _Numbers(self.arithmetic, lambda leaf: found[leaf][0], self._sizes)
         for line in self.cell.named:
             assert isinstance(line.lhs, Sym)
             define(line.lhs, evaluate(line.rhs))
@@ -158,7 +193,7 @@ class Recomputed:
 
         Every link holds to one unit of the last digit printed on the right, and the ends to half a unit.
         """
-        values = [_Numbers(self.arithmetic, self.leaf)(side) for side in line.terms]
+        values = [_Numbers(self.arithmetic, self.leaf, self._sizes)(side) for side in line.terms]
         rounded = "~" in line.operators
         unit = min((Fraction(1, 10**places) for places in _places(line.rhs) if rounded), default=Fraction(0))
         rooms = [unit if operator == "~" else Fraction(0) for operator in line.operators]
@@ -170,6 +205,18 @@ class Recomputed:
         digits = ", right to half a unit of the last digit printed" if unit else ""
         slopes = ", adjoints by forward-mode derivatives" if any(isinstance(part, Adj) for part in walk(line)) else ""
         return ok, worst, f"recomputed {self.arithmetic.words} from the given arrays{slopes}{digits}"
+
+
+def _symbol(leaf: Term) -> Sym:
+    """The quantity, of an adjoint too."""
+    symbol = leaf.of if isinstance(leaf, Adj) else leaf
+    assert isinstance(symbol, Sym)
+    return symbol
+
+
+def _with_rows(value: Array) -> Array:
+    """A bare number as an array of one entry."""
+    return value if shape(value) else np.full((1, 1), value, dtype=object)
 
 
 def _no_leaf(leaf: Term) -> Array:

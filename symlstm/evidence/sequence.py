@@ -25,7 +25,7 @@ import numpy as np
 
 from symlstm import reference
 from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
-from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Trace, forward
+from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Steps, forward
 from symlstm.evidence.points import Point, generic
 from symlstm.model import Cell
 from symlstm.zoo import ZOO
@@ -50,7 +50,7 @@ class Sequence:
     """
 
     def __init__(self, cell: Cell, steps: int = 5, n: int = 3, m: int = 2, seed: int = 0,
-                 point: Point | None = None, run: Callable[..., Trace] | None = None,
+                 point: Point | None = None, run: Callable[..., Steps] | None = None,
                  constants: Mapping[str, Any] | None = None) -> None:
         self.constants = dict(constants or {})
         self.cell, self.steps, self.sizes = cell, steps, cell.shapes.full({"n": n, "m": m})
@@ -61,10 +61,10 @@ class Sequence:
 
     # --- running ---
 
-    def _by_interpreter(self, nudge: Nudge) -> Trace:
+    def _by_interpreter(self, nudge: Nudge) -> Steps:
         return forward(self.cell, self.point.params, self.point.inputs, self.point.states, nudge=nudge)
 
-    def _by_reference(self, nudge: Nudge) -> Trace:
+    def _by_reference(self, nudge: Nudge) -> Steps:
         def on_lists(name: str, t: int, value: Any) -> Any:
             return to_lists(nudge(name, t, from_lists(value, self._rank(name))), self._rank(name))
 
@@ -151,7 +151,7 @@ class Sequence:
             raise NotValid(f"{plain(node)} has no value on a sequence.", plain(node), "a quantity of the cell at a time")
         return self._at(self._values, node)
 
-    def _at(self, trace: Trace, node: Sym) -> Array:
+    def _at(self, trace: Steps, node: Sym) -> Array:
         assert node.time is not None
         t = node.time.offset
         if not 0 <= t < len(trace) or node.name not in trace[t]:
