@@ -77,7 +77,7 @@ class Tidying:
         bare = [factor for factor in factors if isinstance(factor, Num)]
         rest = [factor for factor in factors if factor not in bare]
         if rest and all(map(self.is_number, rest)):
-            return _signed(sign, _over(_product(MatMul, [*bare, *rest]), below))
+            return _signed(sign, _over(self.matrix_product(MatMul((*bare, *rest))), below))
         return _signed(sign, _over(_product(MatMul, [*bare, _product(Hadamard, rest)]), below))
 
     def _apart(self, args: tuple[Term, ...], kind: type[Any]) -> tuple[bool, list[Term], list[Term]]:
