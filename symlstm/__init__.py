@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from symlstm.claims.proofreading import check
     from symlstm.claims.verdicts import Verdict
     from symlstm.derivation import Derivation, derive
+    from symlstm.equivalence import Equivalence, equivalent
     from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
     from symlstm.model import Cell, random_parameters
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Cell": "model",
     "Derivation": "derivation",
+    "Equivalence": "equivalence",
     "NotSupported": "algebra",
     "NotValid": "algebra",
     "Report": "evidence.report",
@@ -34,6 +36,7 @@ _HOME = {
     "cells": "zoo",
     "check": "claims.proofreading",
     "derive": "derivation",
+    "equivalent": "equivalence",
     "lambdify": "functions",
     "random_parameters": "model",
     "verify": "evidence.report",
@@ -42,6 +45,7 @@ _HOME = {
 __all__ = [
     "Cell",
     "Derivation",
+    "Equivalence",
     "NotSupported",
     "NotValid",
     "Report",
@@ -52,6 +56,7 @@ __all__ = [
     "cells",
     "check",
     "derive",
+    "equivalent",
     "lambdify",
     "random_parameters",
     "verify",

@@ -1,0 +1,9 @@
+"""Whether two cells compute the same under a map of their parameters, states, inputs and quantities.
+
+`maps` reads the map and sees that names and sizes fit. `pairs` runs both cells side by side by the interpreter, over numbers
+or over elements of a field. `deciding` says equal, with a proof, or not equal, with a counterexample, or that it cannot say.
+"""
+
+from symlstm.equivalence.deciding import Equivalence, equivalent
+
+__all__ = ["Equivalence", "equivalent"]

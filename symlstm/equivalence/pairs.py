@@ -1,0 +1,159 @@
+"""Two cells side by side: the second one fed, step by step, with what the map makes of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from symlstm.activations import ACTIVATIONS, STAND_INS
+from symlstm.algebra import NOW, NotValid, Relation, Sym, Term, plain, walk
+from symlstm.equivalence.fitting import fitted
+from symlstm.equivalence.maps import Sorted, open_functions, revised, signals, sort
+from symlstm.evaluate import Array, Evaluator, Steps, forward, sizes_of
+from symlstm.model import Cell
+
+Leaf = Callable[[Any], Array]
+Make = Callable[[Leaf, Mapping[str, int], Mapping[str, Term]], Evaluator]
+
+
+def in_numbers(leaf: Leaf, sizes: Mapping[str, int], letters: Mapping[str, Term]) -> Evaluator:
+    """The interpreter over floating-point numbers."""
+    return Evaluator(leaf, sizes=sizes)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two cells and the map between them.
+
+    `given` says what some parameters of the first are in terms of its others; `mapped` has a term over the first cell for
+    every parameter, input and state of the second; `letters` what the sizes of the second are in those of the first.
+    """
+
+    left: Cell
+    right: Cell
+    given: Mapping[str, Term]
+    mapped: Mapping[Sym, Term]
+    letters: Mapping[str, Term]
+
+    @property
+    def free(self) -> tuple[Sym, ...]:
+        """The parameters of the first cell that have a value of their own."""
+        return tuple(symbol for symbol in self.left.parameter_terms if symbol.name not in self.given)
+
+    def run(self, params: Mapping[str, Array], xs: Sequence[Any], states: Sequence[Array], make: Make = in_numbers) -> Run:
+        """Run both over a sequence; arrays as `evaluate.forward` takes them.
+
+        `make` makes an interpreter from leaves, from the sizes, and from what its size letters are in those of the first cell.
+        """
+        sizes = sizes_of(self.left, params, xs, states)
+        given = make(lambda leaf: params[leaf.name], sizes, {})
+        params = {**params, **{name: given(said) for name, said in self.given.items()}}
+        left = forward(self.left, params, xs, states, evaluator=lambda leaf, sizes: make(leaf, sizes, {}))
+        run = Run(self, params, left, make, sizes)
+        theirs = {symbol.name: run.value(self.mapped[symbol], 0) for symbol in self.right.parameter_terms}
+        start = [run.value(self.mapped[state], 0) for state in self.right.state_terms]
+        fed = [tuple(run.value(self.mapped[x], t) for x in self.right.input_terms) for t in range(1, len(xs) + 1)]
+        counts = Evaluator(run.leaf(0), sizes=sizes)
+        lengths = {name: counts.length(said) for name, said in self.letters.items()}
+        run.right = forward(
+            self.right, theirs, fed, start, evaluator=lambda leaf, sizes: make(leaf, {**sizes, **lengths}, self.letters)
+        )
+        return run
+
+
+class Run:
+    """What both cells computed: `left` and `right` by step and name."""
+
+    right: Steps
+
+    def __init__(self, pair: Pair, params: Mapping[str, Array], left: Steps, make: Make, sizes: Mapping[str, int]) -> None:
+        self.pair, self.params, self.left, self.make, self.sizes = pair, params, left, make, sizes
+
+    def leaf(self, t: int) -> Leaf:
+        """What a leaf of a map's term is at step t."""
+        return lambda leaf: self.params[leaf.name] if leaf.time is None else self.left[t + leaf.time.offset][leaf.name]
+
+    def value(self, said: Term, t: int) -> Array:
+        """A term of the map at step t."""
+        return self.make(self.leaf(t), self.sizes, {})(said)
+
+    def outputs(self) -> Iterator[tuple[int, Array, Array]]:
+        """The output of both at each step."""
+        one, other = self.pair.left.state_terms[0].name, self.pair.right.state_terms[0].name
+        yield from ((t, self.left[t][one], self.right[t][other]) for t in range(1, len(self.left)))
+
+    def states(self) -> Iterator[tuple[int, Sym, Array, Array]]:
+        """What the map makes of the first cell's states, and the second's states, at each step."""
+        for t in range(1, len(self.left)):
+            for state in self.pair.right.state_terms:
+                yield t, state, self.value(self.pair.mapped[state], t), self.right[t][state.name]
+
+
+# --- pairing ----------------------------------------------------------------------------------------------------------
+
+
+def pair(left: Cell, right: Cell, where: Sequence[Relation], given: Sequence[Relation] = ()) -> Pair:
+    """Two cells and a map as a pair that can be run. Raises `NotValid` where names or sizes do not fit."""
+    limits = sort(given, left, left)
+    _limited(limits, left)
+    first = revised(left, limits)
+    said = sort(where, first, right)
+    second = revised(right, said, first)
+    mapped: dict[Sym, Term] = {}
+    for symbol in _leaves(second):
+        mapped[symbol] = said.mapped[symbol.name] if symbol.name in said.mapped else _namesake(symbol, first, second)
+    _functions(first, second)
+    terms, letters = fitted(mapped, first, second)
+    whole = {symbol: limits.mapped.get(symbol.name, symbol) for symbol in _leaves(first)}
+    fixed = {symbol.name: said for symbol, said in fitted(whole, first, first)[0].items() if symbol.name in limits.mapped}
+    return Pair(first, second, fixed, terms, letters)
+
+
+def _leaves(cell: Cell) -> tuple[Sym, ...]:
+    """What a step is computed from: states, inputs, parameters."""
+    return (*cell.state_terms, *cell.input_terms, *cell.parameter_terms)
+
+
+def _limited(limits: Sorted, cell: Cell) -> None:
+    """See that what is given of a cell is about parameters, and that none is made of another that is given."""
+    parameters = [symbol.name for symbol in cell.parameter_terms]
+    for name, said in limits.mapped.items():
+        line = f"{name} = {plain(said)}"
+        if name not in parameters:
+            raise NotValid(f"{name} is no parameter of {cell.name}, and nothing else is given.", line, ", ".join(parameters))
+        for part in walk(said):
+            if isinstance(part, Sym) and part.name in limits.mapped:
+                raise NotValid(f"{name} is made of {part.name}, which is given too.", line, "parameters that are not given")
+
+
+def _namesake(symbol: Sym, source: Cell, target: Cell) -> Term:
+    """What has the same name in the other cell. Raises `NotValid` where nothing has."""
+    kinds = {
+        "state": (target.state_terms, source.state_terms),
+        "input": (target.input_terms, (*source.input_terms, *signals(source).values())),
+        "parameter": (target.parameter_terms, source.parameter_terms),
+    }
+    kind = next(name for name, (mine, _) in kinds.items() if symbol in mine)
+    theirs = {other.name: other for other in kinds[kind][1]}
+    if symbol.name in theirs:
+        return symbol if kind == "parameter" else symbol.at(NOW)
+    near = 0 if kind == "parameter" else next(iter(get_close_matches(symbol.name, theirs, n=1)), next(iter(theirs)))
+    raise NotValid(
+        f"{source.name} has no {kind} {symbol.name} as {target.name} has, and the map does not say what it is.",
+        f"{symbol.name} of {target.name}",
+        f"a line of the map, such as {symbol.name} = {near}",
+    )
+
+
+def _functions(source: Cell, target: Cell) -> None:
+    """See that both cells leave the same functions open."""
+    for name in open_functions(target):
+        if name not in open_functions(source):
+            stands = next(row.name for row in ACTIVATIONS.values() if row.formula == STAND_INS[name].formula)
+            raise NotValid(
+                f"{target.name} leaves the function {name} open, {source.name} does not, and the map does not say what it is.",
+                f"{name} of {target.name}",
+                f"a line of the map, such as {name}(x) = {stands}(x)",
+            )
