@@ -38,7 +38,7 @@ class Derivation:
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics it covers, in order."""
-        return tuple(section.topic for section in self.sections)
+        return tuple(dict.fromkeys(section.topic for section in self.sections))
 
     @property
     def steps(self) -> tuple[Step, ...]:

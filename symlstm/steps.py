@@ -13,7 +13,7 @@ from typing import Any, Literal
 from symlstm.algebra import NotSupported, Relation, Term
 from symlstm.prose import Prose
 
-Kind = Literal["definition", "identity", "bound", "limit", "size", "number"]
+Kind = Literal["definition", "identity", "bound", "limit", "size", "number", "expectation"]
 
 
 @dataclass(frozen=True, slots=True)

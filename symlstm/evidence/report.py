@@ -38,7 +38,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.derivation import Derivation, derive
-from symlstm.evidence import bounds, numeric, scalars
+from symlstm.evidence import bounds, chances, limits, numeric, scalars
 from symlstm.evidence.components import differing, same
 from symlstm.evidence.proof import Proof
 from symlstm.evidence.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
@@ -307,11 +307,16 @@ class _Judge:
         return numeric.Measured(*self.recomputed[FLOAT].check(line))
 
 
+def _measured(error: float, note: str) -> numeric.Measured:
+    return numeric.Measured(error < numeric.TOLERANCE, error, note)
+
+
 EXACT: dict[Kind, Callable[[_Judge, Relation], Decision]] = {
     "definition": lambda judge, line: judge.proof.define(line),
     "identity": lambda judge, line: judge.proof.decide(line),
     "bound": lambda judge, line: bounds.decide(judge.proof, line, judge.constants),
-    "limit": lambda judge, line: scalars.decide(line),
+    "limit": lambda _, line: limits.decide(line),
+    "expectation": lambda _, line: chances.decide(line),
     "size": _Judge.unified,
     "number": _Judge.exact_number,
 }
@@ -319,7 +324,8 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
     "definition": lambda judge, line: numeric.on_sequence(judge.run, line),
     "identity": lambda judge, line: numeric.on_sequence(judge.run, line),
     "bound": lambda judge, line: numeric.on_sequence(judge.run, line),
-    "limit": lambda judge, line: numeric.on_line(line),
+    "limit": lambda _, line: _measured(limits.far_out(line), "far out, at random values of everything else"),
+    "expectation": lambda _, line: _measured(chances.difference(line), "as the sum over the two outcomes, at random numbers"),
     "size": lambda judge, line: numeric.in_arrays(judge.cell, *judge.sized(line)),
     "number": _Judge.numeric_number,
 }

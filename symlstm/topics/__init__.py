@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from symlstm.algebra import NotValid
 from symlstm.model import Cell
 from symlstm.steps import Section
-from symlstm.topics import activations, bptt, flow, forward, gradients, sizes
+from symlstm.topics import activations, bptt, flow, forward, gradients, growth, head, limits, sampling, sizes
 
 TOPICS: dict[str, Callable[[Cell], Section]] = {
     "shapes": sizes.section,
@@ -18,14 +19,37 @@ TOPICS: dict[str, Callable[[Cell], Section]] = {
     "bptt": bptt.section,
     "flow": flow.section,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A topic that not every chapter has: what makes its sections, and the cells whose chapters have it."""
+
+    make: Callable[[Cell], tuple[Section, ...]]
+    chapters: tuple[str, ...]
+
+
+FURTHER: dict[str, Further] = {
+    "head": Further(head.section, ("lstm",)),
+    "sampling": Further(sampling.section, ("lstm",)),
+    "limits": Further(limits.section, ("scalar",)),
+    "growth": Further(growth.section, ("scalar-row",)),
+}
 WORKED = "worked"  # needs numbers, so it is made on request only
+NAMES = (*TOPICS, *FURTHER, WORKED)
 
 
 def sections(cell: Cell, topic: str | None) -> tuple[Section, ...]:
-    """The sections of one topic, or of all. Raises `NotValid` for a topic that does not exist."""
+    """The sections of one topic, or of all that the cell's chapter has.
+
+    Raises `NotValid` for a topic that does not exist, or that the cell has nothing for.
+    """
     if topic is None:
-        return tuple(make(cell) for make in TOPICS.values())
+        more = (section for each in FURTHER.values() if cell.name in each.chapters for section in each.make(cell))
+        return (*(make(cell) for make in TOPICS.values()), *more)
+    if topic in FURTHER:
+        return FURTHER[topic].make(cell)
     if topic not in TOPICS:
-        near = get_close_matches(str(topic), (*TOPICS, WORKED), n=1)
-        raise NotValid("There is no topic of this name.", repr(topic), near[0] if near else ", ".join((*TOPICS, WORKED)))
+        near = get_close_matches(str(topic), NAMES, n=1)
+        raise NotValid("There is no topic of this name.", repr(topic), near[0] if near else ", ".join(NAMES))
     return (TOPICS[topic](cell),)
