@@ -145,7 +145,7 @@ def test_lines_share_columns_where_they_fit() -> None:
     short = Line("c_t", (Link("=", ("f_t",)),), reason="short")
     long = Line("h_t", (Link("=", ("c_t", *["+ c_t"] * 29)),), reason="broken")
     wide = Line("h_t", (Link("=", (r" \odot ".join(["f_t"] * 20),)),), reason="alone")
-    found = alignments([short, long, short, wide, short])
+    found = alignments((short, long, short, wide, short))
     assert [len(each.lines) for each in found] == [3, 1, 1]
     assert [len(rows) for rows in found[0].rows] == [1, len(found[0].rows[1]), 1] and found[1].reasons == 0
     assert all(row.startswith(r"&\quad + ") for row in found[0].rows[1][1:])

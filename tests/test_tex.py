@@ -193,8 +193,11 @@ def small_terms() -> Iterator[Term]:
 
 
 def meaning(node: Term) -> Term:
-    """The few differences between trees that a page does not show: -3 and the negative of 3, 1/4 and one over four."""
+    """The few differences between trees that a page does not show: -3 and the negative of 3, 1/4 and one over four, and
+    in which kind of product a number scales."""
     def same(part: Term) -> Term:
+        if isinstance(part, Hadamard) and isinstance(part.args[0], Num) and len(part.args) == 2:
+            return MatMul(part.args)
         if isinstance(part, Neg) and isinstance(part.arg, Num):
             return Num(-part.arg.value)
         if isinstance(part, Div) and all(isinstance(side, Num) and side.value > 0 for side in (part.above, part.below)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, inf
 
 from symlstm.document.metrics import text_width, width
@@ -78,17 +78,18 @@ def _balanced(link: Link, room: float) -> list[str]:
     return rows
 
 
-def alignments(lines: Sequence[Line]) -> list[Alignment]:
+@lru_cache(1024)  # a derivation is written twice: to be read back, and with what that showed
+def alignments(lines: tuple[Line, ...]) -> tuple[Alignment, ...]:
     """Consecutive lines in groups, so that they take the fewest rows; a new group costs as much as two rows.
 
     >>> short = Line("h_t", (Link("=", ("c_t",)),), reason="short")
-    >>> [len(found.lines) for found in alignments([short, short])]
+    >>> [len(found.lines) for found in alignments((short, short))]
     [2]
     """
     best: list[tuple[float, list[Alignment]]] = [(0.0, [])]
     for end in range(1, len(lines) + 1):
         best.append(min((_extended(best[start], lines[start:end]) for start in range(end)), key=lambda found: found[0]))
-    return best[-1][1]
+    return tuple(best[-1][1])
 
 
 def _extended(before: tuple[float, list[Alignment]], lines: Sequence[Line]) -> tuple[float, list[Alignment]]:

@@ -105,7 +105,7 @@ class TexPage:
         return _mixed(text, _tex_words, lambda node: f"${tex.latex(node, self.notation, inline=True)}$")
 
     def steps(self, run: Sequence[Numbered]) -> str:
-        lines = [_line(each.step, self.notation, self.paragraph(each.step.reason)) for each in run]
+        lines = tuple(_line(each.step, self.notation, self.paragraph(each.step.reason)) for each in run)
         return "\n".join(map(_align, alignments(lines)))
 
     def table(self, table: Table) -> str:

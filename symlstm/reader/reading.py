@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from symlstm.algebra import NotValid, SymlstmError
 from symlstm.reader.building import Builder, Found, settled
@@ -16,6 +17,7 @@ from symlstm.reader.documents import Formula, Kind, formulas
 from symlstm.reader.tokens import Fault, Token
 
 WIDTH = 100  # characters of a formula that a message shows
+REMEMBERED = 2000  # characters of a formula that is read once only, however often it occurs
 
 
 def read(source: str | Formula, conventions: Conventions = HOUSE) -> Found:
@@ -49,10 +51,10 @@ def read_all(
     >>> read_all(r"y = 1, \quad i_t, f_t \in \mathbb{R}^n")
     (y = 1, i[t], f[t] in R^n)
     """
-    found, _, names = _understood(source, conventions, written)
+    said = _understood(source, conventions, written or {})
     if written is not None:
-        written |= names
-    return found
+        written |= said.names
+    return said.found
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Reading:
     formula: Formula
     found: tuple[Found, ...] = ()
     error: SymlstmError | None = None
-    names: dict[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     signs: frozenset[str] = frozenset()
 
 
@@ -85,13 +87,12 @@ def readings(document: str, kind: Kind, conventions: Conventions = HOUSE) -> Ite
     written: dict[str, str] = {}
     for formula in formulas(document, kind):
         try:
-            found, stream, names = _understood(formula, conventions, written)
+            said = _understood(formula, conventions, written)
         except SymlstmError as error:
             yield Reading(formula, error=error)
             continue
-        written |= names
-        signs = frozenset(token.value.text for token in stream if token.type == "SIGN")
-        yield Reading(formula, found, None, names, signs)
+        written |= said.names
+        yield Reading(formula, said.found, None, said.names, said.signs)
 
 
 # --- messages -------------------------------------------------------------------------------------------------
@@ -125,21 +126,42 @@ def _parser() -> Any:
     return Lark(grammar, parser="lalr", transformer=Builder())
 
 
-def _understood(
-    source: str | Formula, conventions: Conventions, written: dict[str, str] | None = None
-) -> tuple[tuple[Found, ...], list[Token], dict[str, str]]:
-    """What a formula says, its tokens and how its names are written; `written` are the names of the formulas before."""
+class _Said(NamedTuple):
+    """What a formula says or the fault in it, how its names are written, and which product signs occur."""
+
+    found: tuple[Found, ...]
+    names: Mapping[str, str] = MappingProxyType({})
+    signs: frozenset[str] = frozenset()
+    fault: Fault | None = None
+
+
+def _understood(source: str | Formula, conventions: Conventions, written: Mapping[str, str]) -> _Said:
+    """What a formula says; `written` are the names of the formulas before."""
     text = _text(source)
     try:
-        stream, names = cut(text, conventions)
-        for name in sorted(names.keys() & (written or {}).keys()):
-            if written and names[name] != written[name]:
-                raise Fault(f"{written[name]} and {names[name]} have the same name, {name}.", 0)
-        return _parse(stream, len(text)), stream, names
-    except Fault as fault:
-        raise located(fault, source) from None
+        said = (_said if len(text) <= REMEMBERED else _said.__wrapped__)(text, conventions)
     except RecursionError:
         raise located(Fault("The formula is nested too deeply.", 0), source) from None
+    for name in sorted(said.names.keys() & written.keys()):
+        if said.names[name] != written[name]:
+            raise located(Fault(f"{written[name]} and {said.names[name]} have the same name, {name}.", 0), source)
+    if said.fault is not None:
+        raise located(said.fault, source)
+    return said
+
+
+@lru_cache(8192)
+def _said(text: str, conventions: Conventions) -> _Said:
+    """The same for a formula by itself. Documents say many things more than once, and chapters much of what others do."""
+    try:
+        stream, names = cut(text, conventions)
+    except Fault as fault:
+        return _Said((), fault=fault.with_traceback(None))
+    signs = frozenset(token.value.text for token in stream if token.type == "SIGN")
+    try:
+        return _Said(_parse(stream, len(text)), MappingProxyType(names), signs)
+    except Fault as fault:
+        return _Said((), MappingProxyType(names), signs, fault.with_traceback(None))
 
 
 def _parse(stream: list[Token], end: int) -> tuple[Found, ...]:
