@@ -6,8 +6,11 @@ no name given one (`z_i` for the pre-activation of `i`), in order of evaluation:
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import (
@@ -18,6 +21,7 @@ from symlstm.algebra import (
     Num,
     Relation,
     Sym,
+    SymlstmError,
     Term,
     children,
     equation,
@@ -27,7 +31,9 @@ from symlstm.algebra import (
     term,
     walk,
 )
-from symlstm.shapes import Shapes
+from symlstm.definitions.pages import Kind, opened
+from symlstm.definitions.pasted import readings
+from symlstm.shapes import Shapes, length_term
 
 if TYPE_CHECKING:
     import sympy
@@ -59,8 +65,66 @@ class Cell:
         self.name, self.title, self.source = name, title or name, source
         self.input_terms, self.state_terms = inputs, states
         self.words = dict(words or {})
+        self.beside: tuple[str, ...] = ()  # quantities of a text that no state needs
         self.declared = _ordered(equations, inputs, states)
         self.sizes = {of: tuple(map(term, declared)) for of, declared in (sizes or {}).items()}
+
+    @classmethod
+    def from_latex(
+        cls,
+        text: str | os.PathLike[str],
+        states: str = "",
+        inputs: str = "",
+        *,
+        name: str = "",
+        title: str = "",
+        sizes: Mapping[str, tuple[Term | int, ...]] | None = None,
+    ) -> Cell:
+        r"""A cell from pasted equations: LaTeX in dollars, in displays or line by line, or a file of Markdown or LaTeX.
+
+        `states` and `inputs` are symbols with commas between, the output first; left out, they are what occurs at t-1 and
+        what nothing defines. Sizes may be declared in the text, `$b \in \mathbb{R}$`, or by `sizes`. What no state needs (an
+        output head, a loss) is not part of the cell. Raises `NotValid` or `NotSupported`, with the place in the text where
+        there is one, for what cannot be read, and for equations that do not define a step.
+
+        >>> own = Cell.from_latex(r"$h_t = (1 - \alpha) h_{t-1} + \alpha \tanh(W x_t + U h_{t-1} + b)$")
+        >>> own.states, own.inputs, own.shapes["alpha"], own.shapes["W"]
+        ((h,), (x,), (), (n, m))
+        """
+        if isinstance(text, os.PathLike):
+            page = opened(Path(text))
+            return cls._read(page.text, states, inputs, name or _name_of(Path(text)), title, sizes, page.kind)
+        return cls._read(text, states, inputs, name or "own", title, sizes, None)
+
+    @classmethod
+    def _read(
+        cls,
+        text: str,
+        states: str,
+        inputs: str,
+        name: str,
+        title: str,
+        sizes: Mapping[str, tuple[Term | int, ...]] | None,
+        kind: Kind | None,
+    ) -> Cell:
+        """The cell of the first reading whose shapes fit; where none does, what is wrong with the likeliest."""
+        problem: SymlstmError | None = None
+        for parts in readings(text, states, inputs, kind):
+            declared = {**parts.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
+            try:
+                cell = cls(name, parts.inputs, parts.states, parts.equations, title=title or f"The cell {name}")
+                shapes = Shapes(cell.declared, cell.input_terms, cell.state_terms, declared)
+            except SymlstmError as error:
+                problem = problem or error
+                continue
+            cell.sizes = {
+                of: tuple(length_term(side) for side in shapes.lengths[of]) if None in size else size  # type: ignore[misc]
+                for of, size in declared.items()
+            }
+            cell.beside = parts.beside
+            return cell
+        assert problem is not None  # there is at least one reading
+        raise problem
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}): " + "; ".join(map(plain, self.declared))
@@ -123,9 +187,9 @@ class Cell:
         return self._symbols(self.parameter_terms)
 
     def _symbols(self, terms: tuple[Sym, ...]) -> tuple[Any, ...]:
-        from symlstm.expressions import to_sympy
+        from symlstm.expressions import quantity as symbol_of
 
-        return tuple(to_sympy(symbol.at(None), self.shapes) for symbol in terms)
+        return tuple(symbol_of(symbol.name, self.shapes) for symbol in terms)
 
     def parameter_shapes(self, n: int, m: int, **sizes: int) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter's array: `(n,)` for a vector, `()` for a number.
@@ -239,3 +303,8 @@ def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
     if isinstance(node, Apply) and node.arg in names:
         return Apply(node.function, names[node.arg])
     return rebuild(node, below)
+
+
+def _name_of(path: Path) -> str:
+    """The name of a cell that stands in a file."""
+    return re.sub(r"[^\w-]+", "-", path.stem).strip("-") or "own"

@@ -37,12 +37,13 @@ from symlstm.algebra import (
     Term,
     Trace,
     Transpose,
+    children,
     equation,
     plain,
     term,
     walk,
 )
-from symlstm.prose import Piece, Prose, plain_prose, prose
+from symlstm.prose import Piece, Prose, joined, plain_prose, prose
 
 Length = tuple[tuple[str, int], ...]  # a linear form: (("m", 1), ("n", 1)) is m + n, (("", 1),) the number 1
 Shape = tuple[Length, Length]  # rows, columns
@@ -326,17 +327,18 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         equations: tuple[Relation, ...],
         inputs: tuple[Sym, ...],
         states: tuple[Sym, ...],
-        sizes: Mapping[str, tuple[Term, ...]] | None = None,
+        sizes: Mapping[str, tuple[Term | None, ...]] | None = None,
     ) -> None:
-        declared_names = {name for size in (sizes or {}).values() for part in size for name in (s.name for s in _symbols(part))}
+        declared_names = {s.name for size in (sizes or {}).values() for part in size if part is not None for s in _symbols(part)}
         self.size_names = frozenset({*GIVEN, *declared_names})
         work = _Inference(self.size_names)
         for symbol, length in ((states[0], "n"), (inputs[0], "m")) if inputs else ((states[0], "n"),):
             if symbol.name not in (sizes or {}):
                 work.same(work.name(symbol), (((length, 1),), ONE), "given", symbol)
         for name, declared in (sizes or {}).items():
-            rows, columns = (linear(name, part) for part in (*declared, term(1))[:2])
-            work.same((((f"{name}.rows", 1),), ((f"{name}.columns", 1),)), (rows, columns), "declared", Sym(name))
+            for part, side in zip((*declared, term(1))[:2], ("rows", "columns"), strict=True):
+                if part is not None:  # it is not said
+                    work.agree(((f"{name}.{side}", 1),), linear(name, part), "declared", Sym(name))
         names: dict[str, None] = {}
         for line in equations:
             work.where = line
@@ -356,15 +358,9 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
                     raise NotValid(
                         f"Nothing fixes the size of {name}.",
                         " and ".join(plain(line) for line in equations if name in {s.name for s in _symbols(line)}),
-                        f"declare it, as in sizes={{{name!r}: (n, m)}}",
+                        f"declare it, as in sizes={{{name!r}: (n, m)}}, in a text as ${name} \\in \\mathbb{{R}}^{{n \\times m}}$",
                     )
-        self.declared = {
-            name: work.resolve(((name, 1),))
-            for size in (sizes or {}).values()
-            for part in size
-            for name in (s.name for s in _symbols(part))
-            if name not in GIVEN
-        }
+        self.declared = {name: work.resolve(((name, 1),)) for name in sorted(declared_names - {*GIVEN})}
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
         import sympy
@@ -479,24 +475,43 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
 
     def growth(self) -> Prose:
         """Why the state keeps its length although what it is computed from is longer."""
-        state = self._states[0]
-        readers = [node for line in self._equations for node in _products(line) if state.prev in node.args]
-        feeds = [node for line in self._equations for node in _products(line) if self._inputs and self._inputs[0] in node.args]
+        state, given = self._states[0], self._inputs[:1]
+        products = [node for line in self._equations for node in _products(line)]
+        stacked = [node for node in products if any(isinstance(arg, Blocks) and state.prev in children(arg) for arg in node.args)]
+        readers = stacked or [node for node in products if state.prev in node.args]
+        feeds = stacked or [node for node in products if {*given} & {*node.args}]
         if not readers or not feeds:
             return Prose(())
-        total = length_term(_plus(self.lengths[state.name][0], self.lengths[self._inputs[0].name][0]))
-        return prose(
-            "Each step reads {} stacked on {}, a vector of length {}, which is longer, but {} does not grow: the length of a "
-            "matrix product is the number of rows of the matrix, and {} and {} have {} rows whatever the length of what "
-            "they read. ",
-            state.prev,
-            self._inputs[0],
-            total,
-            state,
-            readers[0],
-            feeds[0],
-            length_term(self.lengths[state.name][0]),
+        rows = self._extent(readers[0])[0]
+        if stacked:
+            read = next(arg for arg in readers[0].args if isinstance(arg, Blocks))
+            reads = prose("Each step reads {}, a vector of length {}", read, length_term(self._extent(read)[0]))
+            whose = prose("{} has {} rows", readers[0], length_term(rows))
+        else:
+            total = length_term(total_length([self.lengths[symbol.name][0] for symbol in (state, *given)]))
+            reads = prose("Each step reads {} stacked on {}, a vector of length {}", state.prev, given[0], total)
+            whose = prose("{} and {} have {} rows", readers[0], feeds[0], length_term(rows))
+        last = next(line.rhs for line in self._equations if line.lhs == state)
+        again = (
+            prose(", and {} has {} again", last, length_term(self.lengths[state.name][0]))
+            if rows != self.lengths[state.name][0]
+            else prose("")
         )
+        because = prose(
+            ", which is longer, but {} does not grow: the length of a matrix product is the number of rows of the matrix, and ",
+            state,
+        )
+        return joined(
+            reads,
+            because,
+            whose,
+            " whatever the length of what they read" if not stacked else " whatever the length of what it reads",
+            again,
+            ". ",
+        )
+
+    def _extent(self, node: Term) -> Shape:
+        return self.of(node) or (ONE, ONE)
 
     def _mark(self, name: str) -> Sym:
         """The quantity as the equations write it: with its time mark, if it has one."""

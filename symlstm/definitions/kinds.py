@@ -6,8 +6,46 @@ rate is a number; any other small letter is a vector.
 
 from __future__ import annotations
 
-from symlstm.algebra import Add, Hadamard, MatMul, Sym, walk
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from symlstm.algebra import (
+    Add,
+    Apply,
+    Blocks,
+    Diag,
+    Div,
+    Hadamard,
+    MatMul,
+    Max,
+    Neg,
+    Norm,
+    Num,
+    Ones,
+    Pow,
+    Prime,
+    Rows,
+    Sym,
+    Term,
+    Trace,
+    Transpose,
+    children,
+    rebuild,
+    term,
+    walk,
+)
 from symlstm.definitions.theories import Theory
+
+Kind = Literal["scalar", "vector", "row", "matrix"]
+ORDER: tuple[Kind, ...] = ("scalar", "vector", "row", "matrix")
+ONE = term(1)
+_FLIPPED: dict[Kind, Kind] = {"vector": "row", "row": "vector"}
+_PRODUCT: dict[tuple[Kind, Kind], Kind] = {
+    ("matrix", "matrix"): "matrix", ("matrix", "vector"): "vector", ("vector", "row"): "matrix",
+    ("vector", "vector"): "vector", ("vector", "matrix"): "matrix", ("row", "matrix"): "row",
+    ("row", "vector"): "scalar", ("row", "row"): "row", ("matrix", "row"): "matrix",
+}  # fmt: skip
 
 RATES = frozenset({"alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "epsilon"})  # numbers, not vectors
 
@@ -51,3 +89,160 @@ def _left_factors(theory: Theory) -> set[str]:
         for arg in part.args
         if isinstance(arg, Sym) and arg.time is None
     }
+
+
+@dataclass
+class Kinds:
+    """Which names are numbers, vectors and matrices, by one guess about the parameters, and the equations in its light.
+
+    With `rows` the text means rows where it has vectors, `h_t = x_t W`; `settled` writes that for columns, `W^T x_t`.
+    """
+
+    of_name: dict[str, Kind]
+    rows: bool = False
+    parameters: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, theory: Theory, guess: Mapping[str, str], declared: Mapping[str, tuple[Term | None, ...]], rows: bool) -> Kinds:
+        """The kinds of all names: what was declared, what is guessed of the parameters, and what follows from these."""
+        made = cls({}, rows, frozenset(guess))
+        for name, word in guess.items():
+            made.of_name[name] = word  # type: ignore[assignment]  # one of three of the four
+        for name, size in declared.items():
+            made.of_name[name] = "scalar" if size == (ONE, ONE) else "vector" if size[1:] == (ONE,) else "matrix"
+        usual: Kind = "scalar" if guess and set(made.of_name.values()) == {"scalar"} else "vector"
+        for name in theory.inputs:
+            made.of_name.setdefault(name, usual)
+        for _ in range(len(theory.steps) + 2):
+            before = dict(made.of_name)
+            made.of_name.update(dict.fromkeys(made.lone(theory) - declared.keys(), "scalar"))
+            for name, body in theory.steps.items():
+                kind = made.kind(made.turned(body))
+                if kind is not None and name not in declared:
+                    made.of_name[name] = kind
+            if made.of_name == before:
+                break
+        for name in theory.steps:
+            made.of_name.setdefault(name, usual)
+        return made
+
+    def lone(self, theory: Theory) -> set[str]:
+        """Parameters that are added to numbers only: `w^T x_t + b`."""
+        sums = [part.args for body in theory.steps.values() for part in walk(self.turned(body)) if isinstance(part, Add)]
+        found = set()
+        for args in sums:
+            alone = [arg for arg in args if isinstance(arg, Sym) and arg.name in self.parameters]
+            others = [self.kind(arg) for arg in args if arg not in alone and not isinstance(arg, Num)]
+            if others and set(others) == {"scalar"}:
+                found |= {arg.name for arg in alone}
+        return found
+
+    def kind(self, node: Term) -> Kind | None:
+        """What a term is; None for what is not known yet. A bare number is a number and fits anything."""
+        match node:
+            case Num():
+                return "scalar"
+            case Sym(name, time):
+                if name in self.of_name:
+                    return self.of_name[name]
+                return None if time else "scalar"  # a size is a number
+            case MatMul(args):
+                return self.joined(args)[1]
+            case Transpose(arg):
+                kind = self.kind(arg)
+                return _FLIPPED[kind] if kind in _FLIPPED else kind
+            case Div(above, below):
+                return self.largest((above, below))
+            case Diag():
+                return "matrix"
+            case Ones():
+                return "vector"
+            case Trace() | Norm():
+                return "scalar"
+            case Add(args) | Hadamard(args) | Max(args):
+                return self.largest(args)
+            case Blocks(rows):
+                return "matrix" if any(self.kind(part) in ("matrix", "row") for row in rows for part in row) else "vector"
+            case Apply() | Prime() | Neg() | Rows() | Pow():
+                return self.kind(children(node)[0])
+        return None
+
+    def largest(self, terms: Iterable[Term]) -> Kind | None:
+        """The kind of a sum or an elementwise product: that of its largest term; not known while all others are numbers."""
+        kinds = [self.kind(each) for each in terms]
+        known: Kind | None = next((kind for kind in reversed(ORDER) if kind in kinds), None)
+        return None if None in kinds and known == "scalar" else known
+
+    def joined(self, factors: Iterable[Term]) -> tuple[list[list[Term]], Kind | None]:
+        """The factors of a product in groups that are matrix products; between the groups it is elementwise."""
+        groups: list[list[Term]] = [[]]
+        now: Kind = "scalar"
+        unknown = False
+        for factor in factors:
+            kind = self.kind(factor)
+            unknown = unknown or kind is None
+            if kind is not None and kind != "scalar":
+                if now == "vector" and kind in ("vector", "matrix"):
+                    groups.append([])
+                now = kind if now == "scalar" else _PRODUCT[now, kind]
+            groups[-1].append(factor)
+        return groups, None if unknown else now
+
+    def settled(self, node: Term) -> Term:
+        """The term as it is meant: columns, and a product of two columns without a sign is elementwise."""
+        return self._settled(self.turned(node))
+
+    def _settled(self, node: Term) -> Term:
+        node = rebuild(node, tuple(map(self._settled, children(node))))
+        if isinstance(node, MatMul):
+            groups, _ = self.joined(node.args)
+            return node if len(groups) == 1 else Hadamard(tuple(map(_product, groups)))
+        if isinstance(node, Add) and self.kind(node) == "vector":
+            return Add(tuple(self.spread(arg) for arg in node.args))
+        if isinstance(node, Hadamard):
+            scalars = tuple(arg for arg in node.args if self.kind(arg) == "scalar")
+            others = tuple(arg for arg in node.args if arg not in scalars)
+            whole = others if len(others) < 2 else (Hadamard(others),)
+            return MatMul((*scalars, *whole)) if scalars and others else node
+        return node
+
+    def spread(self, node: Term) -> Term:
+        """A parameter that is a number is added to every entry of a vector."""
+        if isinstance(node, Neg):
+            return Neg(self.spread(node.arg))
+        alone = isinstance(node, Sym) and node.name in self.parameters and self.kind(node) == "scalar"
+        return MatMul((node, Ones(Sym("n")))) if alone else node
+
+    def turned(self, node: Term) -> Term:
+        """What the text says of rows, said of columns: each term is transposed, and products change their order."""
+        if not self.rows:
+            return node
+        match node:
+            case Sym(name):
+                return Transpose(node) if name in self.parameters and self.of_name.get(name) == "matrix" else node
+            case Transpose(arg):
+                inner = self.turned(arg)
+                return inner.arg if isinstance(inner, Transpose) else Transpose(inner)
+            case MatMul(args):
+                return MatMul(tuple(map(self.turned, reversed(args))))
+        return rebuild(node, tuple(map(self.turned, children(node))))
+
+    def sizes(self, states: tuple[Sym, ...], inputs: tuple[Sym, ...]) -> Iterator[dict[str, tuple[Term | None, ...]]]:
+        """What the kinds say of sizes: the numbers among the parameters; then that all others are columns where they are.
+
+        Where everything is a number, the first state and the first input are numbers too.
+        """
+        ends = {each.name for each in (*states[:1], *inputs[:1])}
+        numbers = {name for name, kind in self.of_name.items() if kind == "scalar" and name in self.parameters | ends}
+        said: dict[str, tuple[Term | None, ...]] = dict.fromkeys(sorted(numbers), (ONE, ONE))
+        yield said
+        further: dict[str, tuple[Term | None, ...]] = {
+            name: (ONE if kind == "scalar" else None, ONE)
+            for name, kind in self.of_name.items()
+            if kind in ("scalar", "vector") and name not in ends | numbers
+        }
+        yield further | said
+
+
+def _product(factors: list[Term]) -> Term:
+    return factors[0] if len(factors) == 1 else MatMul(tuple(factors))

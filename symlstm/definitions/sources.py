@@ -41,6 +41,7 @@ _CALLED = re.compile(rf"{_LETTER}\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\((?!\s*[tT]
 _ALONE = re.compile(rf"{_LETTER}(?!\s*[_^])(?!\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\()")
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
+Told = tuple[Iterable[str], Iterable[str]]
 SIGNS = (r"\odot", r"\circ", r"\otimes", r"\bullet")
 
 
@@ -105,15 +106,20 @@ class Source:
         return found
 
 
-def source(text: str, kind: Kind = "md", bare: bool = False) -> Source:
-    """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing."""
-    found = _bare_lines(text) if bare else [formula for formula in formulas(text, kind) if formula.display]
+def source(text: str, kind: Kind = "md", bare: bool = False, inline: bool = False, told: Told = ((), ())) -> Source:
+    """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing.
+
+    With `inline` the relations between the lines count too, and a name that is written in two ways is an error. `told` are
+    names of parameters and of functions that are known beforehand.
+    """
+    found = _bare_lines(text) if bare else [each for each in formulas(text, kind) if each.display or (inline and _relates(each))]
     said = directives(text)
     texts = [formula.text for formula in found[:LIMIT]]
     conventions = survey(texts)
     products = {**conventions.products, **_products(said)}
     conventions = replace(conventions, functions=conventions.functions | _functions("\n".join(texts)), products=products)
-    statements = _timed(tuple(_read(found[:LIMIT], conventions)))
+    conventions = conventions.told(*told)
+    statements = _timed(tuple(_read(found[:LIMIT], conventions, {} if inline else None)))
     problem = NotSupported(f"The document has {len(found)} formulas; the limit is {LIMIT}, and this one comes after it.")
     beyond = tuple(
         Statement(number, (formula,), error=problem) for number, formula in enumerate(found[LIMIT:], start=len(statements) + 1)
@@ -146,6 +152,11 @@ def _functions(text: str) -> set[str]:
     return {name for name in called - alone if len(name) == 1 or name in ("theta", "rho", "phi", "psi", "varphi", "Phi", "eta")}
 
 
+def _relates(formula: Formula) -> bool:
+    """Whether a formula between the lines may say what something is: it has an equality, or names a space."""
+    return re.search(r"=|\\in(?![A-Za-z])|∈|\\triangleq|\\coloneqq|\\equiv", formula.text) is not None
+
+
 def _bare_lines(text: str) -> list[Formula]:
     return [
         Formula(line.strip(), number, 1 + len(line) - len(line.lstrip()), True)
@@ -154,7 +165,7 @@ def _bare_lines(text: str) -> list[Formula]:
     ]
 
 
-def _read(found: Iterable[Formula], conventions: Conventions) -> Iterator[Statement]:
+def _read(found: Iterable[Formula], conventions: Conventions, written: dict[str, str] | None = None) -> Iterator[Statement]:
     groups: list[list[Formula]] = []
     for formula in found:
         if groups and formula.tag and groups[-1][-1].tag == formula.tag:
@@ -164,13 +175,15 @@ def _read(found: Iterable[Formula], conventions: Conventions) -> Iterator[Statem
     for number, group in enumerate(groups, start=1):
         pieces = tuple(group)
         try:
-            yield Statement(number, pieces, _relations(pieces, conventions))
+            yield Statement(number, pieces, _relations(pieces, conventions, written))
         except SymlstmError as error:
             yield Statement(number, pieces, error=error)
 
 
-def _relations(pieces: tuple[Formula, ...], conventions: Conventions) -> tuple[Relation, ...]:
-    return tuple(line for piece in pieces for line in read_all(piece, conventions) if isinstance(line, Relation))
+def _relations(
+    pieces: tuple[Formula, ...], conventions: Conventions, written: dict[str, str] | None = None
+) -> tuple[Relation, ...]:
+    return tuple(line for piece in pieces for line in read_all(piece, conventions, written) if isinstance(line, Relation))
 
 
 # --- who defines what ------------------------------------------------------------------------------------------

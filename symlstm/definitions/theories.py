@@ -24,9 +24,11 @@ from symlstm.algebra import (
     MatMul,
     Neg,
     Num,
+    Ones,
     Partial,
     Prod,
     Relation,
+    Rows,
     Sum,
     Sym,
     SymlstmError,
@@ -63,7 +65,8 @@ class Theory:
 
     `timeless` are the quantities of step t that are written without a time, `ends` those of the last step; `same` sends
     an alias to its quantity; a `\\delta` of what is `settled` is never taken before the activation; `called` are losses
-    that are defined with arguments behind them.
+    that are defined with arguments behind them; `kinds` says what is known beforehand of names (number, vector or matrix),
+    and `letters` are those of sizes, which stand for numbers in equations.
     """
 
     steps: dict[str, Term] = field(default_factory=dict)
@@ -86,6 +89,8 @@ class Theory:
     ends: set[str] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
+    kinds: dict[str, str] = field(default_factory=dict)
+    letters: set[str] = field(default_factory=set)
 
     def known(self, of: Sym) -> bool:
         """Whether the document's definitions give the symbol a meaning."""
@@ -129,6 +134,14 @@ def theory(source: Source, extra: Iterable[Relation] = (), without: frozenset[st
     return _Maker(source, tuple(extra), without).made()
 
 
+def step(source: Source) -> Theory:
+    """The equations of one step as the text writes them, for a cell: nothing is renamed, joined or named, numbers are put in.
+
+    A quantity that is computed from parameters alone, `\\alpha = \\sigma(a)`, is one of every step.
+    """
+    return _Maker(source, (), frozenset()).written()
+
+
 class _Maker:
     """Sorts definitions into steps and lazies, splits off the terms that a derivative is taken by, and orders the steps."""
 
@@ -163,6 +176,21 @@ class _Maker:
         name_preactivations(new)
         new.output = self.find_output()
         self.complete_losses()
+        return new
+
+    def written(self) -> Theory:
+        new = self.made_theory
+        for line in self.lines:
+            self.sort(line)
+        self.join_pieces()
+        self.split_stacks()
+        self.put_numbers()
+        self.split_timeless()
+        self.time_constants()
+        self.find_steps()
+        self.find_roles()
+        self.heed(source_words=self.said)
+        new.output = self.find_output()
         return new
 
     def sort(self, line: Relation) -> None:
@@ -335,6 +363,30 @@ class _Maker:
             self.raw[name] = (left.at(NOW), body, condition)
         self.raw = {name: (left, marked(body, found), condition) for name, (left, body, condition) in self.raw.items()}
 
+    def put_numbers(self) -> None:
+        """`\\lambda = 0.9`: a number with a name stands in the equations as a number."""
+        values = self.made_theory.values
+        numbers: dict[Term, Term] = {Sym(name): value for (name, time), value in values.items() if not time and _is_number(value)}
+        if numbers:
+            self.raw = {name: (left, substitute(body, numbers), condition) for name, (left, body, condition) in self.raw.items()}
+
+    def time_constants(self) -> None:
+        """`\\alpha = \\sigma(a)`: what is computed from parameters alone gets the mark of a step."""
+        found = {
+            name
+            for name, (left, body, condition) in self.raw.items()
+            if left.time is None
+            and name not in LOSSES
+            and condition is None
+            and not _is_lazy(body)
+            and not _stacks(body)
+            and not any(isinstance(part, Sym) and part.time is not None for part in walk(body))
+        }
+        for name in found:
+            left, body, condition = self.raw[name]
+            self.raw[name] = (left.at(NOW), body, condition)
+        self.raw = {name: (left, marked(body, found), condition) for name, (left, body, condition) in self.raw.items()}
+
     # --- steps -------------------------------------------------------------------------------------------------
 
     def find_steps(self) -> None:
@@ -406,6 +458,7 @@ class _Maker:
     def find_roles(self) -> None:
         """States are what occurs at t-1; inputs are what has a time and no equation; the rest are parameters."""
         new = self.made_theory
+        new.letters = self.size_letters()
         used = [part for body in new.steps.values() for part in walk(body) if isinstance(part, Sym)]
         lazily = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
         for part in used:
@@ -416,7 +469,7 @@ class _Maker:
                 continue
             if part.time is not None:
                 _note(new.inputs, part.name)
-            elif part.name not in ("infinity",):
+            elif part.name not in ("infinity", *new.letters):
                 _note(new.parameters, part.name)
         for name, _ in new.values:
             if not new.known(Sym(name)):
@@ -430,6 +483,14 @@ class _Maker:
                 if isinstance(part, Apply) and isinstance(part.arg, Listed) and part.function.partition("[")[0] not in LOSSES:
                     names = tuple(arg.name if isinstance(arg, Sym) else "" for arg in part.arg.args)
                     new.formals.setdefault(part.function, names)
+
+    def size_letters(self) -> set[str]:
+        """The letters of lengths: of declared sizes, of columns of ones, and of the rows of a part."""
+        spaces = [part for space in self.made_theory.sizes.values() for part in walk(space) if isinstance(part, Sym)]
+        ranges = (part for line in (*self.all, *self.lines) for part in walk(line) if isinstance(part, (Ones, Rows)))
+        counts = (side for part in ranges for side in ((part.rows,) if isinstance(part, Ones) else (part.start, part.stop)))
+        spaces += [part for side in counts for part in walk(side) if isinstance(part, Sym)]
+        return {part.name for part in spaces if part.time is None and part.name not in self.made_theory.sizes}
 
     def heed(self, source_words: dict[str, list[str]]) -> None:
         """What the comments say outright of states and inputs comes before what the equations tell."""
@@ -656,6 +717,10 @@ def _is_numeric(body: Term) -> bool:
     )
 
 
+def _is_number(value: Term) -> bool:
+    return isinstance(value, Num) or (isinstance(value, Neg) and isinstance(value.arg, Num))
+
+
 def _with_letter(body: Term, letter: str) -> Term:
     def change(part: Term) -> Term:
         return (
@@ -696,4 +761,4 @@ def _note(names: list[str], name: str) -> None:
         names.append(name)
 
 
-__all__ = ["LAST", "LOSSES", "PRE", "Lazy", "Theory", "loss_of", "marked", "name_preactivations", "theory"]
+__all__ = ["LAST", "LOSSES", "PRE", "Lazy", "Theory", "loss_of", "marked", "name_preactivations", "step", "theory"]

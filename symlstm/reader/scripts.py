@@ -86,9 +86,12 @@ class Pieces:
         return Time(base, offset) if texts else None
 
     def name(self, pieces: list[Raw], at: int) -> str:
-        """The letters of a part of a name: `hc`, `\\theta`, `\\text{next}`."""
+        """The letters of a part of a name: `hc`, `\\theta`, `\\text{next}`, and `c_tilde` for `\\tilde{c}`."""
         letters = ""
-        for text in words(pieces):
+        texts = list(words(pieces))
+        if len(texts) == 2 and texts[0] in ACCENTS:
+            return f"{self.name(pieces[1:], at)}_{ACCENTS[texts[0]]}"
+        for text in texts:
             bare = text.lstrip("\\")
             known = text[0] != "\\" or text in GREEK or text in ACCENTS or bare in FUNCTIONS
             if not (bare.isascii() and bare.isalnum() and known):
