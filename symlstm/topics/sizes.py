@@ -2,34 +2,72 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from symlstm.algebra import Add, Apply, Blocks, Hadamard, Listed, MatMul, Relation, Sym, Term, equation, walk
+from symlstm.algebra import (
+    Add,
+    Apply,
+    Blocks,
+    Div,
+    Hadamard,
+    Listed,
+    MatMul,
+    Max,
+    Relation,
+    Sym,
+    Term,
+    Transpose,
+    children,
+    equation,
+    plain,
+    walk,
+)
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
-from symlstm.shapes import length_term
+from symlstm.shapes import ONE, length_term, linear
 from symlstm.steps import Block, Section, Step, Table
 
 TOPIC, TITLE = "shapes", "Sizes"
+COUNTS = ("Two", "Three", "Four")
 
 
 def section(cell: Cell) -> Section:
     """Every size with its reason, why the state does not grow, and the concatenated form."""
-    x, h = cell.input_terms[0], cell.state_terms[0]
-    n, m = (length_term(cell.shapes.lengths[symbol.name][0]) for symbol in (h, x))
-    given = prose(
-        "Two sizes are given: the input {} has length {}, and the state {} has length {}. The equations force all the others.",
-        x,
-        m,
-        h,
-        n,
-    )
-    blocks: list[Block] = [given, *_steps(cell)]
+    blocks: list[Block] = [_given(cell), *_steps(cell)]
     growth = cell.shapes.growth()
     if growth.pieces:
         blocks.append(growth)
     blocks += _concatenated(cell)
     return Section(TOPIC, TITLE, tuple(blocks))
+
+
+def _given(cell: Cell) -> Prose:
+    """Which sizes nothing forces: those of the input and of the first state, and those left free or declared besides."""
+    shapes = cell.shapes
+    if all(rows == columns == ONE for rows, columns in shapes.lengths.values()):
+        return prose("Every quantity is one number.")
+    x, h = cell.input_terms[0], cell.state_terms[0]
+    n, m = (length_term(shapes.lengths[symbol.name][0]) for symbol in (h, x))
+    free = [Sym(name) for name, length in shapes.declared.items() if length == ((name, 1),)]
+    given = f"{COUNTS[len(free)]} sizes are given: the input {{}} has length {{}}"
+    said: list[Prose | str] = [
+        prose(given + (", the state {} has length {}" if free else ", and the state {} has length {}"), x, m, h, n)
+    ]
+    for size in free:
+        of = next(symbol for symbol in _all(cell) if shapes.lengths[symbol.name][0] == linear("free", size))
+        said.append(prose(", and {} has length {}, which is free", of, size))
+    said.append(". ")
+    for word, test in (("one number", shapes.is_scalar), ("a matrix", lambda symbol: shapes.lengths[symbol.name][1] != ONE)):
+        group = [symbol for symbol in _all(cell) if symbol.name in cell.sizes and test(symbol)]
+        if group:
+            said += ["Each of " if len(group) > 1 else "", listed(group), f" is declared to be {word}. "]
+    return joined(*said, "The equations force all the others.")
+
+
+def _all(cell: Cell) -> tuple[Sym, ...]:
+    inner = (line.lhs for line in cell.named if isinstance(line.lhs, Sym))
+    return tuple(dict.fromkeys((*cell.input_terms, *cell.state_terms, *inner, *cell.parameter_terms)))
 
 
 def notation(cell: Cell) -> Table:
@@ -39,16 +77,27 @@ def notation(cell: Cell) -> Table:
 
 
 def groups(cell: Cell) -> list[tuple[Sym, ...]]:
-    """The quantities in groups of equal size and role: inputs, states, gates, pre-activations, then the parameters."""
-    found: dict[tuple[str, Term], list[Sym]] = {}
+    """The quantities in groups of equal size and role: inputs, states, gates, pre-activations, then the parameters.
+
+    Those that share a word of their own, such as all the means, are a group too.
+    """
+    found: dict[tuple[str, ...], list[Sym]] = {}
+
+    def put(symbol: Sym, *role: str) -> None:
+        found.setdefault((*role, plain(cell.shapes.space(symbol.name))), []).append(symbol)
+
     for symbol in (*cell.input_terms, *cell.state_terms):
-        found[symbol.name, cell.shapes.space(symbol.name)] = [symbol]
+        put(symbol, symbol.name)
     inner = [line.lhs for line in cell.named if isinstance(line.lhs, Sym) and line.lhs not in cell.state_terms]
-    for symbol in (*(s for s in inner if not _feeds_activation(cell, s)), *(s for s in inner if _feeds_activation(cell, s))):
-        role = "pre-activation" if _feeds_activation(cell, symbol) else "gate"
-        found.setdefault((role, cell.shapes.space(symbol.name)), []).append(symbol)
+    words = Counter(cell.words.get(symbol.name, "") for symbol in inner)
+    met = {part for line in cell.named for part in _met_elementwise(line.rhs)}
+    for unnamed in (False, True):
+        for symbol in inner:
+            word = cell.words.get(symbol.name, "")
+            if unnamed != bool(word):
+                put(symbol, word if words[word] > 1 else str(symbol in met), "" if word else _kind(cell, symbol))
     for symbol in cell.parameter_terms:
-        found.setdefault((symbol.name.partition("_")[0], cell.shapes.space(symbol.name)), []).append(symbol)
+        put(symbol, symbol.name.partition("_")[0])
     return [tuple(group) for group in found.values()]
 
 
@@ -59,55 +108,123 @@ def _steps(cell: Cell) -> Iterator[Step]:
         yield Step(TOPIC, f"size of {', '.join(symbol.name for symbol in group)}", "size", relation, _reason(cell, group))
 
 
+# --- the reason of a size ---------------------------------------------------------------------------------------------
+
+
 def _reason(cell: Cell, group: tuple[Sym, ...]) -> Prose:
     """One short line: what the group is used for decides its size."""
     symbol = group[0]
-    if symbol in cell.input_terms[:1]:
-        return prose("given: the input")
+    if symbol in cell.input_terms:
+        return prose("given: the input" if len(cell.input_terms) == 1 else "given: an input")
     if symbol == cell.state_terms[0]:
         return prose("given: the output")
     if symbol in cell.parameter_terms:
         return _parameter_reason(cell, symbol)
-    if _feeds_activation(cell, symbol):
+    if symbol.name in cell.sizes:
+        return prose("declared")
+    if cell.shapes.is_scalar(symbol):
+        return _one_number(cell, group)
+    if _functions_of(cell, symbol):
         return prose("an activation keeps the length")
-    users = [line.lhs for line in cell.named if any(isinstance(part, Hadamard) and _has(part, group) for part in walk(line.rhs))]
-    return joined("elementwise in ", listed(dict.fromkeys(users))) if users else prose("both sides of its equation agree")
+    users = [line.lhs for line in cell.named if any(part in group for part in _met_elementwise(line.rhs))]
+    if users:
+        return joined("elementwise in ", listed(dict.fromkeys(users)))
+    return prose(_KEEPS.get(type(_equation(cell, symbol)), "both sides of its equation agree"))
+
+
+def _one_number(cell: Cell, group: tuple[Sym, ...]) -> Prose:
+    """What is a number is one by its equation."""
+    if len({cell.words.get(symbol.name) for symbol in group}) == 1:
+        return prose("{} is one number", _equation(cell, group[0]))
+    return prose("each by its equation")
+
+
+def _equation(cell: Cell, symbol: Sym) -> Term:
+    return next(line.rhs for line in cell.named if line.lhs == symbol)
+
+
+_KEEPS: dict[type[Term], str] = {
+    Add: "the terms of a sum have one size",
+    Max: "the larger of two has their size",
+    MatMul: "as many rows as the first factor",
+    Div: "a number below does not change the size",
+    Apply: "an activation keeps the length",
+}
+
+
+def _met_elementwise(node: Term) -> Iterator[Term]:
+    """What an elementwise product meets directly, not inside a matrix product."""
+    stack: list[tuple[Term, bool]] = [(node, False)]
+    while stack:
+        here, inside = stack.pop()
+        if inside:
+            yield here
+        if isinstance(here, (MatMul, Blocks, Transpose)):
+            stack += [(child, False) for child in children(here)]
+        else:
+            stack += [(child, inside or isinstance(here, Hadamard)) for child in children(here)]
 
 
 def _parameter_reason(cell: Cell, symbol: Sym) -> Prose:
     rows = length_term(cell.shapes.lengths[symbol.name][0])
-    for part in (part for line in cell.named for part in walk(line.rhs)):
-        if isinstance(part, MatMul) and part.args[0] == symbol:
-            return prose("takes {} to a vector of length {}", part.args[1], rows)
+    for line in cell.named:
+        for part in (part for part in walk(line.rhs) if isinstance(part, MatMul)):
+            if part.args[0] == symbol:
+                return prose("takes {} to a vector of length {}", part.args[1], rows)
+            if part.args[0] == Transpose(symbol):
+                return prose("its product with {} is one number", part.args[1])
+        if symbol in _met_elementwise(line.rhs) and not _is_added(cell, symbol):
+            return prose("elementwise in {}", line.lhs)
+    if cell.shapes.is_scalar(symbol):
+        return prose("added to a number")
     return prose("added to a vector of length {}", rows)
 
 
-def _has(node: Term, group: tuple[Sym, ...]) -> bool:
-    return any(part in group for part in walk(node))
+def _is_added(cell: Cell, symbol: Sym) -> bool:
+    return any(isinstance(part, Add) and symbol in part.args for line in cell.named for part in walk(line.rhs))
 
 
-def _feeds_activation(cell: Cell, symbol: Sym) -> bool:
-    inside = [part.arg for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)]
-    return symbol in inside and symbol not in cell.state_terms
+def _functions_of(cell: Cell, symbol: Sym) -> set[str]:
+    """The functions that are applied to a quantity as it stands; of a state none, it has a meaning of its own."""
+    inside = {part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply) and part.arg == symbol}
+    return set() if symbol in cell.state_terms else inside
+
+
+# --- meanings ---------------------------------------------------------------------------------------------------------
 
 
 def _meaning(cell: Cell, group: tuple[Sym, ...]) -> str:
     words = [cell.words.get(symbol.name, "") for symbol in group]
     if all(words):
-        return ", ".join(words)
+        return ", ".join(dict.fromkeys(words))
     if group[0] in cell.parameter_terms:
         kind = _parameter_kind(cell, group[0])
         return kind if len(group) == 1 else {"bias": "biases"}.get(kind, kind)
-    return ("pre-activation" if _feeds_activation(cell, group[0]) else "intermediate result") + ("s" if len(group) > 1 else "")
+    return _kind(cell, group[0]) + ("s" if len(group) > 1 else "")
+
+
+def _kind(cell: Cell, symbol: Sym) -> str:
+    """What an inner quantity without a word of its own is: by the functions applied to it."""
+    functions = _functions_of(cell, symbol)
+    return "exponent" if functions == {"exp"} else "pre-activation" if functions else "intermediate result"
 
 
 def _parameter_kind(cell: Cell, symbol: Sym) -> str:
-    for part in (part for line in cell.named for part in walk(line.rhs)):
-        if isinstance(part, MatMul) and part.args[0] == symbol:
-            if part.args[1] in cell.input_terms:
-                return "weights on the input"
-            return "recurrent weights" if any(part.args[1] == state.prev for state in cell.state_terms) else "weights"
-    return "bias"
+    """What a parameter is: by what it multiplies, else a bias."""
+    before = {state.prev for state in cell.state_terms}
+    for line in cell.named:
+        for part in (part for part in walk(line.rhs) if isinstance(part, MatMul)):
+            if part.args[0] in (symbol, Transpose(symbol)):
+                met = set(walk(MatMul(part.args[1:])))
+                inputs, states = not met.isdisjoint(cell.input_terms), not met.isdisjoint(before)
+                return (
+                    "recurrent weights"
+                    if states and not inputs
+                    else "weights on the input"
+                    if inputs and not states
+                    else "weights"
+                )
+    return "bias" if _is_added(cell, symbol) else "weights, one for each entry"
 
 
 def _concatenated(cell: Cell) -> list[Block]:

@@ -117,6 +117,17 @@ def _normalised(of: str, sum_of: Term, gain: Sym, shift: Sym, length: Term) -> I
     yield equation(y, gain * (d / s) + shift)
 
 
+NORMALISED = {
+    "a": "sum before it is normalised",
+    "mu": "mean",
+    "d": "deviation from the mean",
+    "v": "variance, with a small number added",
+    "s": "its root",
+    "y": "normalised sum, with gain and shift",
+    "alpha": "gains",
+}
+
+
 def _gate(gate: str) -> Iterator[Relation]:
     W, U, alpha, b = (Sym(f"{letter}_{gate}") for letter in ("W", "U", "alpha", "b"))
     yield from _normalised(gate, W @ x + U @ h.prev, alpha, b, Sym("n"))
@@ -136,6 +147,5 @@ LAYERNORM = Cell(
         equation(h, o * tanh(quantity("y_c"))),
     ),
     source="Ba, Kiros & Hinton (2016): equation 4 for every gate, and the cell state normalised before the output",
-    words=WORDS,
+    words=WORDS | {f"{letter}_{of}": word for of in "ifogc" for letter, word in NORMALISED.items() if f"{letter}_{of}" != "a_c"},
 )
-

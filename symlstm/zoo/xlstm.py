@@ -77,6 +77,7 @@ MLSTM = Cell(
         "q": "query",
         "k": "key",
         "v": "value",
+        "a": "product of normaliser and query",
         "s": "divisor",
     },
     sizes={"C": (Sym("n"), Sym("n")), "b_i": (term(1), term(1)), "b_f": (term(1), term(1))},
