@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlstm import zoo
+from symlstm.activations import ACTIVATIONS, STAND_INS, Activation, Y
+from symlstm.activations import X as ARGUMENT
 from symlstm.algebra import (
     Adj,
     Apply,
@@ -20,6 +22,7 @@ from symlstm.algebra import (
     Hadamard,
     Max,
     Norm,
+    NotSupported,
     NotValid,
     Num,
     Partial,
@@ -38,6 +41,7 @@ from symlstm.algebra import (
     term,
 )
 from symlstm.evaluate import Evaluator, apply, slope
+from symlstm.evidence.points import Point
 from symlstm.evidence.sequence import Outside, Sequence
 from symlstm.model import Cell
 
@@ -100,6 +104,37 @@ def test_slopes_by_complex_step_are_difference_quotients(x: float, name: str) ->
     assert slope(name, x) == pytest.approx(float(quotient), rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("row", (*ACTIVATIONS.values(), *STAND_INS.values()), ids=lambda row: row.name)
+def test_slopes_by_complex_step_are_those_of_the_rows_own_formulas(row: Activation) -> None:
+    """At 200 points: the slope at the argument, the slope in terms of the value, and the NumPy forms."""
+    x = np.random.default_rng(0).uniform(1e-2 if row.positive else -6, 6, (200, 1))
+    if row.kink is not None:
+        x = x[np.abs(x - row.kink) > 1e-3][:, None]
+    measured, y = slope(row.name, x), apply(row.name, x)
+    numpy = {"x": x, "y": y} | {name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "maximum", "minimum", "abs", "sign")}
+    same(y, eval(row.numpy, {"__builtins__": {}}, numpy))  # our own table
+    same(measured, eval(row.numpy_slope, {"__builtins__": {}}, numpy))
+    at = Evaluator({ARGUMENT: x, Y: y}.__getitem__)  # type: ignore[arg-type]
+    for formula in (row.slope_at, row.slope_of):
+        if formula is not None:
+            same(measured, at(formula))
+
+
+def same(found: Any, wanted: Any) -> None:
+    """To 1e-14 of the largest entry."""
+    wanted = np.broadcast_to(wanted, np.shape(found))
+    assert np.abs(found - wanted).max() <= 1e-14 * max(1, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("values", [(-2.0, 3.0), (2.0, -3.0)], ids=str)
+def test_a_complex_step_goes_through_the_larger_by_its_real_part(values: tuple[float, float]) -> None:
+    one, other = (np.array([[value + 1j * change]]) for value, change in zip(values, (-5e-30, 7e-30), strict=True))
+    both = Evaluator({u: one, v: other}.__getitem__)  # type: ignore[arg-type]
+    assert both(Max((u, v))) == max(one, other, key=lambda side: side.real.item())
+    assert both(Apply("abs", u)) == one * np.sign(values[0])
+    assert both(Apply("relu", u)) == (one if values[0] > 0 else 0)
+
+
 def test_no_slope_is_claimed_at_a_kink() -> None:
     with pytest.raises(NotValid, match="no slope"):
         slope("relu", 0.0)
@@ -114,6 +149,73 @@ def test_the_interpreter_is_the_reference_at_every_quantity_and_derivative(cell:
         one, other = by_reference.evaluator({"t": t}), by_interpreter.evaluator({"t": t})
         for node in (*names, *map(Adj, names), *(Adj(symbol.at(Time())) for symbol in cell.parameter_terms)):  # type: ignore[arg-type]
             np.testing.assert_allclose(one(node), other(node), rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", zoo.cells())
+def test_every_measured_adjoint_of_every_cell_is_in_a_difference_quotient_of_the_loss(name: str) -> None:
+    """Everything that a run starts from moves along one direction, and each thing along it alone."""
+    cell, step = zoo.cell(name), 1e-6
+    run = Sequence(cell)
+    draw, nothing = np.random.default_rng(5), replace(run.point, params={}, inputs=(), states=())
+    for _ in range(2):
+        way = replace(
+            nothing,
+            params={key: draw.standard_normal(value.shape) for key, value in run.point.params.items()},
+            inputs=[tuple(draw.standard_normal(value.shape) for value in given) for given in run.point.inputs],
+            states=[draw.standard_normal(value.shape) for value in run.point.states],
+        )
+        at = run.evaluator({})
+        expected = sum(float(np.sum(at(Partial(Sym("L"), Sym(key))) * value)) for key, value in way.params.items())
+        for t, changes in enumerate(way.inputs, start=1):
+            expected += sum(float(np.sum(at(Adj(symbol.at(Time("", t)))) * value))
+                            for symbol, value in zip(cell.input_terms, changes, strict=True))
+        for state, value in zip(cell.state_terms, way.states, strict=True):
+            expected += float(np.sum(at(Adj(state.at(Time("", 0)))) * value))
+        losses = [float(Sequence(cell, point=moved(run.point, way, sign * step)).evaluator({})(Sym("L")).item()) for sign in (1, -1)]
+        assert expected == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-5)
+
+
+def moved(point: Point, way: Point, step: float) -> Point:
+    return replace(
+        point,
+        params={name: value + step * way.params[name] for name, value in point.params.items()},
+        inputs=[tuple(value + step * change for value, change in zip(*pair, strict=True))
+                for pair in zip(point.inputs, way.inputs, strict=True)],
+        states=[value + step * change for value, change in zip(point.states, way.states, strict=True)],
+    )
+
+
+@pytest.mark.parametrize("name", zoo.cells())
+def test_every_quantity_of_every_cell_has_a_value_and_an_adjoint_of_its_size(name: str) -> None:
+    cell = zoo.cell(name)
+    run = Sequence(cell)
+    at = run.evaluator({"t": 3})
+    for symbol in (*(line.lhs for line in cell.named), *cell.input_terms, *(state.prev for state in cell.state_terms)):
+        assert isinstance(symbol, Sym)
+        size = cell.shapes.at(symbol.name, run.sizes)
+        assert at(symbol).shape == at(Adj(symbol)).shape == size
+        assert any(run.evaluator({"t": t})(Adj(symbol)).any() for t in range(1, 6)), symbol
+    for symbol in cell.parameter_terms:
+        copies = Sum("t", Time("", 1), Time("T"), Adj(symbol.at(Time())))
+        np.testing.assert_allclose(at(copies), at(Partial(Sym("L"), symbol)), rtol=1e-11, atol=1e-13)
+
+
+def test_a_letter_is_a_size_without_a_time_and_a_state_with_one() -> None:
+    at = Sequence(zoo.cell("slstm")).evaluator({"t": 2})
+    assert (at(Sym("n")), at(Sym("m"))) == (3, 2)
+    assert at(quantity("n")).shape == at(quantity("m")).shape == at(Adj(quantity("m"))).shape == (3, 1)
+    projected = Sequence(zoo.cell("lstm-projected")).evaluator({"t": 2})
+    assert projected(Sym("k")) == 4 and projected(C).shape == (4, 1) and projected(Partial(H, C.prev)).shape == (3, 4)
+
+
+def test_adjoints_of_matrices_are_measured_and_derivatives_that_are_no_matrix_refused() -> None:
+    M, N = quantities("C n")
+    at = Sequence(zoo.cell("mlstm")).evaluator({"t": 3})
+    np.testing.assert_allclose(at(Adj(M, arriving=True)), at(quantity("f").next @ Adj(M.next)), rtol=1e-12)
+    assert at(Partial(N, N.prev)).shape == (3, 3) and at(Partial(quantity("m"), quantity("m").prev)).shape == (1, 1)
+    for node in (Partial(M, N.prev), Partial(H, M.prev), Partial(M, M.prev, direct=True), Partial(M, quantity("k"), direct=True)):
+        with pytest.raises(NotSupported, match="not a matrix"):
+            at(node)
 
 
 def test_measured_adjoints_are_difference_quotients_of_the_loss() -> None:
