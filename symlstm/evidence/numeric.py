@@ -93,6 +93,8 @@ def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = Tr
 def on_sequence(run: Sequence, line: Relation) -> Measured:
     """A relation between quantities, at every time at which all of it exists."""
     try:
+        if line.condition is not None and line.condition.operators == ("=",):
+            run, line = run.under(line.condition), Relation(line.terms, line.operators)
         points = list(run.points(line))
         found = [_links(line.operators, sides) for _, sides in points]
     except SymlstmError as error:

@@ -18,6 +18,7 @@ than the loss, so that the adjoints of step T+1 are measured too (they are zero)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,7 @@ import numpy as np
 from symlstm import reference
 from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
 from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Steps, forward
+from symlstm.evidence.conditions import held
 from symlstm.evidence.points import Point, generic
 from symlstm.model import Cell
 from symlstm.zoo import ZOO
@@ -56,8 +58,24 @@ class Sequence:
         self.cell, self.steps, self.sizes = cell, steps, cell.shapes.full({"n": n, "m": m})
         self.point = point or generic(cell, steps + 1, self.sizes, seed)
         self._known: dict[Term, Array] = {}
+        self._under: dict[Relation, Sequence] = {}
         self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
         self._measure()
+
+    def under(self, condition: Relation) -> Sequence:
+        """The run with one parameter or input changed so that a condition holds (`symlstm.evidence.conditions`)."""
+        if condition not in self._under:
+            bound, change = held(condition)
+            params = {name: change(value) if name == bound.name else value for name, value in self.point.params.items()}
+            names = [symbol.name for symbol in self.cell.input_terms]
+            inputs = [
+                tuple(change(value) if name == bound.name else value for name, value in zip(names, given, strict=True))
+                for given in self.point.inputs
+            ]
+            point = replace(self.point, params=params, inputs=inputs)
+            sizes = {size: self.sizes[size] for size in ("n", "m")}
+            self._under[condition] = Sequence(self.cell, self.steps, **sizes, point=point, constants=self.constants)
+        return self._under[condition]
 
     # --- running ---
 

@@ -71,7 +71,7 @@ def _softmax() -> Iterator[Block]:
     yield prose("What the first four lines come to, seen at once:")
     slope = Diag(p) - MatMul((p, p.T))
     yield _step("Jacobian of p", "identity", equation(Partial(p, z), slope), prose("each score is in every probability"))
-    total = y.T @ ONES
+    total = ONES.T @ y
     any_targets = (total @ p) - y
     yield _step("p - y for any targets", "identity", equation(Adj(z), Adj(J) @ any_targets), prose("{} put in", Partial(p, z)))
     sums = relation(total, "=", 1)
