@@ -179,7 +179,7 @@ class Sequence:
         return trace[t][node.name]
 
     def _derivative(self, of: Sym, wrt: Sym, *, arriving: bool = False) -> Array:
-        """d of / d wrt, in the shape of `wrt` for a loss, else as a Jacobian: a row for each entry of `of`."""
+        """d of / d wrt, in the shape of `wrt` for a number, else as a Jacobian: a row for each entry of `of`."""
         change = self._change if of == Sym(LOSS) else np.imag(self._at(self._trace, of)) / STEP
         name = wrt.name + ("+" if arriving else "")
         if wrt.time is None and wrt.name in self.point.params:
@@ -191,7 +191,7 @@ class Sequence:
         for start, _ in slots:
             if start < len(change):  # what comes later changes nothing
                 total += change[start:start + rows * columns]
-        if of.name in (LOSS, LOSS_TERM):
+        if change.shape[1:] == (1, 1):
             return total.reshape(rows, columns)
         if columns != 1:
             raise _not_a_matrix(of, wrt)
