@@ -225,6 +225,8 @@ def _adjoint(node: a.Adj, style: Style) -> Printed:
 def _space(node: a.Space, style: Style) -> Printed:
     sides = [_printed(node.rows, style)] if node.columns is None else [
         _at(side, Level.PRODUCT, style) for side in (node.rows, node.columns)]
+    if node.columns is None and node.rows == a.term(1):
+        return Printed(r"\mathbb{R}")  # one number
     power = r" \times ".join(side.text for side in sides)
     return Printed(rf"\mathbb{{R}}^{{{power}}}", Level.FACTOR)
 

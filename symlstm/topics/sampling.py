@@ -12,7 +12,7 @@ from symlstm.algebra import Expectation, Prime, Relation, Variance, equation, qu
 from symlstm.model import Cell
 from symlstm.prose import Prose, prose
 from symlstm.steps import Block, Section, Step
-from symlstm.zoo.letters import c, f, g, i
+from symlstm.zoo.letters import c, f, g, h, i
 
 TOPIC, TITLE = "sampling", "A gate read as a draw"
 s, u = quantities("s u")
@@ -56,8 +56,9 @@ def _blocks() -> Iterator[Block]:
     )
     yield prose(
         "Over two steps the draws are independent, and the expected share that is kept is the product of the gates, as long as "
-        "the gates do not depend on what was drawn. In an LSTM they do, through {}, so this is where the reading ends.",
-        c.prev,
+        "the gates do not depend on what was drawn. In an LSTM they do: they read {}, which was computed from {}. So this is "
+        "where the reading ends.",
+        *(h.prev, c.prev),
     )
     both = s @ s.prev @ c.prev.prev
     kept = f @ f.prev @ c.prev.prev
