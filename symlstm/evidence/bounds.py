@@ -1,6 +1,6 @@
 """Bounds of norms over time, each from facts that are proved: a table of rules, tried one after the other.
 
-Proved here are the factors: that a Jacobian is the product claimed (in the ring, by `symlstm.evidence.proof`), and that every
+Proved here are the factors: that a Jacobian is the product claimed (by `symlstm.evidence.proof`), and that every
 entry of a diagonal factor stays below a number (by a certificate, `symlstm.evidence.scalars`). Trusted are three facts on
 operator norms: |A B| <= |A| |B|, the norm of a diagonal matrix is the largest absolute value on it, and a product of
 bounds bounds the product when none is negative.
@@ -8,7 +8,7 @@ bounds bounds the product when none is negative.
 >>> from symlstm import zoo
 >>> from symlstm.algebra import Diag, Norm, quantity, relation, term
 >>> decide(Proof(zoo.LSTM), relation(Norm(Diag(quantity("f"))), "<", term(1))).note
-'every entry on the diagonal is a function of one activation and stays below 1 in size, by a certificate'
+'every entry on the diagonal is a function of activations and stays below 1 in size, by a certificate'
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
-
-from sympy.polys.fields import FracElement
 
 from symlstm.activations import X
 from symlstm.algebra import (
@@ -43,9 +41,9 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array
+from symlstm.evidence.certificates import exponentials
 from symlstm.evidence.proof import Proof
-from symlstm.evidence.rings import Ring
-from symlstm.evidence.scalars import FIELD, Decision, Rational, certificate
+from symlstm.evidence.scalars import Decision, positive_certificate
 from symlstm.evidence.scalars import decide as decide_scalar
 from symlstm.model import Cell
 
@@ -64,7 +62,7 @@ def decide(proof: Proof, line: Relation, constants: Constants | None = None) -> 
         later = line.condition == LATER
         told = [_link(proof, left, operator, right, later, constants or {}) for left, operator, right in line.links()]
         return Decision(True, "; ".join(dict.fromkeys(told)))
-    return proof.with_room(links)
+    return proof.deciding(links)
 
 
 def _link(proof: Proof, left: Term, operator: str, right: Term, later: bool, constants: Constants) -> str:
@@ -116,7 +114,7 @@ def _diagonal(proof: Proof, left: Term, strict: bool, right: Term, constants: Co
     if not all(_within(proof, entry, limit, strict) for entry in entries.flat):
         return ""
     below = "below" if strict else "within"
-    return f"every entry on the diagonal is a function of one activation and stays {below} {limit} in size, by a certificate"
+    return f"every entry on the diagonal is a function of activations and stays {below} {limit} in size, by a certificate"
 
 
 def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
@@ -126,10 +124,10 @@ def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Co
     limit, matrix = _constant(right.args[0], constants), right.args[1]
     if limit is None or not isinstance(matrix, Norm):
         return ""
-    diagonal = _row_factors(*proof.values(left.arg, matrix.arg))
+    diagonal = _row_factors(proof, *proof.values(left.arg, matrix.arg))
     if diagonal is None or not all(_within(proof, entry, limit, False) for entry in diagonal):
         return ""
-    return (f"the Jacobian is diag(v) {plain(matrix.arg)} in the polynomial ring, each entry of v within {limit} in size, "
+    return (f"the Jacobian is diag(v) {plain(matrix.arg)} as rational functions, each entry of v within {limit} in size, "
             f"by a certificate; {NORMS}")
 
 
@@ -177,49 +175,38 @@ def _constant(node: Term, constants: Constants) -> Fraction | None:
     return constants.get(node.name) if isinstance(node, Sym) else None
 
 
-def _row_factors(product: Array, matrix: Array) -> list[Any] | None:
+def _row_factors(proof: Proof, product: Array, symbols: Array) -> list[Any] | None:
     """v where product = diag(v) matrix, the entries of the matrix being symbols; None where it is not of this form."""
     found = []
-    for row, symbols in zip(product, matrix, strict=True):
-        factor, rest = row[0].div([symbols[0]])
-        if rest or any(entry != factor[0] * symbol for entry, symbol in zip(row, symbols, strict=True)):
+    for row, others in zip(product, symbols, strict=True):
+        factor = row[0] * proof.ring.inverse(others[0])
+        if any(entry != factor * symbol for entry, symbol in zip(row, others, strict=True)):
             return None
-        found.append(factor[0])
+        found.append(factor)
     return found
 
 
 def _within(proof: Proof, entry: Any, limit: Fraction, strict: bool) -> bool:
-    """Whether an entry, a polynomial in one activation's value, stays within [-limit, limit] for every argument."""
-    entry = proof.written_out(entry)
-    used = {index for monomial in entry for index, power in enumerate(monomial) if power}
-    if len(used) > 1:
-        return False
-    value = FIELD(entry.LC if entry else 0)
-    if used:
-        (index,) = used
-        assert isinstance(proof.ring, Ring)
-        key = proof.ring.key(entry.ring.gens[index])
-        if key[0] != "apply":
-            return False
-        value = _polynomial(entry, index, Rational()(Apply(key[1], X)))
-    bound = FIELD(limit.numerator) / limit.denominator
-    signs = certificate(bound - value), certificate(bound + value)
+    """Whether an entry, a function of activations' values, stays within [-limit, limit] whatever their arguments are."""
+    values = list(exponentials(proof.ring, proof.ring.element(entry)))
+    signs = [positive_certificate(distance) for value in values for distance in (limit - value, limit + value)]
     return all(found.sign >= 0 and not (strict and found.zero) for found in signs)
 
 
-def _polynomial(entry: Any, index: int, value: FracElement) -> FracElement:
-    return sum((FIELD(coefficient) * value ** monomial[index] for monomial, coefficient in entry.terms()), FIELD(0))
-
-
 def decide_largest_slope(cell: Cell, value: Fraction) -> Decision:
-    """Whether a number is the largest slope of the cell's activation: a bound by a certificate, attained at 0."""
+    """Whether a number is the largest slope of the cell's activation: a bound by a certificate, attained at 0 or beside it."""
     names = {part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)}
+    where = ""
     for name in names:
         bounded = decide_scalar(Relation((Prime(name, X), Num(value)), ("<=",)))
-        attained = decide_scalar(equation(Prime(name, term(0)), Num(value)))
-        if not (bounded.ok and attained.ok):
+        attained = {
+            "at 0": equation(Prime(name, term(0)), Num(value)),
+            "for x > 0": Relation((Prime(name, X), Num(value)), ("=",), Relation((X, term(0)), (">",))),
+        }
+        where = next((words for words, line in attained.items() if decide_scalar(line).ok), "")
+        if not (bounded.ok and where):
             return Decision(False, f"{value} is not the largest slope of {name}")
-    words = f"the slope of {' and '.join(sorted(names))} is at most {value}, by a certificate, and {value} at 0"
+    words = f"the slope of {' and '.join(sorted(names))} is at most {value}, by a certificate, and {value} {where}"
     return Decision(len(names) == 1, words)
 
 

@@ -41,7 +41,8 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array, Evaluator, shape
-from symlstm.evidence.rings import Key, Numbers, Point, with_room
+from symlstm.evidence.polynomials import Packed
+from symlstm.evidence.rings import Key, Numbers, Point
 from symlstm.shapes import Shapes
 
 SIZES = {"n": 2, "m": 3}  # m != n: an identity that needs m = n does not pass
@@ -163,7 +164,7 @@ def same(left: Term, right: Term, shapes: Shapes) -> bool:
     if type(left) in _STRUCTURAL or type(right) in _STRUCTURAL:
         return type(left) is type(right) and _STRUCTURAL[type(left)](left) == _STRUCTURAL[type(right)](right) and all(
             same(one, other, shapes) for one, other in zip(children(left), children(right), strict=True))
-    return _equal(Point(), left, right, shapes) and with_room(lambda ring: _equal(ring, left, right, shapes))
+    return _equal(Point(), left, right, shapes) and _equal(Packed(), left, right, shapes)
 
 
 def _equal(ring: Numbers, left: Term, right: Term, shapes: Shapes) -> bool:

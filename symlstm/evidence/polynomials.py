@@ -2,8 +2,7 @@
 
 The exponents of a monomial are packed into one whole number, sixteen bits a generator, so that multiplying monomials is
 adding numbers, and a generator that does not occur costs nothing. An exponent may be negative: the inverse of a monomial
-is a monomial. The ring is a `Numbers` as that of SymPy is in `symlstm.evidence.rings`, for proofs of which there are many
-with few terms each.
+is a monomial. That is for proofs of which there are many, with few terms each.
 
 >>> ring = Packed()
 >>> a, b = ring.generator(("a",)), ring.generator(("b",))
@@ -15,7 +14,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -33,11 +32,11 @@ class Polynomial:
     `spent` counts the products of terms since it was set to 0; from `ALLOWED` on a product raises `NotSupported`.
     """
 
-    __slots__ = ("bound", "terms")
+    __slots__ = ("_hash", "bound", "terms")
     spent: ClassVar[int] = 0
 
     def __init__(self, terms: Mapping[int, Any], bound: int = 0) -> None:
-        self.terms, self.bound = terms, bound
+        self.terms, self.bound, self._hash = terms, bound, 0
 
     def __add__(self, other: Any) -> Polynomial:
         other = _polynomial(other)
@@ -91,7 +90,9 @@ class Polynomial:
         return found is not None and self.terms == found.terms
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.terms.items()))
+        if not self._hash:
+            self._hash = hash(frozenset(self.terms.items()))
+        return self._hash
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -100,15 +101,6 @@ class Polynomial:
     def constant(self) -> Any:
         """The number that this is; None for what is not one."""
         return None if any(self.terms) else self.terms.get(0, 0)
-
-    def by_powers(self, place: int) -> dict[int, Polynomial]:
-        """The polynomial as one in a single generator, by its place: the coefficient of each power."""
-        shift, found = WIDTH * place, dict[int, dict[int, Any]]()
-        bias = sum(HALF << WIDTH * k for k in range(place + 1))
-        for monomial, coefficient in self.terms.items():
-            power = (monomial + bias >> shift & MASK) - HALF
-            found.setdefault(power, {})[monomial - (power << shift)] = coefficient
-        return {power: Polynomial(terms, self.bound) for power, terms in found.items()}
 
 
 def _polynomial(value: Any) -> Polynomial | None:
@@ -120,21 +112,25 @@ def _polynomial(value: Any) -> Polynomial | None:
     return Polynomial({0: value} if value else {}) if isinstance(value, (int, Fraction)) else None
 
 
-class Packed:
-    """The ring: it gives out generators by key and keeps in mind what is the inverse of what, and which depend on others."""
+Parts = Mapping[int, Polynomial]  # a polynomial as one in a single generator: the coefficient of each power
 
-    symbolic = True
+
+class Packed:
+    """The ring: it gives out generators by key, and keeps in mind which of them obey a relation."""
 
     def __init__(self) -> None:
         self._given: dict[Key, Polynomial] = {}
-        self._inverses: dict[int, Polynomial] = {}
-        self._dependents: dict[int, Polynomial] = {}
+        self.keys: list[Key] = []
+        self._relations: dict[int, Callable[[Parts], Polynomial | None]] = {}
+        self._decoded: dict[int, tuple[tuple[int, int], ...]] = {}
 
     def generator(self, key: Key) -> Polynomial:
         """The element that stands for a key; the same key, the same element."""
-        if key not in self._given:
-            self._given[key] = Polynomial({1 << WIDTH * len(self._given): 1}, 1)
-        return self._given[key]
+        found = self._given.get(key)
+        if found is None:
+            found = self._given[key] = Polynomial({1 << WIDTH * len(self.keys): 1}, 1)
+            self.keys.append(key)
+        return found
 
     def element(self, value: Any) -> Polynomial:
         """A number or an element as an element."""
@@ -154,29 +150,82 @@ class Packed:
             raise NotValid("A division by zero.", "1/0")
         if len(of.terms) == 1:
             [(monomial, coefficient)] = of.terms.items()
-            return Polynomial({-monomial: _polynomial(1 / Fraction(coefficient)).terms[0]}, of.bound)  # type: ignore[union-attr]
-        leading = of.terms[max(of.terms)]
-        monic = of * (1 / Fraction(leading))
-        if ("inverse", monic) not in self._given:
-            self._inverses[len(self._given)] = monic
-        return self.generator(("inverse", monic)) * (1 / Fraction(leading))
+            return Polynomial({-monomial: exactly(1 / Fraction(coefficient))}, of.bound)
+        return self.inverse_of_sum(of)
+
+    def inverse_of_sum(self, of: Polynomial) -> Polynomial:
+        """1/p as a generator r with r p = 1; p and its multiples share one."""
+        leading = exactly(1 / Fraction(of.terms[max(of.terms)]))
+        monic = of * leading
+
+        def multiplied(parts: Parts) -> Polynomial:
+            degree = max(0, *parts)
+            return total(part * monic ** (degree - power) for power, part in parts.items())
+        return self.related(("inverse", monic), multiplied) * leading
 
     def depend(self, key: Key, on: Any) -> Polynomial:
         """A generator that is known to be a polynomial in others: it is put in when a result is cleared."""
+        value = self.element(on)
+
+        def put(parts: Parts) -> Polynomial:
+            lowest = min(0, *parts)
+            return total(part * value ** (power - lowest) for power, part in parts.items())
+        return self.related(key, put)
+
+    def related(self, key: Key, relation: Callable[[Parts], Polynomial | None]) -> Polynomial:
+        """A generator with a relation, which `clear` uses to make it vanish or to lower its powers; None where they are low."""
         if key not in self._given:
-            self._dependents[len(self._given)] = self.element(on)
+            self._relations[len(self.keys)] = relation
         return self.generator(key)
 
     def clear(self, element: Polynomial) -> Polynomial:
-        """The element times enough divisors that no inverse is left in it: zero exactly when it is."""
-        for place, divisor in reversed(self._inverses.items()):
-            parts = element.by_powers(place) if element.bound else {}
-            degree = max(parts, default=0)
-            if degree:
-                element = sum((part * divisor ** (degree - power) for power, part in parts.items()), Polynomial({}))
-        for place, value in reversed(self._dependents.items()):
-            parts = element.by_powers(place) if element.bound else {}
-            lowest = min(parts, default=0)
-            if any(parts):
-                element = sum((part * value ** (power - lowest) for power, part in parts.items()), Polynomial({}))
+        """The element times enough divisors that no inverse is left in it: zero exactly when it is.
+
+        Relations are used from the latest generator to the first, as each is about generators that were there before.
+        """
+        below = len(self.keys)
+        while element.terms and self._relations:
+            places = {place for monomial in element.terms for place, _ in self.exponents(monomial) if place < below}
+            below = max((place for place in places if place in self._relations), default=-1)
+            if below < 0:
+                break
+            reduced = self._relations[below](self.by_powers(element, below))
+            element = element if reduced is None else reduced
         return element
+
+    # --- what is inside ---
+
+    def exponents(self, monomial: int) -> tuple[tuple[int, int], ...]:
+        """The generators of a monomial by their places, first place first, each with its exponent."""
+        found = self._decoded.get(monomial)
+        if found is None:
+            rest, pairs = monomial, []
+            while rest:
+                place = ((rest & -rest).bit_length() - 1) // WIDTH
+                power = ((rest >> WIDTH * place) + HALF & MASK) - HALF
+                rest -= power << WIDTH * place
+                pairs.append((place, power))
+            found = self._decoded[monomial] = tuple(pairs)
+        return found
+
+    def places(self, element: Polynomial) -> set[int]:
+        """The places of the generators that occur."""
+        return {place for monomial in element.terms for place, _ in self.exponents(monomial)}
+
+    def by_powers(self, element: Polynomial, place: int) -> Parts:
+        """The element as a polynomial in a single generator."""
+        shift, found = WIDTH * place, dict[int, dict[int, Any]]()
+        for monomial, coefficient in element.terms.items():
+            power = next((power for at, power in self.exponents(monomial) if at == place), 0)
+            found.setdefault(power, {})[monomial - (power << shift)] = coefficient
+        return {power: Polynomial(terms, element.bound) for power, terms in found.items()}
+
+
+def total(parts: Iterable[Polynomial]) -> Polynomial:
+    """The sum."""
+    return sum(parts, start=Polynomial({}))
+
+
+def exactly(value: Fraction) -> Any:
+    """A rational number, as a whole number where it is one."""
+    return int(value) if value.denominator == 1 else value

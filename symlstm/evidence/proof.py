@@ -1,7 +1,7 @@
-"""Exact decisions about a cell: equalities of adjoints, gradients and Jacobians, in a polynomial ring.
+"""Exact decisions about a cell: equalities of adjoints, gradients and Jacobians, in a field of rational functions over atoms.
 
-The truth comes from one step of the cell run *forwards* on dual numbers: every quantity of the step carries its
-derivatives by every component of every other one. No rule of the reverse sweep is used, and none of its code. What
+The truth comes from the equations of one step, each run *forwards* on dual numbers, and from the chain rule
+(`symlstm.evidence.truth`). No rule of the reverse sweep is used, and none of its code. What
 reaches the step from outside, the derivatives of the loss by its states, are symbols; so a statement proved about step
 t holds for any sequence, of any length, and for any loss that is a sum over the steps.
 
@@ -9,8 +9,8 @@ Over time the proof is by induction. A statement that mentions step t+1 is prove
 reaches *it* from outside as symbols; step T+1 contributes nothing, which is where the induction starts. A sum over t is
 proved term by term, with its limits 1 and T; a product from t down to k+1 by its first factor and by going from t-1 to t.
 
-Of each state the value is a symbol once it is computed. Where a difference does not vanish, the definitions of the
-states are put in and it is looked at again.
+Every quantity and every adjoint is a name. Where a difference does not vanish, their definitions are put in, the latest
+first, and it is looked at again. Where that does not soon succeed, points are tried at which the two sides may differ.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from symlstm.algebra import (
 )
 from symlstm.evaluate import Array, shape
 from symlstm.evidence.components import SIZES
-from symlstm.evidence.rings import Full, Numbers, Point, Ring
+from symlstm.evidence.counterpoints import refuted
+from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import Decision
 from symlstm.evidence.sequence import free_letters, reference_of
 from symlstm.evidence.truth import FIRST, INNER, LAST, Facts
-from symlstm.model import Cell
 
 
 class Proof(Facts):
@@ -59,44 +59,30 @@ class Proof(Facts):
     (True, False)
     """
 
-    def __init__(self, cell: Cell, numbers: Numbers | None = None) -> None:
-        self._capacity = 192
-        super().__init__(cell, numbers or Ring(self._capacity))
-        self._point = None if numbers else Proof(cell, Point())
-
-    def reset(self, ring: Numbers) -> None:
-        super().reset(ring)
-        self.__dict__.pop("_by_reference", None)
-
     # --- deciding ---
 
     def decide(self, line: Relation) -> Decision:
         """Whether every equality of a relation holds, exactly. What cannot be decided is said to be so."""
-        if self._point is not None and (refuted := self._point.decide(line)).decided and not refuted.ok:
-            return refuted
-        return self.with_room(lambda: self._decide(line))
+        return self.deciding(lambda: self._decide(line))
 
-    def with_room(self, decide: Callable[[], Decision]) -> Decision:
-        """Decide, with a larger ring if this one is full; an error becomes the decision that it means."""
-        while True:
-            try:
-                return decide()
-            except Full:
-                self._capacity *= 2
-                self.reset(Ring(self._capacity))
-            except NotSupported as error:
-                return Decision(False, f"not decided: {error.what}", decided=False)
-            except SymlstmError as error:
-                return Decision(False, error.what)
+    def deciding(self, decide: Callable[[], Decision]) -> Decision:
+        """Decide; an error becomes the decision that it means."""
+        Polynomial.spent, self.last, self.ring.met = 0, {}, set()
+        try:
+            return decide()
+        except NotSupported as error:
+            return Decision(False, f"not decided: {error.what}", decided=False)
+        except SymlstmError as error:
+            return Decision(False, error.what)
 
     def _decide(self, line: Relation) -> Decision:
         if line.condition is not None or set(line.operators) != {"="}:
-            raise NotSupported("Only equalities without a condition are decided in the ring.", plain(line))
+            raise NotSupported("Only equalities without a condition are decided in the field.", plain(line))
         notes = []
         for left, _, right in line.links():
             if not (self._products(left, right) if _over_time(left, right) else self._equal(left, right)):
-                return Decision(False, f"{plain(left)} and {plain(right)} differ{'' if self.ring.symbolic else _AT_A_POINT}")
-            notes.append(_note(left, right))
+                return Decision(False, f"{plain(left)} and {plain(right)} differ")
+            notes.append(self._note(left, right))
         return Decision(True, "; ".join(dict.fromkeys(notes)))
 
     def _equal(self, left: Term, right: Term) -> bool:
@@ -107,15 +93,22 @@ class Proof(Facts):
         return self.equal_values(*self.values(one, other))
 
     def equal_values(self, one: Array, other: Array) -> bool:
-        """Whether two arrays are equal, states written out if need be."""
+        """Whether two arrays are equal. Raises `NotSupported` where neither a proof is found nor a point that refutes it."""
         if shape(one) and shape(other) and shape(one) != shape(other):
             raise NotValid(f"The shapes do not fit: {shape(one)} and {shape(other)}.")
-        return all(self.vanishes(entry) for entry in np.asarray(one - other, dtype=object).flat)
+        entries = np.asarray(one - other, dtype=object).flat
+        self.ring.meet(*np.asarray(one, dtype=object).flat, *np.asarray(other, dtype=object).flat)
+        open_entries = [entry for entry in entries if not self.ring.vanishes(entry, steps=SOON)]
+        if any(refuted(self.ring, entry) for entry in open_entries):
+            return False
+        if not all(map(self.ring.vanishes, open_entries)):
+            raise NotSupported("There is no proof here, and no point at which the two sides differ.")
+        return True
 
-    def vanishes(self, element: Any) -> bool:
-        """Whether an element is zero, as it stands or with the definitions of the states put in."""
-        element = self.ring.clear(self.ring.element(element))
-        return not element or not self.ring.clear(self.written_out(element))
+    def _note(self, *nodes: Term) -> str:
+        cases = [self.ring.cases[place] for place in sorted(self.ring.met) if self.ring.cases[place]]
+        split = f"; case by case: {', '.join(dict.fromkeys(cases))}; at equality nothing is claimed" if cases else ""
+        return _shown(*nodes) + split
 
     # --- products over time ---
 
@@ -156,22 +149,22 @@ class Proof(Facts):
         loop = reference_of(self.cell)
         if loop is None:
             return None
-        self.step(Time())  # so that a state written out is recognised inside an activation
+        self.step(Time())  # so that a quantity written out is recognised inside an activation
         rank = {name: len(self.cell.array_shape(name, SIZES["n"], SIZES["m"])) for name in self.cell.shapes}
 
         def listed(symbol: Sym) -> Any:
             array = self.leaf_generators(symbol)
             return array.tolist() if rank[symbol.name] == 2 else array[:, 0].tolist()
-        squash = {"tanh": lambda x: self.atom("tanh", x)}
+        squash = {"tanh": lambda x: self.ring.function("tanh", x)}
         if loop is reference.lstm:
-            squash["sigmoid"] = lambda x: self.atom("sigma", x)
+            squash["sigmoid"] = lambda x: self.ring.function("sigma", x)
         step = loop({symbol.name: listed(symbol) for symbol in self.cell.parameter_terms}, [listed(self.cell.input_terms[0])],
                     *(listed(state.prev) for state in self.cell.state_terms), **squash)[1]
         return {name: np.array(value, dtype=object).reshape(len(value), -1) for name, value in step.items()}
 
     def define(self, line: Relation) -> Decision:
         """Whether a definition is the reference's: both sides of the equation, component by component."""
-        return self.with_room(lambda: self._define(line))
+        return self.deciding(lambda: self._define(line))
 
     def _define(self, line: Relation) -> Decision:
         if not isinstance(line.lhs, Sym) or self._by_reference is None or line.lhs.name not in self._by_reference:
@@ -180,7 +173,7 @@ class Proof(Facts):
         ours = self.values(line.rhs)[0]
         if not self.equal_values(theirs, ours):
             return Decision(False, f"{plain(line.rhs)} is not what the reference computes")
-        return Decision(True, f"the components are those of the hand-written reference, in the polynomial ring at {_SIZES}")
+        return Decision(True, f"the components are those of the hand-written reference, as rational functions at {_SIZES}")
 
 
 def substitute_index(node: Sum, letter: str) -> Term:
@@ -201,18 +194,18 @@ def _over_time(*nodes: Term) -> bool:
     return any(isinstance(part, Prod) for node in nodes for part in walk(node))
 
 
-_AT_A_POINT = " at a point modulo 2^61 - 1, so they are different polynomials"
+SOON = 6  # definitions put in before points are tried
 _SIZES = "n = {n}, m = {m}".format(**SIZES)
 
 
-def _note(*nodes: Term) -> str:
-    """In words, what an equality proved in the ring shows."""
+def _shown(*nodes: Term) -> str:
+    """In words, what an equality that is proved shows."""
     parts = [part for node in nodes for part in walk(node)]
     derivative = any(isinstance(part, (Adj, Partial)) for part in parts)
     later = any(isinstance(part, Sym) and part.time and part.time.base == "t" and part.time.offset > 0 for part in parts)
-    forward = "the components are those of forward-mode derivatives of one step"
+    forward = "the components are those of forward-mode derivatives and the chain rule"
     sides = forward if derivative else "both sides are the same components"
-    told = [f"{sides}, in the polynomial ring at {_SIZES}"]
+    told = [f"{sides}, as rational functions at {_SIZES}"]
     if any(isinstance(part, Prod) for part in parts):
         told.append(", from k+1 up to t by induction")
     if any(isinstance(part, Sum) for part in parts):

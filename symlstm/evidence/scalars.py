@@ -45,6 +45,7 @@ from symlstm.algebra import (
     Sum,
     Sym,
     Term,
+    equation,
     plain,
     substitute,
     walk,
@@ -83,19 +84,26 @@ class Rational(Evaluator):
     def apply(self, name: str, x: FracElement) -> FracElement:
         if name == "exp":
             return _at(E, x)
+        if name in _INVERSES:
+            raise NotSupported(f"{name} is no rational function of exp(x).", name)
         return type(self)(x, self.side)(activation(name).formula)
 
     def slope(self, name: str, x: FracElement) -> FracElement:
         if name != "exp" and activation(name).kink is not None and not self.side:
             raise NotSupported(f"{name} has a kink; a slope is claimed on one side of it.", name)
-        value = E if name == "exp" else type(self)(ARGUMENT, self.side)(activation(name).formula)
-        return _at(value.diff(E) * E + value.diff(ARGUMENT), x)
+        value = type(self)(ARGUMENT, self.side).apply(name, ARGUMENT)
+        return _at(_derivative(value), x)
 
     def power(self, base: FracElement, exponent: FracElement) -> FracElement:
         raise NotSupported("A power here has a whole number as exponent.", str(exponent))
 
     def larger(self, left: FracElement, right: FracElement) -> FracElement:
         return left if certificate(left - right, self.side).sign >= 0 else right
+
+
+def _derivative(value: FracElement) -> FracElement:
+    """The derivative by x, on which E depends."""
+    return value.diff(E) * E + value.diff(ARGUMENT)
 
 
 def _constant(value: FracElement) -> Fraction:
@@ -135,16 +143,25 @@ def certificate(value: FracElement, side: int = 0) -> Certificate:
 
     Raises `NotSupported` where its factors do not show it.
     """
+    if value and side:
+        value = _one_sided(value.numer, side) / _one_sided(value.denom, side)
+    return _certified(value, lambda factor: _sign(factor, side))
+
+
+def positive_certificate(value: FracElement) -> Certificate:
+    """The sign of a rational function of any number of variables, wherever all of them are positive."""
+    return _certified(value, lambda factor: _sign(factor, 1))
+
+
+def _certified(value: FracElement, sign_of: Callable[[PolyElement], int]) -> Certificate:
     if not value:
         return Certificate(0, True)
-    if side:
-        value = _one_sided(value.numer, side) / _one_sided(value.denom, side)
     sign, roots = 1, []
     for part in (value.numer, value.denom):
         constant, factors = part.factor_list()
         sign *= 1 if constant > 0 else -1
         for factor, multiplicity in factors:
-            if factor_sign := _sign(factor, side):
+            if factor_sign := sign_of(factor):
                 sign *= factor_sign**multiplicity
             elif multiplicity % 2 == 0:
                 roots.append(factor)
@@ -162,7 +179,7 @@ def _one_sided(part: PolyElement, side: int) -> FracElement:
 def _sign(factor: PolyElement, side: int) -> int:
     """The sign of a polynomial whose coefficients all have one sign, its variables being positive (x only on a side)."""
     signs = {1 if coefficient > 0 else -1 for coefficient in factor.itercoeffs()}
-    any_sign = not side and any(k % 2 for _, k in factor.itermonoms())
+    any_sign = not side and any(monomial[1] % 2 for monomial in factor.itermonoms())
     return 0 if any_sign or len(signs) > 1 else signs.pop()
 
 
@@ -303,7 +320,51 @@ _NOTES: tuple[tuple[Callable[[Any], bool], str], ...] = (
 
 @cache
 def slope_is_proved(name: str) -> bool:
-    """Whether the table's slope in terms of the value, y (1 - y) for sigma, is the derivative of the table's formula."""
+    """Whether the table's slope, y (1 - y) for sigma, is the derivative of the table's formula.
+
+    A function that is defined as the inverse of another, as the square root is of the square, has one over its slope.
+    """
     row = activation(name)
-    assert row.slope_of is not None
-    return decide(Relation((Prime(name, X), substitute(row.slope_of, {Y: Apply(name, X)})), ("=",))).ok
+    if row.slope_of is None and any(isinstance(part, Prime) for part in walk(row.slope_at)):
+        return False
+    slope = substitute(row.slope_of, {Y: Apply(name, X)}) if row.slope_of is not None else row.slope_at
+    if name not in _INVERSES:
+        return decide(equation(Prime(name, X), slope)).ok
+    undone = Rational()(_INVERSES[name])
+    try:
+        here = Rational(undone)(row.slope_at) if row.slope_of is None else Rational()(substitute(row.slope_of, {Y: X}))
+        return here * _derivative(undone) == 1
+    except NotSupported:
+        return False
+
+
+_INVERSES: dict[str, Term] = {"sqrt": Pow(X, Num(Fraction(2))), "log": Apply("exp", X)}  # what they undo, by definition
+
+
+@dataclass(frozen=True, slots=True)
+class Symmetry:
+    """f(-x) = sign f(x) + constant."""
+
+    sign: int
+    constant: Fraction
+
+
+@cache
+def symmetry(name: str) -> Symmetry | None:
+    """What a function is at -x, if the table's formula shows that it follows so from its value at x; else nothing.
+
+    >>> symmetry("sigma"), symmetry("exp")
+    (Symmetry(sign=-1, constant=Fraction(1, 1)), None)
+    """
+    there, here = Apply(name, Neg(X)), Apply(name, X)
+    if decide(equation(there, here)).ok:
+        return Symmetry(1, Fraction(0))
+    try:
+        constant = _constant_only(Rational()(there) + Rational()(here))
+    except (NotSupported, NotValid):
+        return None
+    return Symmetry(-1, constant) if constant is not None else None
+
+
+def _constant_only(value: FracElement) -> Fraction | None:
+    return _constant(value) if value.numer.is_ground and value.denom.is_ground else None

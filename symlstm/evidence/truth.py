@@ -1,27 +1,30 @@
-"""What is true of a cell: one step run forwards on dual numbers, and what follows from it over time.
+"""What is true of a cell: each equation of a step run forwards on dual numbers, and the chain rule.
 
-Every quantity of a step carries its derivatives by every component of every other one. No rule of the reverse sweep is
-used, and none of its code. What reaches the last step that is looked at from outside is a symbol: the derivatives of
-the loss by the states through later steps, and by the output through the loss of the step itself.
+Every equation is evaluated on dual numbers that carry the derivatives by the quantities it uses. From these *local*
+derivatives follow all others by the chain rule: the adjoint of a quantity is the sum, over what uses it, of the local
+derivative, transposed, times the adjoint of what uses it; the Jacobian of one quantity by another, the sum over all ways
+between them. No rule of the reverse sweep is used, and none of its code. What reaches the last step that is looked at from
+outside is a symbol: the derivatives of the loss by the states through later steps, and by the output through the loss of the
+step itself.
 
-Over a polynomial ring, the value of each state is a symbol once it is computed, and its definition is kept. At a point
-of the ring everything is a number.
+Every quantity of a step and every adjoint has a name in the field, and its definition is kept (`symlstm.evidence.fields`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from symlstm.activations import ACTIVATIONS, Y
 from symlstm.algebra import (
     Adj,
     NotSupported,
     NotValid,
     Partial,
     Prod,
+    Relation,
     Sum,
     Sym,
     Term,
@@ -33,124 +36,144 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Array
-from symlstm.evidence.components import Components
+from symlstm.evidence.components import SIZES, Components
 from symlstm.evidence.duals import Dual
-from symlstm.evidence.rings import Numbers
-from symlstm.evidence.scalars import slope_is_proved
+from symlstm.evidence.fields import Exactly, Field, Rank
+from symlstm.evidence.polynomials import Polynomial
+from symlstm.evidence.rings import Key
 from symlstm.evidence.sequence import LOSS, LOSS_TERM
 from symlstm.model import Cell
+from symlstm.shapes import Shapes
 
 FIRST, LAST = Time("", 1), Time("T", 0)
 EARLIEST = -3  # how many steps before and after t are looked at
+FAR = 10**6  # behind every quantity of a step
 INNER = Sym("#P")  # stands for the rest of a product over time in an induction step
 
 
-class _Forward(Components):
-    """The values of a step on dual numbers."""
+class Reckoned(Exactly, Components):
+    """Terms to arrays of field elements, or of dual numbers of them: values, not readings. A size is a number."""
 
-    def __init__(self, facts: Facts, leaves: Mapping[Term, Array]) -> None:
-        super().__init__(facts.ring, facts.cell.shapes)
-        self.facts, self.leaf = facts, leaves.__getitem__
-
-    def apply(self, name: str, x: Array) -> Array:
-        def chain(entry: Any) -> Any:
-            if not isinstance(entry, Dual):
-                return self.facts.atom(name, entry)
-            return entry.scaled(self.facts.atom(name, entry.value), self.facts.atom_slope(name, entry.value))
-        return np.frompyfunc(chain, 1, 1)(x)
-
-    def divide(self, above: Array, below: Array) -> Array:
-        def inverse(entry: Any) -> Any:
-            if not isinstance(entry, Dual):
-                return self.ring.inverse(entry)
-            value = self.ring.inverse(entry.value)
-            return entry.scaled(value, -value * value)
-        return above * np.frompyfunc(inverse, 1, 1)(below)
+    def __init__(self, ring: Field, shapes: Shapes, leaves: Mapping[Term, Array]) -> None:
+        super().__init__(ring, shapes)
+        self.leaf, self.sizes = leaves.__getitem__, shapes.full(SIZES)
 
 
 class Step:
-    """One step run forwards: every quantity with its derivatives by every component of every other."""
+    """One step: the value of every quantity, and its derivatives by the components of those that its equation uses."""
 
     def __init__(self, facts: Facts, at: Time) -> None:
         self.facts, self.cell, self.at = facts, facts.cell, at
-        self.seeds: dict[Sym, Array] = {}
         self.values: dict[Sym, Array] = {}
-        self.duals: dict[Sym, Array] = {}
-        self._count = 0
-        leaves: dict[Term, Array] = {}
-        for symbol in (*self.cell.parameter_terms, *self.cell.input_terms, *(state.prev for state in self.cell.state_terms)):
-            value = facts.value(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
-            leaves[symbol] = self._define(symbol, value)
-        evaluate = _Forward(facts, leaves)
-        for line in self.cell.named:
-            assert isinstance(line.lhs, Sym)
-            leaves[line.lhs] = self._define(line.lhs, evaluate(line.rhs))
+        self.users: dict[Sym, list[Sym]] = {}
+        self.order: dict[Sym, int] = {}
+        self._local: dict[tuple[Sym, Sym], Array] = {}
+        self._reach: dict[Sym, dict[Sym, Array]] = {}
+        cell = self.cell
+        for symbol in (*cell.parameter_terms, *cell.input_terms, *(state.prev for state in cell.state_terms)):
+            self.values[symbol] = facts.value(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
+        for line in cell.named:
+            self._run(line)
 
-    def _define(self, symbol: Sym, value: Array) -> Array:
-        """Give every component of a quantity a seed of its own; of a state, keep the definition and go on with symbols."""
-        self.seeds[symbol] = np.arange(self._count, self._count + value.size).reshape(value.shape)
-        self._count += value.size
-        duals = np.empty(value.shape, dtype=object)
-        values = np.empty(value.shape, dtype=object)
-        named = symbol in self.cell.state_terms and self.facts.ring.symbolic
-        symbols = self.facts.leaf_generators(symbol.at(self.at)) if named else None
-        for place in np.ndindex(*value.shape):
-            entry = value[place] if isinstance(value[place], Dual) else Dual(value[place])
-            element = self.facts.ring.element(entry.value)
-            if symbols is not None:
-                self.facts.definitions[symbols[place]] = element
-                self.facts.defined[element] = symbols[place]
-                element = symbols[place]
-            values[place] = element
-            duals[place] = Dual(element, {**entry.parts, int(self.seeds[symbol][place]): self.facts.ring.element(1)})
-        self.values[symbol], self.duals[symbol] = values, duals
-        return duals
+    def _run(self, line: Relation) -> None:
+        """Evaluate an equation on dual numbers with a seed for each component of each quantity it uses."""
+        assert isinstance(line.lhs, Sym)
+        used = [part for part in dict.fromkeys(walk(line.rhs)) if part in self.values]
+        leaves: dict[Term, Array] = {}
+        starts, count = dict[Sym, int](), 0
+        for part in used:
+            assert isinstance(part, Sym)
+            values = self.values[part]
+            leaves[part] = seeded(values, self.facts.ring.element(1), count)
+            starts[part], count = count, count + values.size
+            self.users.setdefault(part, []).append(line.lhs)
+        result = Reckoned(self.facts.ring, self.cell.shapes, leaves)(line.rhs)
+        duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in _filled(result, self.facts.extent(line.lhs)).flat]
+        zero = self.facts.ring.element(0)
+        for part, start in starts.items():
+            columns = range(start, start + self.values[part].size)
+            self._local[line.lhs, part] = matrix([[dual.parts.get(k, zero) for k in columns] for dual in duals])
+        self.order[line.lhs] = len(self.order)
+        self.values[line.lhs] = self._named(line.lhs, [dual.value for dual in duals])
+
+    def _named(self, symbol: Sym, entries: list[Any]) -> Array:
+        """The value of a quantity under its name; a state's name is the symbol that it is for the next step."""
+        field, leaf, rank = self.facts.ring, symbol.at(self.at), (0, self.at.offset, self.order[symbol])
+        found: Array = np.empty(self.facts.extent(symbol), dtype=object)
+        for place, entry in zip(np.ndindex(*found.shape), entries, strict=True):
+            key = (type(leaf).__name__, leaf, *place)
+            if symbol in self.cell.state_terms:
+                found[place] = field.generator(key)
+                field.same_as(found[place], field.element(entry), rank)
+            else:
+                found[place] = field.named(key, entry, rank)
+        return found
 
     def jacobian(self, of: Sym, wrt: Sym) -> Array:
         """d of / d wrt within this step, entries in a row-by-row order: a row for each entry of `of`."""
-        zero = self.facts.ring.element(0)
-        rows = [[dual.parts.get(int(seed), zero) for seed in self.seeds[wrt].flat] for dual in self.duals[of].flat]
-        return np.array(rows, dtype=object).reshape(len(rows), -1)
+        reach = self._reach.get(wrt)
+        if reach is None:
+            field, size = self.facts.ring, self.values[wrt].size
+            reach = self._reach[wrt] = {wrt: matrix([[field.element(int(j == k)) for k in range(size)] for j in range(size)])}
+            for line in self.cell.named:
+                assert isinstance(line.lhs, Sym)
+                ways = [self._local[line.lhs, part] @ reach[part] for part in reach if (line.lhs, part) in self._local]
+                if ways and line.lhs != wrt:
+                    reach[line.lhs] = sum(ways[1:], start=ways[0])
+        if of in reach:
+            return reach[of]
+        return np.full((self.values[of].size, self.values[wrt].size), self.facts.ring.element(0), dtype=object)
+
+    def pulled(self, of: Sym) -> list[Any]:
+        """What the equations that use a quantity hand back to it: local derivatives, transposed, times adjoints."""
+        total: Any = [self.facts.ring.element(0)] * self.values[of].size
+        for user in self.users.get(of, ()):
+            incoming = self.facts.adjoints(user, self.at).reshape(-1)
+            local = self._local[user, of]
+            for j, k in np.argwhere(local.astype(bool)):
+                total[k] = total[k] + local[j, k] * incoming[j]
+        return total
+
+
+def seeded(values: Array, one: Any, start: int = 0) -> Array:
+    """Dual numbers with a seed of its own for every entry."""
+    found = np.empty(values.shape, dtype=object)
+    for k, place in enumerate(np.ndindex(*values.shape), start):
+        found[place] = Dual(values[place], {k: one})
+    return found
+
+
+def matrix(rows: list[list[Any]]) -> Array:
+    """An array of elements, from rows that all are equally long."""
+    found = np.empty((len(rows), len(rows[0])), dtype=object)
+    for place in np.ndindex(*found.shape):
+        found[place] = rows[place[0]][place[1]]
+    return found
+
+
+def _filled(value: Array, extent: tuple[int, int]) -> Array:
+    """A bare number as the constant array that it stands for."""
+    return value if np.shape(value) else np.full(extent, value, dtype=object)
 
 
 class Facts:
     """The values, adjoints and Jacobians of a cell at n = 2, m = 3, for symbolic parameters, inputs, states and losses."""
 
-    def __init__(self, cell: Cell, numbers: Numbers) -> None:
-        self.cell = cell
-        self.reset(numbers)
-
-    def reset(self, ring: Numbers) -> None:
-        """Start again over other numbers."""
-        self.ring = ring
-        self.definitions: dict[Any, Any] = {}
-        self.defined: dict[Any, Any] = {}
+    def __init__(self, cell: Cell) -> None:
+        self.cell, self.ring = cell, Field()
         self._steps: dict[Time, Step] = {}
-        self._arrivals: dict[tuple[Sym, int], Array] = {}
-        self._adjoints: dict[tuple[Sym, Time, int], Array] = {}
-        self._opaque = Components(self.ring, self.cell.shapes)
+        self._adjoints: dict[tuple[Sym, Time], Array] = {}
+        self._arrivals: dict[tuple[Sym, Time], Array] = {}
+        self._opaque = Components(self.ring, cell.shapes)
+        self.extent = self._opaque.extent
+        self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {s.prev for s in cell.state_terms}}
+        self.last: dict[str, int] = {}  # the last step, by its letter, through which adjoints are followed
 
     # --- generators ---
 
     def leaf_generators(self, leaf: Term) -> Array:
         """The symbols that stand for the components of a leaf."""
         return self._opaque.opaque(leaf)
-
-    def atom(self, name: str, argument: Any) -> Any:
-        """An activation's value as a symbol; an argument that is a state written out is that state."""
-        argument = self.ring.element(argument)
-        return self.ring.generator(("apply", name, self.defined.get(argument, argument)))
-
-    def atom_slope(self, name: str, argument: Any) -> Any:
-        """An activation's slope: in terms of its value where the row says how, else a symbol."""
-        row = ACTIVATIONS.get(name)
-        if row is not None and row.slope_of is not None and slope_is_proved(name):
-            value = {Y: np.array([[self.atom(name, argument)]], dtype=object)}
-            return Components.__call__(_Forward(self, value), row.slope_of)[0, 0]  # type: ignore[arg-type]
-        if name == "exp":
-            return self.atom(name, argument)
-        argument = self.ring.element(argument)
-        return self.ring.generator(("slope", name, self.defined.get(argument, argument)))
 
     # --- truths about steps ---
 
@@ -170,13 +193,9 @@ class Facts:
             return self.leaf_generators(leaf)
         if leaf.at(None) in self.cell.parameter_terms:
             return self.leaf_generators(leaf.at(None))
-        if leaf.at(Time()) in self.cell.state_terms and (self.ring.symbolic or leaf.time.offset < self._first(leaf.time)):
+        if leaf.at(Time()) in self.cell.state_terms:
             return self.leaf_generators(leaf)
         return self.step(leaf.time).values[self._known(leaf)]
-
-    def _first(self, at: Time) -> int:
-        """At a point, the first step that is run; the states before it are the point's."""
-        return EARLIEST if at.base else 1
 
     def _known(self, leaf: Sym) -> Sym:
         """The quantity as the cell's equations of step t name it."""
@@ -185,32 +204,46 @@ class Facts:
             raise NotValid(f"The cell has no quantity {leaf.name}.", plain(leaf), ", ".join(self.cell.shapes))
         return name
 
-    def arriving(self, state: Sym, at: Time, last: int) -> Array:
-        """The part of a state's adjoint that comes through the next step; symbols at the last step looked at."""
-        key = state.at(at), last
+    def arriving(self, state: Sym, at: Time) -> Array:
+        """The part of a state's adjoint that comes through the next step: symbols, defined by that step if it is looked at."""
+        key = state.at(at), at
         if key not in self._arrivals:
-            if at.base == "T" and at.offset >= 0:
-                found = self.leaf_generators(state.at(at)) * self.ring.element(0)
-            elif at.offset >= last:
-                found = self.leaf_generators(Adj(state.at(at), arriving=True))
-            else:
-                found = self._pulled(at + 1, state.prev, last)
-            self._arrivals[key] = found
+            symbols = self.leaf_generators(Adj(state.at(at), arriving=True))
+            beyond = at.base == "T" and at.offset >= 0
+            self._arrivals[key] = symbols * self.ring.element(0) if beyond or state.prev not in self._carried else symbols
+            if self._arrivals[key] is symbols:
+                self._defined_later(symbols, state, at)
         return self._arrivals[key]
 
-    def _pulled(self, at: Time, wrt: Sym, last: int) -> Array:
-        """What the states of a step hand back to one of its quantities: sum of d state / d quantity, transposed, times d L."""
-        if (wrt, at, last) in self._adjoints:
-            return self._adjoints[wrt, at, last]
-        step = self.step(at)
-        total: Array = 0
-        for state in self.cell.state_terms:
-            incoming = self.arriving(state, at, last)
-            if state == self.cell.state_terms[0]:
-                incoming = incoming + self.loss_slope(at)
-            total = total + step.jacobian(state, wrt).T @ incoming.reshape(-1, 1)
-        self._adjoints[wrt, at, last] = total.reshape(step.seeds[wrt].shape)
-        return self._adjoints[wrt, at, last]
+    def _defined_later(self, symbols: Array, state: Sym, at: Time) -> None:
+        def handed_back(k: int) -> Polynomial | None:
+            if at.offset >= self.last.get(at.base, at.offset):
+                return None
+            return self.ring.element(self.adjoints(state.prev, at + 1).flat[k])
+        for k, symbol in enumerate(symbols.flat):
+            self.ring.define(self.ring.keys[min(self.ring.places(symbol))], partial(handed_back, k), (1, -at.offset, -FAR))
+
+    def adjoints(self, of: Sym, at: Time) -> Array:
+        """dL/dq of a quantity of a step, as the step's equations name it, or of what it hands back to the step before."""
+        key = of, at
+        if key not in self._adjoints:
+            step = self.step(at)
+            total = step.pulled(of)
+            if of in self.cell.state_terms:
+                incoming = self.arriving(of, at)
+                if of == self.cell.state_terms[0]:
+                    incoming = incoming + self.loss_slope(at)
+                total = [one + other for one, other in zip(total, incoming.flat, strict=True)]
+            found = np.empty(step.values[of].shape, dtype=object)
+            rank = (1, -at.offset, -step.order.get(of, -1))
+            for place, entry in zip(np.ndindex(*found.shape), total, strict=True):
+                found[place] = self._adjoint_named(("adjoint", of, at, *place), entry, rank)
+            self._adjoints[key] = found
+        return self._adjoints[key]
+
+    def _adjoint_named(self, key: Key, value: Any, rank: Rank) -> Polynomial:
+        value = self.ring.element(value)
+        return value if value.constant is not None else self.ring.define(key, lambda: value, rank)
 
     def loss_slope(self, at: Time) -> Array:
         """The derivative of step t's loss by its output: symbols, and zero outside of 1..T."""
@@ -219,14 +252,14 @@ class Facts:
         outside = (not at.base and at.offset < 1) or (at.base == "T" and at.offset > 0)
         return symbols * self.ring.element(0) if outside else symbols
 
-    def adjoint(self, of: Sym, last: int, *, arriving: bool = False) -> Array:
-        """dL/dq by forward-mode derivatives; of a parameter with a time mark, of the copy that this step uses."""
+    def adjoint(self, of: Sym, *, arriving: bool = False) -> Array:
+        """dL/dq by the chain rule; of a parameter with a time mark, of the copy that this step uses."""
         assert of.time is not None
         if arriving or (not of.time.base and of.time.offset == 0):
             if of.at(Time()) not in self.cell.state_terms:
                 raise NotValid(f"{plain(of)} is not handed on from step to step.", plain(of), "a state")
-            return self.arriving(of.at(Time()), of.time, last)
-        return self._pulled(of.time, self._known(of), last)
+            return self.arriving(of.at(Time()), of.time)
+        return self.adjoints(self._known(of), of.time)
 
     def jacobian(self, of: Sym, wrt: Sym) -> Array:
         """The total derivative of one quantity by another, over as many steps as lie between them."""
@@ -265,13 +298,21 @@ class Facts:
             raise NotSupported(f"No declared equation defines {plain(of)}.", plain(of))
         moved = shifted(line.rhs, of.time)
         symbols = self.value(wrt)
-        seeded = np.array([Dual(entry, {k: self.ring.element(1)}) for k, entry in enumerate(symbols.flat)], dtype=object)
-        leaves = {part: self.value(part) for part in walk(moved) if isinstance(part, Sym)}
-        result = _Forward(self, {**leaves, wrt: seeded.reshape(symbols.shape)})(moved)
-        duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in result.flat]
-        return np.array([[dual.parts.get(k, self.ring.element(0)) for k in range(symbols.size)] for dual in duals], dtype=object)
+        leaves = {part: self.value(part) for part in walk(moved) if isinstance(part, Sym) and not self._is_size(part)}
+        result = Reckoned(self.ring, self.cell.shapes, {**leaves, wrt: seeded(symbols, self.ring.element(1))})(moved)
+        duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in _filled(result, self.extent(of)).flat]
+        return matrix([[dual.parts.get(k, self.ring.element(0)) for k in range(symbols.size)] for dual in duals])
+
+    def _is_size(self, part: Sym) -> bool:
+        return part.time is None and part.name in self.cell.size_names
 
     # --- terms ---
+
+    def look_at(self, nodes: tuple[Term, ...]) -> None:
+        """Follow adjoints through every step that is mentioned, and no further."""
+        for part in (part for node in nodes for part in walk(node)):
+            if isinstance(part, Sym) and part.time is not None:
+                self.last[part.time.base] = max(part.time.offset, self.last.get(part.time.base, part.time.offset))
 
     def summed(self, node: Term) -> Term:
         """A term with the loss, and its derivative by a shared parameter, as sums over time of what each step contributes."""
@@ -284,28 +325,18 @@ class Facts:
 
     def values(self, *nodes: Term, inner: Array | None = None) -> tuple[Array, ...]:
         """The components of terms, with every adjoint and derivative in them replaced by the truth about it."""
-        truth = Truth(self, nodes, inner)
+        self.look_at(nodes)
+        truth = Truth(self, inner)
         return tuple(truth(self.summed(node)) for node in nodes)
 
-    def written_out(self, element: Any) -> Any:
-        """An element with every state that was computed replaced by its definition, the latest first."""
-        for symbol in reversed(self.definitions):
-            if element and element.degree(symbol) > 0:
-                element = element.compose(symbol, self.definitions[symbol])
-        return element
 
+class Truth(Exactly, Components):
+    """Terms to field elements, with what is true put for every adjoint and derivative."""
 
-class Truth(Components):
-    """Terms to ring elements, with what is true put for every adjoint and derivative."""
-
-    def __init__(self, facts: Facts, nodes: tuple[Term, ...], inner: Array | None = None) -> None:
+    def __init__(self, facts: Facts, inner: Array | None = None) -> None:
         super().__init__(facts.ring, facts.cell.shapes)
         self.facts, self.inner = facts, inner
-        self.leaf = self.true
-        self.last: dict[str, int] = {}
-        for part in (part for node in nodes for part in walk(node)):
-            if isinstance(part, Sym) and part.time is not None:
-                self.last[part.time.base] = max(part.time.offset, self.last.get(part.time.base, part.time.offset))
+        self.leaf, self.sizes = self.true, facts.cell.shapes.full(SIZES)
 
     def true(self, leaf: Term) -> Array:
         """The components of a leaf."""
@@ -317,12 +348,12 @@ class Truth(Components):
             return self._adjoint(leaf.of, arriving=leaf.arriving)
         if isinstance(leaf, Partial) and isinstance(leaf.of, Sym) and isinstance(leaf.wrt, Sym):
             return self._partial(leaf.of, leaf.wrt, direct=leaf.direct)
-        raise NotSupported(f"{type(leaf).__name__} is not decided in the ring.", plain(leaf))
+        raise NotSupported(f"{type(leaf).__name__} is not decided in the field.", plain(leaf))
 
     def _adjoint(self, of: Sym, *, arriving: bool = False) -> Array:
         if of.time is None:
             raise NotSupported("The gradient of a shared parameter is a sum over time.", plain(of))
-        return self.facts.adjoint(of, self.last.get(of.time.base, of.time.offset), arriving=arriving)
+        return self.facts.adjoint(of, arriving=arriving)
 
     def _partial(self, of: Sym, wrt: Sym, *, direct: bool) -> Array:
         if of == Sym(LOSS):
@@ -355,13 +386,8 @@ class Truth(Components):
             inside = isinstance(part, Sym) and part.time is not None and part.time.base == node.index
             return part.at(at + part.time.offset) if inside else part  # type: ignore[union-attr]
         term = transform(node.body, move)
-        return Truth(self.facts, (term,))(term)
-
-    def apply(self, name: str, x: Array) -> Array:
-        return np.frompyfunc(lambda entry: self.facts.atom(name, entry), 1, 1)(x)
-
-    def slope(self, name: str, x: Array) -> Array:
-        return np.frompyfunc(lambda entry: self.facts.atom_slope(name, entry), 1, 1)(x)
+        self.facts.look_at((term,))
+        return Truth(self.facts)(term)
 
 
 def shifted(node: Term, to: Time) -> Term:
