@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from symlstm import reference
-from symlstm.activations import ACTIVATIONS, X
+from symlstm.activations import X, activation
 from symlstm.algebra import (
     Adj,
     Apply,
@@ -160,7 +160,9 @@ def on_line(line: Relation) -> Measured:
 
 
 def _on_grid(line: Relation) -> Measured:
-    grid = GRID[_allowed(line, GRID)][:, None, None]
+    grid = GRID[_allowed(line)][:, None, None]
+    if not grid.size:
+        return Measured(False, None, "there is no point x at which its condition holds")
     inside = grid[np.abs(grid) <= INSIDE][:, None, None]
     ok, error = _links(line.operators, tuple(map(_Line(grid), line.terms)), strict=False)
     ok &= _links(line.operators, tuple(map(_Line(inside), line.terms)))[0]
@@ -169,28 +171,36 @@ def _on_grid(line: Relation) -> Measured:
         told.append(", slopes by complex step")
     if {"<", ">"} & set(line.operators):
         told.append(f", strict bounds strictly up to |x| = {INSIDE:g}")
-    return Measured(ok, error, "".join(told) + _attained(line))
+    return Measured(ok, error, "".join(told) + _attained(line, grid))
 
 
-def _allowed(line: Relation, grid: Array) -> Array:
-    """Which points the condition allows, and the kinks of the functions do not forbid."""
-    allowed = np.ones(grid.shape, dtype=bool)
+def _allowed(line: Relation) -> Array:
+    """Which points of the grid the condition allows, are in the domain of every function, and at no kink of a slope."""
+    allowed = np.ones(GRID.shape, dtype=bool)
+    at = _Line(GRID)
     if line.condition is not None:
         for left, operator, right in line.condition.links():
-            allowed &= COMPARE[operator](_Line(grid)(left), _Line(grid)(right))
+            allowed &= COMPARE[operator](at(left), at(right))
     for part in walk(line):
-        if isinstance(part, Prime) and part.function in ACTIVATIONS and (kink := ACTIVATIONS[part.function].kink) is not None:
-            allowed &= grid != kink
+        if isinstance(part, (Apply, Prime)):
+            allowed &= _defined(part.function, at(part.arg), slope=isinstance(part, Prime))
     return allowed
 
 
-def _attained(line: Relation) -> str:
+def _defined(name: str, x: Array, *, slope: bool) -> Array:
+    """Where a function, or its slope, is defined."""
+    row = activation(name)
+    kink = row.kink if slope else None
+    return (x > 0 if row.positive else np.isfinite(x)) & (True if kink is None else np.abs(x - kink) > TOLERANCE)
+
+
+def _attained(line: Relation, grid: Array) -> str:
     """Where a bound that is not strict is attained on the grid."""
     told = []
     for left, operator, right in line.links():
         if operator in ("<=", ">=") and line.condition is None:
-            near = np.isclose(_Line(GRID)(left) + 0 * GRID, _Line(GRID)(right) + 0 * GRID, rtol=TOLERANCE, atol=0)
-            told.append(f", attained at x = {GRID[near][0]:g}" if near.sum() == 1 else "" if near.any() else ", not attained")
+            near = np.isclose(_Line(grid)(left) + 0 * grid, _Line(grid)(right) + 0 * grid, rtol=TOLERANCE, atol=0)
+            told.append(f", attained at x = {grid[near][0]:g}" if near.sum() == 1 else "" if near.any() else ", not attained")
     return "".join(told)
 
 
@@ -211,6 +221,10 @@ def _far_out(line: Relation) -> Measured:
     if not (isinstance(limit, Limit) and line.operators == ("=",)):
         raise NotSupported("A limit stands on the left of an equality.", plain(line))
     value, wanted = (float(_Line(limit.sign * FAR)(side)) for side in (limit.body, line.rhs))
+    if np.isinf(wanted):
+        farther = float(_Line(2 * limit.sign * FAR)(limit.body))
+        ok = bool(np.sign(wanted) * farther > np.sign(wanted) * value > 1)
+        return Measured(ok, None, f"the values at x = {limit.sign * FAR:g} and x = {2 * limit.sign * FAR:g}: it goes on that way")
     off = abs(value - wanted)
     return Measured(off < TOLERANCE, off, f"the value at x = {limit.sign * FAR:g}; the difference is absolute")
 
@@ -225,8 +239,9 @@ def _rounded(line: Relation) -> Measured:
 def largest_slope(cell: Cell, value: float) -> Measured:
     """Whether a number is the largest slope of the cell's activations, on the grid."""
     names = sorted({part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)})
-    found = max(float(np.max(_Line(GRID).slope(name, GRID))) for name in names)
-    off, words = abs(found - value), f"the largest slope of {' and '.join(names)} at {GRID.size} points x"
+    grids = {name: GRID[_defined(name, GRID, slope=True)] for name in names}
+    found = max(float(np.max(_Line(grid).slope(name, grid))) for name, grid in grids.items())
+    off, words = abs(found - value), f"the largest slope of {' and '.join(names)} at {max(map(len, grids.values()))} points x"
     return Measured(off < TOLERANCE, off, words)
 
 
