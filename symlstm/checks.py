@@ -13,6 +13,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
+from symlstm.generator.layout import size_text
+from symlstm.generator.rows import axes
 from symlstm.model import Cell
 
 if TYPE_CHECKING:
@@ -30,20 +32,23 @@ class Checks:
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._states = tuple(symbol.name for symbol in cell.state_terms)
-        lengths = cell.shapes.lengths
-        self._shown = [(symbol.name, axis, length[0][0]) for symbol in cell.parameter_terms
-                       for axis, length in enumerate(lengths[symbol.name])
+        self._inputs = tuple(symbol.name for symbol in cell.input_terms)
+        self._axes = {name: axes(pair) for name, pair in cell.shapes.lengths.items()}
+        self._shown = [(name, axis, length[0][0]) for name in (*self._inputs, *(symbol.name for symbol in cell.parameter_terms))
+                       for axis, length in enumerate(self._axes[name])
                        if len(length) == 1 and length[0][1] == 1 and length[0][0]]
-        self._wanted = sorted({size for pair in lengths.values() for length in pair for size, _ in length if size})
-        self._seen: tuple[int, Any, dict[str, Shape]] = (0, None, {})  # m, dtype and shapes that were right
+        self._wanted = sorted({size for pair in cell.shapes.lengths.values() for length in pair for size, _ in length if size})
+        self._seen: tuple[Shape | None, Any, dict[str, Shape]] = (None, None, {})  # shapes of x and others, and dtype, that were right
         self._shapes: dict[str, Shape] = {}
 
     def fits(self, params: Any, x: Any) -> bool:
         """Whether all is well, seen quickly; if not it may still be, as for a list instead of an array."""
         import numpy as np
 
-        m, dtype, shapes = self._seen
-        if type(x) is not np.ndarray or x.ndim not in (2, 3) or x.shape[-1] != m or x.dtype != dtype or not x.size:
+        own, dtype, shapes = self._seen
+        if own is None or type(x) is not np.ndarray or x.ndim - len(own) not in (1, 2) or x.dtype != dtype or not x.size:
+            return False
+        if x.shape[x.ndim - len(own):] != own:
             return False
         if type(params) is not dict or len(params) != len(shapes):
             return False
@@ -56,30 +61,89 @@ class Checks:
                 total += np.vdot(array, array)
         return isfinite(total)
 
-    def examined(self, params: Mapping[str, Any], x: Any) -> tuple[dict[str, Array], Array]:
-        """The parameters and inputs as arrays. Raises `NotValid` for the first that cannot be."""
-        x = _inputs(x)
-        arrays = _named(self._cell, params)
-        sizes = self._sizes(arrays, x.shape[-1])
-        shapes = self._cell.shapes
-        expected = {name: shapes.at(name, sizes)[:1 if shapes.space(name).columns is None else 2] for name in shapes}
-        known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
-        if sizes["m"] != x.shape[-1]:
-            name = next(name for name, _, size in self._shown if size == "m")
-            right = f"{sizes['m']} along the last axis, since {name} has the shape {arrays[name].shape}"
-            raise NotValid("x has the wrong number of entries.", f"x has the shape {x.shape}", right)
-        _examine(arrays, expected, x.dtype, "x", lambda name: f"{name} is in {shapes.space(name)!r}, with {known}")
-        self._shapes = expected
-        self._seen = x.shape[-1], x.dtype, {name: array.shape for name, array in arrays.items()}
-        return arrays, x
+    def examined(self, params: Mapping[str, Any], x: Any) -> tuple[dict[str, Array], Any]:
+        """The parameters and inputs as arrays; several inputs in the form in which they were given, a tuple or a dictionary.
 
-    def start(self, state: Sequence[Any], x: Array) -> tuple[Array, ...]:
+        Raises `NotValid` for the first that cannot be.
+        """
+        inputs = self._given(x)
+        first = inputs[self._inputs[0]]
+        arrays = _named(self._cell, params)
+        sizes = self._sizes(inputs, arrays)
+        shapes = self._cell.shapes
+        expected = {name: tuple(sum(count * sizes.get(size, 1) for size, count in length) for length in own)
+                    for name, own in self._axes.items()}
+        known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
+        for name, array in inputs.items():
+            own = array.shape[array.ndim - len(expected[name]):]
+            if own != expected[name]:
+                size = next(size for size, right, here in zip(self._axes[name], expected[name], own, strict=True) if right != here)
+                other = next((each for each, axis, shown in self._shown if each in arrays and ((shown, 1),) == size), None)
+                since = f", since {other} has the shape {arrays[other].shape}" if other else ""
+                right = ", ".join(map(str, expected[name]))
+                raise NotValid(f"{self._called(name)} has the wrong number of entries.",
+                               f"{self._called(name)} has the shape {array.shape}",
+                               f"{right} along the last {'axis' if len(own) == 1 else 'axes'}{since}")
+        why = lambda name: f"{name} is in {shapes.space(name)!r}, with {known}" if known else f"{name} is a number"  # noqa: E731
+        _examine(arrays, expected, first.dtype, self._called(self._inputs[0]), why)
+        self._shapes = expected
+        if len(inputs) == 1:
+            self._seen = expected[self._inputs[0]], first.dtype, {name: array.shape for name, array in arrays.items()}
+            return arrays, first
+        return arrays, inputs if isinstance(x, Mapping) else tuple(inputs.values())
+
+    def start(self, state: Sequence[Any], x: Any) -> tuple[Array, ...]:
         """The state to start from, as arrays; to be asked after the parameters. Raises `NotValid` for one that does not fit x."""
-        parts, batch = self._parts("state", state), x.shape[1:-1]
+        first = x if len(self._inputs) == 1 else x[self._inputs[0]] if isinstance(x, Mapping) else x[0]
+        parts, batch = self._parts("state", state), first.shape[1:first.ndim - len(self._axes[self._inputs[0]])]
         given = {f"the state {name}": part for name, part in zip(self._states, parts, strict=True)}
         expected = {f"the state {name}": (*batch, *self._shapes[name]) for name in self._states}
-        _examine(given, expected, x.dtype, "x", lambda _: f"a batch of {batch[0]}" if batch else "no batch, as x")
+        _examine(given, expected, first.dtype, "x", lambda _: f"a batch of {batch[0]}" if batch else "no batch, as x")
         return parts
+
+    def _called(self, name: str) -> str:
+        """What an input is called in a message: the only one is the argument x."""
+        return "x" if len(self._inputs) == 1 else f"the input {name}"
+
+    def _given(self, x: Any) -> dict[str, Array]:
+        """The inputs by name, as arrays over the same steps and sequences."""
+        if len(self._inputs) == 1:
+            return {self._inputs[0]: self._sequence(self._inputs[0], x)}
+        right = f"a tuple ({', '.join(self._inputs)}), or a dictionary of these names"
+        if isinstance(x, Mapping):
+            if set(x) != set(self._inputs):
+                raise NotValid("The names of the inputs are not those of the cell.", f"x has {', '.join(map(str, x)) or 'nothing'}", right)
+            x = tuple(x[name] for name in self._inputs)
+        if not isinstance(x, (tuple, list)) or len(x) != len(self._inputs):
+            has = f"{len(x)} parts" if isinstance(x, (tuple, list)) else type(x).__name__
+            raise NotValid(f"The cell {self._cell.name} has {len(self._inputs)} inputs.", f"x is {has}", right)
+        inputs = {name: self._sequence(name, part) for name, part in zip(self._inputs, x, strict=True)}
+        first = self._inputs[0]
+        lead = {name: array.shape[:array.ndim - len(self._axes[name])] for name, array in inputs.items()}
+        for name, array in inputs.items():
+            if lead[name] != lead[first]:
+                raise NotValid(f"The input {name} has other steps or sequences than {first}.", f"{name} has the shape {array.shape}",
+                               f"{lead[first]} in front, as in {first}")
+            if array.dtype != inputs[first].dtype:
+                raise NotValid(f"The input {name} has another dtype than {first}.",
+                               f"{name} is {array.dtype}, {first} is {inputs[first].dtype}", "one dtype for all")
+        return inputs
+
+    def _sequence(self, name: str, x: Any) -> Array:
+        """An input as an array of finite floats, with steps and maybe sequences in front."""
+        import numpy as np
+
+        x, called, own = np.asarray(x), self._called(name), ", ".join(size_text(length) for length in self._axes[name])
+        if x.ndim - len(self._axes[name]) not in (1, 2):
+            right = f"(T, B, {own}), or (T, {own}) without a batch" if own else "(T, B), or (T,) without a batch"
+            raise NotValid(f"{called} is not a sequence of inputs.", f"{called} has the shape {x.shape}", right)
+        if 0 in x.shape:
+            raise NotValid(f"{called} is empty.", f"{called} has the shape {x.shape}", "at least one step, one sequence and one input")
+        if x.dtype.char not in "fd":
+            raise NotValid(f"{called} is not an array of floats.", f"{called} has the dtype {x.dtype}",
+                           "float64 or float32, as in x.astype(float)")
+        _examine({called: x}, {called: x.shape}, x.dtype, called, lambda _: "")
+        return x
 
     def adjoints(self, outputs: Array, state: Sequence[Array], d_outputs: Any,
                  d_state: Any) -> tuple[Array, tuple[Array, ...] | None]:
@@ -103,12 +167,13 @@ class Checks:
             raise NotValid(f"{name} has {len(state)} parts, but the cell has {len(self._states)}.", self._cell.name, right)
         return tuple(map(np.asarray, state))
 
-    def _sizes(self, arrays: Mapping[str, Array], m: int) -> dict[str, int]:
-        """The sizes by name, each what most of the arrays say, so that the one that is wrong is found; `m` is that of x."""
-        votes: dict[str, Counter[int]] = {"m": Counter([m])}
+    def _sizes(self, inputs: Mapping[str, Array], arrays: Mapping[str, Array]) -> dict[str, int]:
+        """The sizes by name, each what most of the arrays say, so that the one that is wrong is found."""
+        votes: dict[str, Counter[int]] = {}
         for name, axis, size in self._shown:
-            if axis < arrays[name].ndim:
-                votes.setdefault(size, Counter())[arrays[name].shape[axis]] += 1
+            shape = inputs[name].shape[-len(self._axes[name]):] if name in inputs else arrays[name].shape
+            if axis < len(shape):
+                votes.setdefault(size, Counter())[shape[axis]] += 1
         sizes = {size: count.most_common(1)[0][0] for size, count in votes.items()}
         for size in self._wanted:
             if not sizes.get(size):
@@ -116,20 +181,6 @@ class Checks:
                 should = ", ".join(f"{name} in {self._cell.shapes.space(name)!r}" for name in arrays)
                 raise NotValid(f"No parameter shows the size {size}.", has, should)
         return sizes
-
-
-def _inputs(x: Array) -> Array:
-    import numpy as np
-
-    x = np.asarray(x)
-    if x.ndim not in (2, 3):
-        raise NotValid("x is not a sequence of inputs.", f"x has the shape {x.shape}", "(T, B, m), or (T, m) without a batch")
-    if 0 in x.shape:
-        raise NotValid("x is empty.", f"x has the shape {x.shape}", "at least one step, one sequence and one input")
-    if x.dtype.char not in "fd":
-        raise NotValid("x is not an array of floats.", f"x has the dtype {x.dtype}", "float64 or float32, as in x.astype(float)")
-    _examine({"x": x}, {"x": x.shape}, x.dtype, "x", lambda _: "")
-    return x
 
 
 def _named(cell: Cell, params: Mapping[str, Array]) -> dict[str, Array]:

@@ -20,8 +20,9 @@ from sympy.printing.numpy import NumPyPrinter
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import Diag, MatMul, NotSupported, NotValid, Relation, Term, Transpose, plain, walk
 from symlstm.expressions import to_sympy
-from symlstm.generator.rows import Code, activated, sloped
+from symlstm.generator.codes import Code, activated, sloped
 from symlstm.steps import Step
+from symlstm.symbolic import OPEN
 
 EXP: Any = sympy.exp
 SIGMA, SECH = sympy.Function("sigma", real=True), sympy.Function("sech_", real=True)
@@ -84,11 +85,16 @@ class Formula:
         known: dict[Any, str] = {}
         matrices = [(arg, array, array.shape if array.ndim == 2 else (*array.shape, 1))
                     for arg, array in arrays.items() if _is_matrix(arg)]
-        for arg, _, shape in matrices:  # first the sizes that are a name
-            for wanted, found in zip(arg.shape, shape, strict=False):
-                if wanted.is_Symbol and wanted not in sizes:
-                    sizes[wanted], known[wanted] = found, str(arg)
-        for arg, array, shape in matrices:  # then those that are computed from them
+        sides = [(wanted, found, str(arg)) for arg, _, shape in matrices for wanted, found in zip(arg.shape, shape, strict=False)]
+        for wanted, found, arg in sides:  # first the sizes that are a name
+            if wanted.is_Symbol and wanted not in sizes:
+                sizes[wanted], known[wanted] = found, arg
+        for wanted, found, arg in sides:  # then those that stand in one with others that are known, 2n + m
+            for size in (left.free_symbols if len((left := wanted.subs(sizes)).free_symbols) == 1 else ()):
+                value = sympy.solve(left - found, size)
+                if value and value[0].is_Integer and value[0] > 0:
+                    sizes[size], known[size] = int(value[0]), arg
+        for arg, array, shape in matrices:
             should = tuple(sympy.sympify(size).subs(sizes) for size in arg.shape)
             if array.ndim > 2 or (array.ndim == 1 and not _is_column(arg)) or should != shape:
                 because = "".join(f", {size} = {value} from {known[size]}" for size, value in sizes.items())
@@ -241,9 +247,20 @@ class _Printer(NumPyPrinter):
     def _print_Min(self, expr: Any) -> str:
         return reduce(lambda left, right: f"minimum({left}, {right})", map(self._print, expr.args))
 
+    def _print_Derivative(self, expr: Any) -> str:
+        inside = expr.expr
+        if inside.func in OPEN.values() and expr.variables == inside.args:
+            return f"{inside.func}_slope({self._print(inside.args[0])})"
+        return super()._print_Derivative(expr)
+
+    def _print_Subs(self, expr: Any) -> str:
+        if isinstance(expr.expr, sympy.Derivative) and expr.expr.variables == expr.variables:
+            return self._print_Derivative(expr.expr).partition("(")[0] + f"({self._print(expr.point[0])})"
+        return super()._print_Subs(expr)
+
     def _print_Function(self, expr: Any) -> str:
         name = str(expr.func)
-        if name in _functions():
+        if name in _functions() and (name not in OPEN or expr.func == OPEN[name]):
             return f"{name}({', '.join(map(self._print, expr.args))})"
         return super()._print_Function(expr)
 
@@ -267,7 +284,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
     def slope(name: str) -> Callable[[Any], Any]:
         return lambda x: _evaluated(sloped(name, "x", "y"), {"x": x, "y": value(name)(x)})
 
-    found = {name: value(name) for name in ACTIVATIONS} | {f"{name}_slope": slope(name) for name in ACTIVATIONS}
+    names = (*ACTIVATIONS, *OPEN)
+    found = {name: value(name) for name in names} | {f"{name}_slope": slope(name) for name in names}
     def sech(x: Any) -> Any:
         fall = np.exp(-np.abs(x))
         return 2 * fall / (1 + fall * fall)

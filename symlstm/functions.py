@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from symlstm.algebra import NotSupported, NotValid, Relation, Term
+from symlstm.activations import ACTIVATIONS, STAND_INS
+from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
 from symlstm.checks import Checks
 from symlstm.model import Cell
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Trace(Protocol):
-    """What a forward pass gives: `outputs` (T, B, n) or (T, n), `state` after the last step, and what `backward` needs."""
+    """What a forward pass gives: `outputs`, the first state at every step, `state` after the last, and what `backward` needs."""
 
     outputs: Array
     state: tuple[Array, ...]
@@ -37,22 +38,25 @@ class Gradients(Protocol):
     """What a backward pass gives: `params` by name, `inputs` of the shape of x, and `state`, for the state at the start."""
 
     params: dict[str, Array]
-    inputs: Array
+    inputs: Any
     state: tuple[Array, ...]
 
 
 @overload
-def lambdify(what: Cell, args: None = None, backend: str = "numpy") -> CellFunction: ...
+def lambdify(what: Cell, args: None = None, backend: str = "numpy", *,
+             functions: Mapping[str, str] | None = None) -> CellFunction: ...
 @overload
 def lambdify(what: Step | Relation | Term | sympy.Basic, args: Sequence[Any] | None = None, backend: str = "numpy", *,
              shapes: Mapping[str, tuple[Any, ...]] | None = None) -> Formula: ...
 def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy", *,
-             shapes: Mapping[str, tuple[Any, ...]] | None = None) -> CellFunction | Formula:
+             shapes: Mapping[str, tuple[Any, ...]] | None = None,
+             functions: Mapping[str, str] | None = None) -> CellFunction | Formula:
     """A cell as a `CellFunction`, with `forward`, `backward` and `source`; an expression or an equation as a `Formula`.
 
     Of an equation the right side is computed. `args` gives the order of a formula's arguments (symbols or their names);
     by default it is that of first appearance. `shapes` gives the sizes of the quantities of one of our own terms, relations
-    or steps, as `cell.shapes` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
+    or steps, as `cell.shapes` does. `functions` says what the functions are that a cell leaves open, `{"f": "sigma"}`; where
+    it does not, `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
 
     >>> import symlstm as sl, numpy as np
     >>> cell = sl.cell("lstm")
@@ -68,7 +72,9 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     if isinstance(what, Cell):
         if args is not None:
             raise NotValid("A cell's function takes its arguments by name.", f"args={args!r}", "leave args out")
-        return CellFunction(what)
+        return CellFunction(what, dict(functions or {}))
+    if functions is not None:
+        raise NotValid("Only a cell leaves functions open.", f"functions={functions!r}", "leave functions out")
     from symlstm.formulas import formula
 
     return formula(what, args, shapes)
@@ -78,11 +84,12 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
 class CellFunction:
     """A cell as NumPy: `forward` over a sequence, `backward` for all gradients, and the `source` of both.
 
-    Batched (T, B, m) or unbatched (T, m); float32 stays float32, float64 float64. A trace and its gradients own their
+    Batched (T, B, m) or unbatched (T, m); a number has no axis of its own, a matrix two. float32 stays float32, float64 float64. A trace and its gradients own their
     arrays: no later call changes them, and no later change of `params` or `x` changes them.
     """
 
     cell: Cell
+    functions: Mapping[str, str] = field(default_factory=dict, repr=False)
     source: str = field(init=False, repr=False)
     _module: dict[str, Any] = field(init=False, repr=False)
     _checks: Checks = field(init=False, repr=False)
@@ -90,12 +97,14 @@ class CellFunction:
     def __post_init__(self) -> None:
         from symlstm.generator.module import written
 
-        object.__setattr__(self, "source", written(self.cell))
+        object.__setattr__(self, "source", written(_with(self.cell, self.functions)))
         object.__setattr__(self, "_module", _run(self.source, self.cell.name))
         object.__setattr__(self, "_checks", Checks(self.cell))
 
-    def forward(self, params: Mapping[str, Array], x: Array, state: Sequence[Array] | None = None) -> Trace:
+    def forward(self, params: Mapping[str, Array], x: Any, state: Sequence[Array] | None = None) -> Trace:
         """Run the cell over x, from a state (zero if None): a tuple of arrays (B, n), or (n,) unbatched.
+
+        Of a cell with several inputs x is a tuple in their order or a mapping of their names; the gradients have its form.
 
         Raises `NotValid` for names, shapes, dtypes and numbers that cannot be, naming the parameter.
         """
@@ -114,6 +123,27 @@ class CellFunction:
                            "trace = f.forward(params, x)")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
         return self._module["backward"](trace, d_outputs, parts)
+
+
+def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:
+    """The cell with functions in the place of those that it leaves open. Raises `NotValid` for a name that it does not have."""
+    found = dict.fromkeys(part.function for line in cell.declared for part in walk(line) if isinstance(part, Apply))
+    free = [name for name in found if name in STAND_INS]
+    for name, function in functions.items():
+        if name not in free:
+            raise NotValid(f"The cell {cell.name} leaves no function {name!r} open.", f"functions={dict(functions)!r}",
+                           f"its open functions are {', '.join(free)}" if free else "leave functions out")
+        if function not in ACTIVATIONS:
+            raise NotValid(f"There is no activation called {function!r}.", f"functions={dict(functions)!r}",
+                           f"one of {', '.join(ACTIVATIONS)}")
+    if not functions:
+        return cell
+
+    def change(node: Term) -> Term:
+        return Apply(functions.get(node.function, node.function), node.arg) if isinstance(node, Apply) else node
+
+    lines = tuple(equation(line.lhs, transform(line.rhs, change)) for line in cell.declared)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes)
 
 
 def _run(source: str, name: str) -> dict[str, Any]:

@@ -16,8 +16,9 @@ import symlstm as sl
 from symlstm import evaluate, zoo
 from symlstm.activations import relu, sigma, tanh
 from symlstm.algebra import NotSupported, NotValid, Relation, equation, quantities, symbols
+from symlstm.generator.codes import Call, statements
 from symlstm.generator.layout import Names
-from symlstm.generator.rows import Call, backward_product, forward_product, statements, weight_product
+from symlstm.generator.rows import backward_product, forward_product, weight_product
 from symlstm.model import Cell
 
 Array = Any

@@ -11,20 +11,11 @@ from collections.abc import Callable, Iterator
 
 from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
 from symlstm.generator.adjoints import Part, Solved
+from symlstm.generator.codes import Call, Code, activated, elementwise, slope_reads, sloped, statements, with_constants
 from symlstm.generator.forward import flat, loop_over, quoted, stretch
 from symlstm.generator.layout import Array, Layout, Scope, views_last
 from symlstm.generator.program import Block
-from symlstm.generator.rows import (
-    Call,
-    Code,
-    backward_product,
-    elementwise,
-    slope_reads,
-    sloped,
-    statements,
-    weight_product,
-    with_constants,
-)
+from symlstm.generator.rows import backward_product, weight_product
 from symlstm.rules import times
 
 CACHE = 2**18  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
@@ -85,9 +76,11 @@ class Backward:
         """How a formula of values is read: `view` says for all steps, for a stretch or for one step."""
         def read(part: Term) -> Code:
             if isinstance(part, Prime):
-                reads = slope_reads(part.function)
-                value = self.program.value_of(part)
-                return sloped(part.function, read(part.arg) if "x" in reads else "", read(value) if "y" in reads else "")
+                reads, value = slope_reads(part.function), self.program.value_of(part)
+                argument = elementwise(part.arg, read) if value is None or "x" in reads else ""
+                if value is None:
+                    return sloped(part.function, argument, activated(part.function, argument))
+                return sloped(part.function, argument, read(value) if "y" in reads else "")
             assert isinstance(part, Sym)
             return self._keep(self.layout.parameter(part)) if part.time is None else view(self.layout.value(part))
         return read
@@ -141,7 +134,7 @@ class Backward:
     # --- one adjoint equation ---
 
     def _line(self, of: Sym) -> None:
-        ends = {symbol.at(NOW) for symbol in self.program.original.parameter_terms} | {self.program.input}
+        ends = {symbol.at(NOW) for symbol in self.program.cell.parameter_terms} | {self.program.input}
         if of in ends or of.time != NOW or of not in self.adjoints.kept:
             return
         if of in self.adjoints.home:
@@ -254,7 +247,7 @@ class Backward:
         if len(found) != 1 or "x" in slope_reads(found[0].function):
             return None
         value = self.program.value_of(found[0])
-        return found[0] if self.layout.place(value) == self.layout.place(member) else None
+        return found[0] if value is not None and self.layout.place(value) == self.layout.place(member) else None
 
     def _rest(self, block: Block, member: Sym, slope: Prime | None) -> None:
         if member not in self.prepared:
@@ -290,11 +283,16 @@ class Backward:
             if block.biased:
                 yield f"d_{layout.bias(block)} = {rows}.sum(0)"
                 self._share(shares, block, f"d_{layout.bias(block)}", [slot.biases for slot in block.slots])
-        for symbol in self.program.original.parameter_terms:
+        for symbol in self.program.cell.parameter_terms:
             shares.setdefault(symbol, []).extend(f"{text}.sum((0, 1))" for text in self._elementwise(symbol.at(NOW), symbol))
+        pieces = self.program.pieces
+        whole = {symbol: " + ".join(shares[symbol]) for symbol in self.program.cell.parameter_terms}
+        for symbol in dict.fromkeys(piece.parameter for piece in pieces.values()):
+            columns = ", ".join(whole[name] for name, piece in pieces.items() if piece.parameter == symbol)
+            whole[symbol] = f"np.concatenate([{columns}], 1)"
         inputs += [flat(text, "m") for text in self._elementwise(self.program.input, None)]
         yield "d_params = {"
-        yield from (f"    {quoted(symbol)}: {' + '.join(shares[symbol])}," for symbol in self.program.original.parameter_terms)
+        yield from (f"    {quoted(symbol)}: {whole[symbol]}," for symbol in self.program.original.parameter_terms)
         yield "}"
         yield f"d_x = {' + '.join(inputs) or 'np.zeros_like(x)'}"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from textwrap import fill
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
-from symlstm.generator.layout import Array, Layout, Scope, views_last
+from symlstm.generator.codes import Code, activated, elementwise, statements, with_constants
+from symlstm.generator.layout import Array, Layout, Scope, size_text, views_last
 from symlstm.generator.program import Block
-from symlstm.generator.rows import Code, activated, elementwise, forward_product, statements, with_constants
+from symlstm.generator.rows import forward_product
 
 
 class Forward:
@@ -38,9 +40,9 @@ class Forward:
 
     def _weights(self, block: Block) -> None:
         for vector in block.vectors:
-            self.scope.make(self.layout.weights(block, vector), stacked([slot.matrices[vector] for slot in block.slots]))
+            self.scope.make(self.layout.weights(block, vector), self._stacked([slot.matrices[vector] for slot in block.slots]))
         if block.biased:
-            self.scope.make(self.layout.bias(block), stacked([slot.biases for slot in block.slots]))
+            self.scope.make(self.layout.bias(block), self._stacked([slot.biases for slot in block.slots]))
 
     def _line(self, of: Sym, rhs: Term) -> None:
         if of in self.layout.slot:
@@ -94,6 +96,23 @@ class Forward:
             self.loop += [f"# {plain(equation(member, self.program.lines[member]))}" for member in block.members]
             self._late(block, [vector for vector in block.vectors if vector not in early], started=bool(early))
 
+    def _stacked(self, parts: list[tuple[Sym, ...]]) -> str:
+        """The parameters of all slots above one another, those of one slot added. It is a new array."""
+        if any(len(part) > 1 or part[0] in self.program.pieces for part in parts):
+            sums = [" + ".join(map(self._given, part)) for part in parts]
+            return sums[0] if len(parts) == 1 < len(parts[0]) else f"np.concatenate([{', '.join(sums)}])"
+        if len(parts) == 1:
+            return f"np.array({self._given(parts[0][0])})"
+        return f"np.concatenate([params[name] for name in ({', '.join(quoted(part[0]) for part in parts)})])"
+
+    def _given(self, symbol: Sym) -> str:
+        """What the caller gave for a parameter, or for the columns of one."""
+        piece = self.program.pieces.get(symbol)
+        if piece is None:
+            return f"params[{quoted(symbol)}]"
+        ends = [size_text(end) if end else "" for end in (piece.start, piece.stop)]
+        return f"params[{quoted(piece.parameter)}][:, {':'.join(ends)}]"
+
     def _late(self, block: Block, vectors: list[Sym], *, started: bool) -> None:
         layout = self.layout
         name = self.scope.step(layout.block(block))
@@ -145,25 +164,17 @@ def flat(array: str, width: str) -> str:
     return f"{array}.reshape(T * B, {width})"
 
 
-def stacked(parts: list[tuple[Sym, ...]]) -> str:
-    """The parameters of all slots above one another, those of one slot added. It is a new array."""
-    if any(len(part) > 1 for part in parts):
-        sums = [" + ".join(f"params[{quoted(symbol)}]" for symbol in part) for part in parts]
-        return sums[0] if len(sums) == 1 else f"np.concatenate([{', '.join(sums)}])"
-    if len(parts) == 1:
-        return f"np.array(params[{quoted(parts[0][0])}])"
-    return f"np.concatenate([params[name] for name in ({', '.join(quoted(part[0]) for part in parts)})])"
-
-
 def loop_over(views: dict[str, str], body: list[str]) -> list[str]:
     """A loop over the steps of several arrays at once."""
     if not body:
         return []
     names, arrays = ", ".join(views), ", ".join(views.values())
+    if len(names) > 110:
+        names = fill(f"({names})", 110, subsequent_indent=" " * 8)
     head = [f"for {names} in zip({arrays}):" if len(views) > 1 else f"for {names} in {arrays}:"]
-    if len(head[0]) > 120:
+    if len(head[0].splitlines()[-1]) > 120 or "\n" in names:
         head = [f"for {names} in zip(", *_wrapped(list(views.values())), "):"]
-    return [*head, *(f"    {line}" for line in body)]
+    return [*"\n".join(head).splitlines(), *(f"    {line}" for line in body)]
 
 
 def _wrapped(parts: list[str]) -> Iterator[str]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from symlstm.algebra import NOW, Add, Apply, Hadamard, NotSupported, Sym, Term, walk
+from symlstm.generator.codes import activated, runs_in_place
 from symlstm.generator.program import Block, Program
-from symlstm.generator.rows import activated, runs_in_place
 from symlstm.shapes import Length
 
 _RESERVED = frozenset({
@@ -28,9 +28,9 @@ _RESERVED = frozenset({
 class Names:
     """Python names for what the module handles: one name a thing, and no name twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Iterable[str] = _RESERVED) -> None:
         self._given: dict[object, str] = {}
-        self._taken = {*_RESERVED, *keyword.kwlist}
+        self._taken = {*reserved, *keyword.kwlist}
 
     def __call__(self, key: object, wish: str) -> str:
         if key not in self._given:
@@ -172,7 +172,7 @@ class Layout:
 
     def sizes(self) -> dict[str, str]:
         """The sizes that x does not show, each with the text that reads it from a parameter."""
-        lengths = self.program.cell.shapes.lengths
+        lengths = self.program.original.shapes.lengths
         wanted = {name for pair in lengths.values() for length in pair for name, _ in length if name} - {"m"}
         found: dict[str, str] = {}
         for name in sorted(wanted, reverse=True):

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import fill
 
+from symlstm.activations import STAND_INS
+from symlstm.algebra import Apply, NotSupported, Sym, walk
 from symlstm.generator.backward import Backward
 from symlstm.generator.forward import Forward
-from symlstm.generator.layout import Layout
+from symlstm.generator.general import general
+from symlstm.generator.layout import Layout, size_text
 from symlstm.generator.program import Program
 from symlstm.model import Cell
 from symlstm.reverse import sweep
+from symlstm.shapes import ONE
 
-TEMPLATE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
+HEAD = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
 
 The equations of one step, for columns; in the arrays here a column is a row, along the last axis:
 
@@ -27,13 +31,13 @@ The equations of one step, for columns; in the arrays here a column is a row, al
 The adjoints of one step (delta q is the gradient of the loss with respect to q, delta+ q what arrives from the step after):
 
 {adjoints}
-"""
+{note}"""
 
 import numpy as np
 
 
 class Trace:
-    """What a forward pass gives: `outputs` (T, B, {width}), `state` after the last step, and `kept`, which `backward` reads."""
+    """What a forward pass gives: `outputs` ({outputs}), `state` after the last step, and `kept`, which `backward` reads."""
 
     def __init__(self, outputs, state, kept):
         self.outputs, self.state, self.kept = outputs, state, kept
@@ -43,17 +47,19 @@ class Trace:
 
 
 class Gradients:
-    """What a backward pass gives: `params` by name, `inputs` (T, B, m), and `state`, for the state before the first step."""
+    """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state before the first step."""
 
     def __init__(self, params, inputs, state):
         self.params, self.inputs, self.state = params, inputs, state
 
     def __repr__(self):
         state = tuple(part.shape for part in self.state)
-        return f"Gradients(params={{tuple(self.params)}}, inputs={{self.inputs.shape}}, state={{state}})"
+        return f"Gradients(params={{tuple(self.params)}}, inputs={shown}, state={{state}})"
 
 
-@np.errstate({errors})
+'''
+
+BLOCKED = '''@np.errstate({errors})
 def forward(params, x, state=None):
     """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None."""
     T, *batch, m = x.shape
@@ -82,23 +88,49 @@ INFINITE = 'over="ignore", under="ignore"'
 
 
 def written(cell: Cell) -> str:
-    """The source of the NumPy module of a cell.
+    """The source of the NumPy module of a cell: in blocks where it is made of vectors, else equation by equation.
 
-    Raises `NotSupported` for a cell that is not made of affine maps and elementwise formulas of vectors.
+    Raises `NotSupported` for a cell with a term that has no NumPy form, naming the equation.
 
     >>> from symlstm import zoo
     >>> "np.dot(h_prev, z_from_h.T, out=" in written(zoo.RNN)
     True
     """
-    program = Program(cell)
+    return _head(cell) + (_blocked(cell) or general(cell))
+
+
+def _head(cell: Cell) -> str:
+    """What stands above the two functions."""
+    def axes(of: Sym) -> str:
+        lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
+        return ", ".join(("T", "B", *map(size_text, lengths)))
+    several = len(cell.input_terms) > 1
+    return HEAD.format(
+        title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
+        note=_open(cell), outputs=axes(cell.state_terms[0]), inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
+        shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
+
+
+def _open(cell: Cell) -> str:
+    """Which functions the cell leaves open, and what stands for them."""
+    functions = dict.fromkeys(part.function for line in cell.named for part in walk(line) if isinstance(part, Apply))
+    found = [f"    {name}: {STAND_INS[name].source}" for name in functions if name in STAND_INS]
+    return "\n".join(("\nThe functions that the cell leaves open:\n", *found, "")) if found else ""
+
+
+def _blocked(cell: Cell) -> str:
+    """The functions of a cell that is made of affine maps and elementwise formulas of vectors; "" for another."""
+    try:
+        program = Program(cell)
+    except NotSupported:
+        return ""
     layout = Layout(program)
     ahead, back = Forward(layout), Backward(layout)
     forward, backward = ahead.lines(), back.lines()
     bases = [layout.value(state).base for state in program.states]
     kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
     infinite = any("np.exp" in line for line in forward)
-    return TEMPLATE.format(
-        title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
+    return BLOCKED.format(
         width=layout.width(program.states[0]), states=_tuple(state.name for state in program.states),
         outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=kept, errors=INFINITE if infinite else 'under="ignore"',
         forward=_indented(forward), backward=_indented(backward), d_states=_tuple(map(layout.state_adjoint, program.states)))
@@ -114,4 +146,7 @@ def _listed(relations: Iterable[object]) -> str:
 
 
 def _indented(lines: Iterable[str]) -> str:
-    return "\n".join(f"    {line}" if line else "" for line in lines)
+    """Lines as the body of a function; a list of arrays that is too long for one line goes over several."""
+    def short(line: str) -> str:
+        return fill(line, 120, subsequent_indent=" " * 8) if "np.concatenate([" in line and len(line) > 120 else line
+    return "\n".join(f"    {short(line)}" for line in lines)

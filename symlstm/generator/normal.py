@@ -9,6 +9,7 @@ from __future__ import annotations
 from symlstm.algebra import (
     Add,
     Apply,
+    Blocks,
     Div,
     Hadamard,
     MatMul,
@@ -41,10 +42,13 @@ def normal(cell: Cell) -> Cell:
     ['tanh_c[t] = tanh(c[t])', 'h[t] = o[t] * tanh_c[t]']
     """
     if len(cell.input_terms) != 1:
-        raise NotSupported("A NumPy function is made for a cell with one input.", cell.name)
-    for name, (_, columns) in cell.shapes.lengths.items():
-        if columns != ONE and Sym(name) not in cell.parameter_terms:
-            raise NotSupported("A NumPy function is made for a cell whose quantities are vectors.", f"{name} of {cell.name}")
+        raise NotSupported("Blocks are made for a cell with one input.", cell.name)
+    for name, (rows, columns) in cell.shapes.lengths.items():
+        if rows == ONE or (columns != ONE and Sym(name) not in cell.parameter_terms):
+            raise NotSupported("A block is made of vectors and matrices.", f"{name} of {cell.name}")
+    for line in cell.named:
+        if any(isinstance(part, Sym) and part.time is None and part.name in cell.size_names for part in walk(line)):
+            raise NotSupported("A size cannot stand as a number in elementwise code.", plain(line))
     work = _Naming(cell)
     for line in cell.named:
         assert isinstance(line.lhs, Sym)
@@ -53,6 +57,27 @@ def normal(cell: Cell) -> Cell:
             # an affine map stands in its block, but a state has an array of its own
             rhs = work.named(rhs, f"a_{line.lhs.name}")
         work.lines.append(equation(line.lhs, rhs))
+    return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes)
+
+
+def valued(cell: Cell) -> Cell:
+    """The same cell with a name for every applied function, so that its value is at hand for its slope.
+
+    >>> from symlstm import zoo
+    >>> valued(zoo.LSTM).named[-2:]
+    (tanh_c[t] = tanh(c[t]), h[t] = o[t] * tanh_c[t])
+    """
+    work = _Naming(cell)
+
+    def change(node: Term) -> Term:
+        if isinstance(node, Apply) and any(isinstance(part, Sym) and part.time is not None for part in walk(node)):
+            return work.named(node, f"{node.function}_{node.arg.name if isinstance(node.arg, Sym) else here}")
+        return rebuild(node, tuple(map(change, children(node))))
+
+    for line in cell.named:
+        assert isinstance(line.lhs, Sym)
+        here = line.lhs.name
+        work.lines.append(line if isinstance(line.rhs, Apply) else equation(line.lhs, change(line.rhs)))
     return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes)
 
 
@@ -68,7 +93,7 @@ class _Naming:
         if isinstance(node, Sym):
             return node
         if node not in self.known:
-            line = self.top(node, wish)
+            line = node if isinstance(node, Apply) and isinstance(node.arg, (Sym, Blocks)) else self.top(node, wish)
             while wish in self.taken:
                 wish += "_"
             self.taken.add(wish)

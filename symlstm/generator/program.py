@@ -9,8 +9,9 @@ from itertools import pairwise, permutations
 
 from symlstm.algebra import Apply, MatMul, Prime, Sym, Term, children, walk
 from symlstm.generator.adjoints import Adjoints
+from symlstm.generator.codes import slope_reads
 from symlstm.generator.normal import normal, parts
-from symlstm.generator.rows import slope_reads
+from symlstm.generator.splitting import split
 from symlstm.model import Cell
 
 
@@ -49,7 +50,8 @@ class Program:
     """
 
     def __init__(self, cell: Cell) -> None:
-        self.original, self.cell = cell, normal(cell)
+        whole, self.pieces = split(cell)
+        self.original, self.cell = cell, normal(whole)
         self.lines = {line.lhs: line.rhs for line in self.cell.named if isinstance(line.lhs, Sym)}
         self.input, self.states = cell.input_terms[0], cell.state_terms
         self.early = self._early()
@@ -90,18 +92,20 @@ class Program:
     def reads(self, node: Term) -> Iterator[Sym]:
         """The quantities of which a formula of the backward pass needs the values."""
         if isinstance(node, Prime):
-            argument, value = node.arg, self.value_of(node)
-            yield from (part for letter, part in (("x", argument), ("y", value)) if letter in slope_reads(node.function)
-                        and isinstance(part, Sym))
+            letters, value = slope_reads(node.function), self.value_of(node)
+            if value is None or "x" in letters:
+                yield from self.reads(node.arg)
+            if value is not None and "y" in letters:
+                yield value
         elif isinstance(node, Sym):
             yield node
         else:
             for child in children(node):
                 yield from self.reads(child)
 
-    def value_of(self, node: Prime) -> Sym:
-        """The quantity that is the function, of which `node` is the slope, at the same place."""
-        return next(of for of, rhs in self.lines.items() if rhs == Apply(node.function, node.arg))
+    def value_of(self, node: Prime) -> Sym | None:
+        """The quantity that is the function, of which `node` is the slope, at the same place; None if it has no name."""
+        return next((of for of, rhs in self.lines.items() if rhs == Apply(node.function, node.arg)), None)
 
 
 def _affine(of: Sym, rhs: Term) -> Affine | None:

@@ -1,4 +1,4 @@
-"""How the mathematics is carried to NumPy: columns become rows, and formulas become calls that write in place.
+"""How the mathematics is carried to NumPy: columns become rows.
 
 **The rule.** In the mathematics a quantity is a column `q` of length k. In NumPy it is an array whose last axis is k,
 and whose other axes run over whatever there is many of: sequences of the batch, steps of time. So every row of the
@@ -12,20 +12,34 @@ array is the transpose of one column, and for a matrix `P` and columns `v`, `d`
 | a vector parameter's adjoint, summed over the rows | `d.sum(0)` | it is added to every row |
 | anything elementwise | the same | |
 
-It is stated here and nowhere else; `forward_product`, `backward_product` and `weight_product` are its three lines.
+A number has a last axis of length 1; a row `v.T` is the array of its column; a matrix of which there are many has
+its rows and columns as the last two axes. With a number `s` and such a matrix `A`
+
+| mathematics | NumPy | why |
+|---|---|---|
+| `s @ v`, `v / s` | `s * v`, `v / s` | the axis of length 1 is repeated |
+| `s @ A` | `s[..., None] * A` | the same, with an axis more |
+| `d.T @ v` | `(d * v).sum(-1, keepdims=True)` | a number for each row of the arrays |
+| `d @ v.T` | `d[..., None] * v[..., None, :]` | a matrix for each row of the arrays |
+| `A @ v` | `(A @ v[..., None])[..., 0]` | NumPy multiplies the last two axes |
+| `A.T @ d` | `(d[..., None, :] @ A)[..., 0, :]` | (A^T d)^T = d^T A |
+| `A.T` | `A.swapaxes(-1, -2)` | |
+| `tr(A.T @ B)` | `(A * B).sum((-2, -1))[..., None]` | the sum of the products of all entries |
+| `[v; d]` | `np.concatenate([v, d], -1)` | |
+| a parameter's adjoint, summed over time and batch | `.sum((0, 1))`, or `np.tensordot` of a column and a row | |
+
+It is stated here and nowhere else: `forward_product`, `backward_product` and `weight_product` are its first lines, in
+text, and the functions of `Value` are all of it.
 """
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 
-from symlstm.activations import activation
-from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
+from symlstm.generator.codes import WHOLE, Call, Code, infix
+from symlstm.shapes import ONE, Length, Shape
 
 
 def forward_product(matrix: str, vector: str) -> tuple[str, str]:
@@ -43,158 +57,193 @@ def weight_product(adjoint: str, vector: str) -> tuple[str, str]:
     return f"{adjoint}.T", vector
 
 
-# --- elementwise code -----------------------------------------------------------------------------------------
+def axes(shape: Shape) -> tuple[Length, ...]:
+    """The axes of the array that a user sees of one quantity: none for a number, one for a column, else rows and columns."""
+    rows, columns = shape
+    return (rows, columns) if columns != ONE else (rows,) if rows != ONE else ()
+
+
+# --- all of the rule ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A NumPy function of arrays, of numbers or of other calls."""
+class Value:
+    """A term as code, with its rows and columns in the mathematics; a bare number, which fits anything, has none.
 
-    function: str
-    args: tuple[Code, ...]
-
-    def __str__(self) -> str:
-        return f"np.{self.function}({', '.join(map(str, self.args))})"
-
-
-Code = str | Call
-
-_SIGNS: dict[type[ast.AST], str] = {
-    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
-    ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal", ast.LtE: "less_equal", ast.USub: "negative",
-}
-_EITHER_WAY = ("add", "multiply")
-_IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
-
-
-def parsed(text: str, values: Mapping[str, Code]) -> Code:
-    """A formula of the table of activations as code, its variables replaced by `values`.
-
-    >>> str(parsed("1 / (1 + exp(-x))", {"x": "z"}))
-    'np.divide(1, np.add(1, np.exp(np.negative(z))))'
+    `many` says whether there is one for each sequence (and step), as there is of all but parameters and constants.
+    Of a matrix that is `flipped` the code is that of its transpose.
     """
-    def read(node: Any) -> Code:
-        match node:
-            case ast.Name(name):
-                return values.get(name, name)
-            case ast.Constant(value):
-                return repr(value)
-            case ast.BinOp(left, sign, right) | ast.Compare(left, [sign], [right]):
-                return Call(_SIGNS[type(sign)], (read(left), read(right)))
-            case ast.UnaryOp(sign, operand):
-                return Call(_SIGNS[type(sign)], (read(operand),))
-            case ast.Call(ast.Name(name), args):
-                return Call(name, tuple(map(read, args)))
-        raise NotSupported("This formula of an activation cannot be made into NumPy.", text)
-    return read(ast.parse(text, mode="eval").body)
+
+    code: Code
+    rows: Length = ()
+    columns: Length = ()
+    many: bool = False
+    flipped: bool = False
+
+    @property
+    def kind(self) -> str:
+        """"bare", "number", "column", "row" or "matrix"."""
+        if not self.rows:
+            return "bare"
+        tall, wide = self.rows != ONE, self.columns != ONE
+        return ("matrix" if wide else "column") if tall else "row" if wide else "number"
+
+    def array(self) -> Code:
+        """The array as it stands in the mathematics: of a flipped matrix, turned."""
+        if not self.flipped:
+            return self.code
+        return f"{infix(self.code, WHOLE)}.{'swapaxes(-1, -2)' if self.many else 'T'}"
+
+    def at(self, index: str) -> str:
+        """The array with an index."""
+        return f"{infix(self.array(), WHOLE)}[{index}]"
 
 
-def activated(function: str, argument: Code) -> Code:
-    """The stable NumPy form of an activation."""
-    return parsed(activation(function).numpy, {"x": argument})
+def transposed(value: Value) -> Value:
+    """A^T: of a column, the same array; of a matrix, kept in mind."""
+    return replace(value, rows=value.columns, columns=value.rows, flipped=value.kind == "matrix" and not value.flipped)
 
 
-def sloped(function: str, argument: Code, value: Code) -> Code:
-    """The NumPy form of an activation's derivative, from its argument and its value."""
-    return parsed(activation(function).numpy_slope, {"x": argument, "y": value})
+def joined(function: str, *values: Value) -> Value:
+    """An elementwise function of values of one shape, or of numbers beside them, from left to right."""
+    return reduce(lambda left, right: _joined(function, left, right), values)
 
 
-def slope_reads(function: str) -> frozenset[str]:
-    """What the NumPy form of a derivative reads: "x", the argument, or "y", the value, or both."""
-    return frozenset(leaves(sloped(function, "x", "y"))) & {"x", "y"}
+def _joined(function: str, left: Value, right: Value) -> Value:
+    like = next((value for value in (left, right) if value.kind not in ("bare", "number")),
+                left if left.kind == "number" else right)
+    codes = tuple(value.at("..., None") if like.kind == "matrix" and value.kind == "number" else value.array()
+                  for value in (left, right))
+    return Value(Call(function, codes), like.rows, like.columns, left.many or right.many)
 
 
-def elementwise(node: Term, name: Callable[[Term], Code]) -> Code:
-    """An elementwise term as code; `name` gives the array of a symbol, or the code of a slope.
-
-    Raises `NotSupported` for a term that is not elementwise.
-
-    >>> f = Sym("f")
-    >>> str(elementwise((1 - f) * f, lambda symbol: symbol.name))
-    'np.multiply(np.subtract(1, f), f)'
-    """
-    def made(part: Term) -> Code:
-        match part:
-            case Num(value):
-                return _number(value)
-            case Sym() | Prime():
-                return name(part)
-            case Neg(arg):
-                return Call("negative", (made(arg),))
-            case Add(args):
-                return _sum(args, made)
-            case Hadamard(args) | MatMul(args):
-                return _folded("multiply", sorted((made(arg) for arg in args), key=lambda code: isinstance(code, str)))
-            case Max(args):
-                return _folded("maximum", [made(arg) for arg in args])
-            case Div(above, below):
-                return Call("divide", (made(above), made(below)))
-            case Pow(base, Num(value)):
-                return Call("square", (made(base),)) if value == 2 else Call("power", (made(base), _number(value)))
-            case Apply(function, arg):
-                return activated(function, made(arg))
-        raise NotSupported(f"{type(part).__name__} is not elementwise.", plain(part))
-    return made(node)
+def scaled(number: Value, value: Value) -> Value:
+    """A number times anything; a matrix stays flipped."""
+    return replace(_joined("multiply", number, replace(value, flipped=False)), flipped=value.flipped)
 
 
-def _number(value: Fraction) -> str:
-    return str(value) if value.denominator == 1 else f"({value})"
-
-
-def _folded(function: str, codes: list[Code]) -> Code:
-    head, *rest = codes
-    for code in rest:
-        head = Call(function, (head, code))
-    return head
-
-
-def _sum(args: tuple[Term, ...], made: Callable[[Term], Code]) -> Code:
-    plus = [made(arg) for arg in args if not isinstance(arg, Neg)]
-    minus = [made(arg.arg) for arg in args if isinstance(arg, Neg)]
-    head = _folded("add", plus) if plus else Call("negative", (minus.pop(0),))
-    return _folded("subtract", [head, *minus])
-
-
-def leaves(code: Code) -> Iterator[str]:
-    """The arrays and numbers that code reads, from left to right."""
-    if isinstance(code, str):
-        yield code
+def _matrix_column(left: Value, right: Value) -> Value:
+    matrix, vector = infix(left.code, WHOLE), infix(right.code, WHOLE)
+    if not left.many:
+        pair = backward_product(matrix, vector) if left.flipped else forward_product(matrix, vector)
+        code: Code = Call("matmul", pair)
+    elif left.flipped:
+        code = f"({vector}[..., None, :] @ {matrix})[..., 0, :]"
     else:
-        for arg in code.args:
-            yield from leaves(arg)
+        code = f"({matrix} @ {vector}[..., None])[..., 0]"
+    return Value(code, left.rows, right.columns, left.many or right.many)
 
 
-def with_constants(code: Code, constant: Callable[[str], str]) -> Code:
-    """The same code with its numbers named: in a loop NumPy takes an array of one number sooner than a Python number."""
-    if isinstance(code, str):
-        return constant(code) if re.fullmatch(r"[\d.()/]+", code) else code
-    if code.function == "power":
-        return Call("power", (with_constants(code.args[0], constant), code.args[1]))
-    return Call(code.function, tuple(with_constants(arg, constant) for arg in code.args))
+def _row_matrix(left: Value, right: Value) -> Value:
+    return transposed(_matrix_column(transposed(right), transposed(left)))
 
 
-def runs_in_place(code: Code, leaf: str) -> bool:
-    """Whether code may write over an array that it reads: it must read it once."""
-    return sum(found == leaf for found in leaves(code)) == 1
+def _matrix_matrix(left: Value, right: Value) -> Value:
+    return Value(Call("matmul", (left.array(), right.array())), left.rows, right.columns, left.many or right.many)
 
 
-def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0) -> list[str]:
-    """Lines that evaluate code into the array `out`, which it may also read once; `spare(k)` is the k-th scratch array.
+def _row_column(left: Value, right: Value) -> Value:
+    both = infix(Call("multiply", (left.code, right.code)), WHOLE)
+    return Value(f"{both}.sum(-1, keepdims=True)", ONE, ONE, left.many or right.many)
 
-    >>> statements(Call("add", (Call("multiply", ("f", "c_prev")), Call("multiply", ("i", "g")))), "c", "scratch{}".format)
-    ['np.multiply(f, c_prev, out=c)', 'np.multiply(i, g, out=scratch0)', 'c += scratch0']
-    """
-    if isinstance(code, str):
-        return [] if code == out else [f"{out}[...] = {code}"]
-    inner = [k for k, arg in enumerate(code.args) if isinstance(arg, Call)]
-    first = next((k for k in inner if out in leaves(code.args[k])), inner[0] if inner and out not in code.args else None)
-    lines, args = [], [str(arg) for arg in code.args]
-    for k in sorted(inner, key=lambda k: k != first):
-        args[k] = out if k == first else spare(depth)
-        lines += statements(code.args[k], args[k], spare, depth + (k != first))
-        depth += k != first
-    if code.function in _EITHER_WAY and args[1] == out:
-        args.reverse()
-    if args[0] == out and out.isidentifier() and code.function in _IN_PLACE:
-        return [*lines, f"{out} {_IN_PLACE[code.function]} {args[1]}"]
-    return [*lines, f"np.{code.function}({', '.join(args)}, out={out})"]
+
+def _column_row(left: Value, right: Value) -> Value:
+    return Value(Call("multiply", (left.at("..., None"), right.at("..., None, :"))), left.rows, right.columns,
+                 left.many or right.many)
+
+
+_PAIRS: dict[tuple[str, str], Callable[[Value, Value], Value]] = {
+    ("matrix", "column"): _matrix_column,
+    ("row", "matrix"): _row_matrix,
+    ("matrix", "matrix"): _matrix_matrix,
+    ("row", "column"): _row_column,
+    ("column", "row"): _column_row,
+}
+
+
+def _pair(left: Value, right: Value) -> Value:
+    return _PAIRS[left.kind, right.kind](left, right)
+
+
+def factors(values: Sequence[Value]) -> list[Value]:
+    """A matrix product as one value, or as a column and a row whose product it is; no product of matrices that a column
+    or a row could meet first is made."""
+    numbers = [value for value in values if value.kind in ("bare", "number")]
+    rest: list[Value] = []
+    for chain in _chains([value for value in values if value not in numbers]):
+        found = reduce(lambda right, left: _pair(left, right), chain[::-1]) if chain[-1].kind == "column" else reduce(_pair, chain)
+        (numbers if found.kind == "number" else rest).append(found)
+    if not rest:
+        return [reduce(scaled, numbers)]
+    return [reduce(lambda value, number: scaled(number, value), numbers[::-1], rest[0]), *rest[1:]]
+
+
+def _chains(values: list[Value]) -> Iterator[list[Value]]:
+    """The product cut after every column: each part is a number, a column, a row or a matrix."""
+    chain: list[Value] = []
+    for value in values:
+        chain.append(value)
+        if value.kind == "column":
+            yield chain
+            chain = []
+    if chain:
+        yield chain
+
+
+def product(values: Sequence[Value]) -> Value:
+    """A matrix product; a number scales."""
+    return reduce(_pair, factors(values))
+
+
+def trace(values: Sequence[Value]) -> Value:
+    """tr(A B ...), as the sum of the entries of A^T * (B ...)."""
+    if len(values) > 1 and values[0].kind == "matrix":
+        left, right = transposed(values[0]), product(values[1:])
+        both = infix(Call("multiply", (left.array(), right.array())), WHOLE)
+        return Value(f"{both}.sum((-2, -1))[..., None]", ONE, ONE, left.many or right.many)
+    whole = product(values)
+    if whole.kind in ("bare", "number"):
+        return whole
+    return Value(f"np.trace({infix(whole.array())}, axis1=-2, axis2=-1)[..., None]", ONE, ONE, whole.many)
+
+
+def diagonal(value: Value, eye: str) -> Value:
+    """diag(v), from the identity matrix of its size."""
+    if value.kind in ("bare", "number"):
+        return value
+    return Value(Call("multiply", (value.at("..., None"), eye)), value.rows, value.rows, value.many)
+
+
+def some_rows(value: Value, start: str, stop: str, length: Length) -> Value:
+    """Rows start+1 to stop; of a matrix one row is a row."""
+    if value.kind in ("bare", "number", "row"):
+        return value
+    span = f"{start if start != '0' else ''}:{stop}"
+    index = f"..., {span}" if value.kind == "column" else f"..., {start}, :" if length == ONE else f"..., {span}, :"
+    return Value(value.at(index), length, value.columns, value.many)
+
+
+def stacked(rows: Sequence[Sequence[Value]], lead: str, height: Length, width: Length, text: Callable[[Length], str]) -> Value:
+    """Blocks above one another and side by side. `lead` is the text of the axes in front, `text` that of a length."""
+    flat = height == ONE or width == ONE
+    def block(value: Value) -> str:
+        shape = [text(each) for each in (value.rows, value.columns) if each != ONE] if value.rows else []
+        code = infix(value.array())
+        if not value.many:  # one for all becomes one for each
+            code = f"np.broadcast_to({code}, ({lead}, {', '.join(shape or ['1'])}))"
+        if flat or value.kind == "matrix":
+            return code
+        return f"{code}[..., None, :]" if value.kind == "row" else f"{code}[..., None]"
+    def beside(parts: Sequence[str], axis: int) -> str:
+        return f"np.concatenate([{', '.join(parts)}], {axis})" if len(parts) > 1 else parts[0]
+    lines = [beside([block(value) for value in row], -1) for row in rows]
+    return Value(beside(lines, -1 if flat else -2), height, width, many=True)
+
+
+def summed(values: Sequence[Value]) -> str:
+    """A matrix product, summed over time and batch, the two axes in front."""
+    found = factors(values)
+    if len(found) == 2 and all(value.many for value in found):
+        column, row = (infix(value.code) for value in found)
+        return f"np.tensordot({column}, {row}, ((0, 1), (0, 1)))"
+    return f"{infix(reduce(_pair, found).array(), WHOLE)}.sum((0, 1))"

@@ -1,0 +1,197 @@
+"""Formulas as NumPy calls: lines that write in place (`statements`), or one expression (`infix`)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from symlstm.activations import activation
+from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A NumPy function of arrays, of numbers or of other calls."""
+
+    function: str
+    args: tuple[Code, ...]
+
+    def __str__(self) -> str:
+        return f"np.{self.function}({', '.join(map(str, self.args))})"
+
+
+Code = str | Call
+
+_SIGNS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
+    ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal", ast.LtE: "less_equal", ast.USub: "negative",
+}
+_EITHER_WAY = ("add", "multiply")
+_IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
+
+
+def parsed(text: str, values: Mapping[str, Code]) -> Code:
+    """A formula of the table of activations as code, its variables replaced by `values`.
+
+    >>> str(parsed("1 / (1 + exp(-x))", {"x": "z"}))
+    'np.divide(1, np.add(1, np.exp(np.negative(z))))'
+    """
+    def read(node: Any) -> Code:
+        match node:
+            case ast.Name(name):
+                return values.get(name, name)
+            case ast.Constant(value):
+                return repr(value)
+            case ast.BinOp(left, sign, right) | ast.Compare(left, [sign], [right]):
+                return Call(_SIGNS[type(sign)], (read(left), read(right)))
+            case ast.UnaryOp(sign, operand):
+                return Call(_SIGNS[type(sign)], (read(operand),))
+            case ast.Call(ast.Name(name), args):
+                return Call(name, tuple(map(read, args)))
+        raise NotSupported("This formula of an activation cannot be made into NumPy.", text)
+    return read(ast.parse(text, mode="eval").body)
+
+
+def activated(function: str, argument: Code) -> Code:
+    """The stable NumPy form of an activation."""
+    return parsed(activation(function).numpy, {"x": argument})
+
+
+def sloped(function: str, argument: Code, value: Code) -> Code:
+    """The NumPy form of an activation's derivative, from its argument and its value."""
+    return parsed(activation(function).numpy_slope, {"x": argument, "y": value})
+
+
+def slope_reads(function: str) -> frozenset[str]:
+    """What the NumPy form of a derivative reads: "x", the argument, or "y", the value, or both."""
+    return frozenset(leaves(sloped(function, "x", "y"))) & {"x", "y"}
+
+
+def elementwise(node: Term, name: Callable[[Term], Code]) -> Code:
+    """An elementwise term as code; `name` gives the array of a symbol, or the code of a slope.
+
+    Raises `NotSupported` for a term that is not elementwise.
+
+    >>> f = Sym("f")
+    >>> str(elementwise((1 - f) * f, lambda symbol: symbol.name))
+    'np.multiply(np.subtract(1, f), f)'
+    """
+    def made(part: Term) -> Code:
+        match part:
+            case Num(value):
+                return number(value)
+            case Sym() | Prime():
+                return name(part)
+            case Neg(arg):
+                return Call("negative", (made(arg),))
+            case Add(args):
+                return _sum(args, made)
+            case Hadamard(args) | MatMul(args):
+                return folded("multiply", sorted((made(arg) for arg in args), key=lambda code: isinstance(code, str)))
+            case Max(args):
+                return folded("maximum", [made(arg) for arg in args])
+            case Div(above, below):
+                return Call("divide", (made(above), made(below)))
+            case Pow(base, Num(value)):
+                return Call("square", (made(base),)) if value == 2 else Call("power", (made(base), number(value)))
+            case Apply(function, arg):
+                return activated(function, made(arg))
+        raise NotSupported(f"{type(part).__name__} is not elementwise.", plain(part))
+    return made(node)
+
+
+def number(value: Fraction) -> str:
+    return str(value) if value.denominator == 1 else f"({value})"
+
+
+def folded(function: str, codes: list[Code]) -> Code:
+    head, *rest = codes
+    for code in rest:
+        head = Call(function, (head, code))
+    return head
+
+
+def _sum(args: tuple[Term, ...], made: Callable[[Term], Code]) -> Code:
+    plus = [made(arg) for arg in args if not isinstance(arg, Neg)]
+    minus = [made(arg.arg) for arg in args if isinstance(arg, Neg)]
+    head = folded("add", plus) if plus else Call("negative", (minus.pop(0),))
+    return folded("subtract", [head, *minus])
+
+
+def leaves(code: Code) -> Iterator[str]:
+    """The arrays and numbers that code reads, from left to right."""
+    if isinstance(code, str):
+        yield code
+    else:
+        for arg in code.args:
+            yield from leaves(arg)
+
+
+def with_constants(code: Code, constant: Callable[[str], str]) -> Code:
+    """The same code with its numbers named: in a loop NumPy takes an array of one number sooner than a Python number."""
+    if isinstance(code, str):
+        return constant(code) if re.fullmatch(r"[\d.()/]+", code) else code
+    if code.function == "power":
+        return Call("power", (with_constants(code.args[0], constant), code.args[1]))
+    return Call(code.function, tuple(with_constants(arg, constant) for arg in code.args))
+
+
+def runs_in_place(code: Code, leaf: str) -> bool:
+    """Whether code may write over an array that it reads: it must read it once."""
+    return sum(found == leaf for found in leaves(code)) == 1
+
+
+def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0) -> list[str]:
+    """Lines that evaluate code into the array `out`, which it may also read once; `spare(k)` is the k-th scratch array.
+
+    >>> statements(Call("add", (Call("multiply", ("f", "c_prev")), Call("multiply", ("i", "g")))), "c", "scratch{}".format)
+    ['np.multiply(f, c_prev, out=c)', 'np.multiply(i, g, out=scratch0)', 'c += scratch0']
+    """
+    if isinstance(code, str):
+        return [] if code == out else [f"{out}[...] = {code}"]
+    inner = [k for k, arg in enumerate(code.args) if isinstance(arg, Call)]
+    first = next((k for k in inner if out in leaves(code.args[k])), inner[0] if inner and out not in code.args else None)
+    lines, args = [], [str(arg) for arg in code.args]
+    for k in sorted(inner, key=lambda k: k != first):
+        args[k] = out if k == first else spare(depth)
+        lines += statements(code.args[k], args[k], spare, depth + (k != first))
+        depth += k != first
+    if code.function in _EITHER_WAY and args[1] == out:
+        args.reverse()
+    if args[0] == out and out.isidentifier() and code.function in _IN_PLACE:
+        return [*lines, f"{out} {_IN_PLACE[code.function]} {args[1]}"]
+    return [*lines, f"np.{code.function}({', '.join(args)}, out={out})"]
+
+
+_SIGN = {
+    "greater": (0, ">"), "less": (0, "<"), "greater_equal": (0, ">="), "less_equal": (0, "<="),
+    "add": (1, "+"), "subtract": (1, "-"), "multiply": (2, "*"), "divide": (2, "/"), "matmul": (2, "@"),
+}
+WHOLE = 5  # the level of what needs no parentheses anywhere
+
+
+def infix(code: Code, level: int = 0) -> str:
+    """Code as an expression with signs, in parentheses where it binds less than `level`.
+
+    >>> infix(Call("multiply", ("d", Call("subtract", ("1", Call("power", ("h", "2")))))))
+    'd * (1 - h**2)'
+    """
+    if isinstance(code, str):
+        return f"({code})" if code.startswith("-") and level > 3 else code
+    args = code.args
+    if code.function in _SIGN:
+        here, sign = _SIGN[code.function]
+        text = f"{infix(args[0], here)} {sign} {infix(args[1], here + 1)}"
+    elif code.function == "power":
+        here, text = 4, f"{infix(args[0], WHOLE)}**{infix(args[1], 4)}"
+    elif code.function == "square":
+        here, text = 4, f"{infix(args[0], WHOLE)}**2"
+    elif code.function == "negative":
+        here, text = 3, f"-{infix(args[0], 3)}"
+    else:
+        here, text = WHOLE, f"np.{code.function}({', '.join(infix(arg) for arg in args)})"
+    return f"({text})" if here < level else text
