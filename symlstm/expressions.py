@@ -30,6 +30,7 @@ from symlstm.symbolic import (
     Norm,
     OverTime,
     Scalar,
+    Slice,
     Slope,
     Stack,
     Where,
@@ -37,6 +38,7 @@ from symlstm.symbolic import (
 )
 
 Shapes = Mapping[str, tuple[Any, ...]]
+_SIZES = frozenset({"n", "m", "k", "T"})  # letters that are whole numbers where nothing says what they are
 
 
 def to_sympy(node: Term | Relation, shapes: Shapes) -> Any:
@@ -83,8 +85,14 @@ def _symbol(name: str, shape: tuple[Any, ...]) -> Any:
     return MatrixSymbol(name, *(*shape, 1)[:2]) if shape else sympy.Symbol(name, real=True)
 
 
+def quantity(name: str, shapes: Shapes) -> Any:
+    """A quantity without a time mark, by its name alone: the state n of a cell, where the term `n` is the size."""
+    return _symbol(safe_name(Sym(name)), shapes.get(name, ()))
+
+
 def _name(node: Sym, shapes: Shapes) -> Any:
-    if node.name in ("n", "m", "k", "T") and node.time is None and node.name not in shapes:
+    sizes = getattr(shapes, "size_names", _SIZES.difference(shapes))
+    if node.time is None and (node.name in sizes or (node.name in _SIZES and node.name not in shapes)):
         return sympy.Symbol(node.name, integer=True, positive=True)
     return _symbol(safe_name(node), shapes.get(node.name, ()))
 
@@ -197,6 +205,15 @@ def _diagonal(node: algebra.Diag, shapes: Shapes) -> Any:
     return sympy.DiagMatrix(arg) if _is_matrix(arg) else arg
 
 
+def _trace(node: algebra.Trace, shapes: Shapes) -> Any:
+    arg = to_sympy(node.arg, shapes)
+    return sympy.Trace(arg) if _is_matrix(arg) else arg
+
+
+def _rows(node: algebra.Rows, shapes: Shapes) -> Any:
+    return Slice(*(to_sympy(part, shapes) for part in (node.arg, node.start, node.stop)))
+
+
 def _limit(node: algebra.Limit, shapes: Shapes) -> Any:
     body, variable = to_sympy(node.body, shapes), to_sympy(node.variable, shapes)
     return sympy.Limit(body, variable, node.sign * sympy.oo, "-" if node.sign > 0 else "+")
@@ -219,6 +236,9 @@ _RULES: dict[type[Term], Callable[[Any, Shapes], Any]] = {
     algebra.Pow: lambda node, shapes: _power(to_sympy(node.base, shapes), to_sympy(node.exponent, shapes)),
     algebra.Transpose: _transposed,
     algebra.Diag: _diagonal,
+    algebra.Ones: lambda node, shapes: OneMatrix(to_sympy(node.rows, shapes), 1),
+    algebra.Trace: _trace,
+    algebra.Rows: _rows,
     algebra.Apply: _apply(Elementwise),
     algebra.Prime: _apply(Slope),
     algebra.Max: _max,

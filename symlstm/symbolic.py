@@ -26,20 +26,25 @@ from sympy.logic.boolalg import Boolean
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.matrices.expressions.special import GenericZeroMatrix
 
-from symlstm.activations import ACTIVATIONS, X
+from symlstm.activations import ACTIVATIONS, STAND_INS, X
 from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, Num, Pow, Term, children
 
-_SYMPY_HAS = {"exp": sympy.exp, "tanh": sympy.tanh, "log": sympy.log, "sqrt": sympy.sqrt, "sin": sympy.sin, "cos": sympy.cos}
+_SYMPY_HAS = {
+    "exp": sympy.exp, "tanh": sympy.tanh, "log": sympy.log, "sqrt": sympy.sqrt, "sin": sympy.sin, "cos": sympy.cos,
+    "abs": sympy.Abs,
+}  # fmt: skip
+# the functions that a cell leaves open: not the undefined functions that anybody makes under these names
+OPEN = {name: sympy.Function(name, real=True) for name in STAND_INS}
 
 
 @cache
 def formula(name: str) -> sympy.Lambda:
-    """A named function of one number, as SymPy writes it; a name that nobody knows stays an undefined function."""
+    """A named function of one number, as SymPy writes it; one that is open, or that nobody knows, stays undefined."""
     argument = sympy.Symbol("x", real=True)
     if name in _SYMPY_HAS:
         return sympy.Lambda(argument, _SYMPY_HAS[name](argument))
     if name not in ACTIVATIONS:
-        return sympy.Lambda(argument, sympy.Function(name)(argument))
+        return sympy.Lambda(argument, OPEN.get(name, sympy.Function(name))(argument))
     return sympy.Lambda(argument, _scalar(ACTIVATIONS[name].formula, argument))
 
 
@@ -165,6 +170,30 @@ class Stack(MatrixExpr):
 
     def _numpycode(self, printer: Any) -> str:
         return "block([" + ", ".join(f"[{', '.join(map(printer._print, row))}]" for row in self.args[0]) + "])"  # type: ignore[attr-defined]
+
+
+class Slice(MatrixExpr):
+    """Rows `start`+1 to `stop` of a matrix expression. Its entries can be named with sizes that are letters."""
+
+    def __new__(cls, arg: Any, start: Any, stop: Any) -> Self:
+        return Basic.__new__(cls, arg, start, stop)  # type: ignore[return-value]
+
+    @property
+    def shape(self) -> tuple[Any, Any]:
+        arg, start, stop = self.args
+        return stop - start, arg.shape[1]  # type: ignore[operator, attr-defined]
+
+    def _entry(self, i: Any, j: Any, **_: Any) -> Expr:
+        arg, start, _ = self.args
+        return arg[start + i, j]  # type: ignore[index, operator]
+
+    def _sympystr(self, printer: Any) -> str:
+        arg, start, stop = map(printer._print, self.args)
+        return f"({arg})[{start}:{stop}]"
+
+    def _numpycode(self, printer: Any) -> str:
+        arg, start, stop = map(printer._print, self.args)
+        return f"({arg})[{start}:{stop}]"
 
 
 class WrittenSum(MatAdd):

@@ -11,11 +11,15 @@ from sympy import DiagMatrix, HadamardPower, HadamardProduct, Identity, MatMul, 
 
 import symlstm as sl
 from symlstm import zoo
-from symlstm.activations import ACTIVATIONS
-from symlstm.algebra import NotSupported, NotValid, Sym, equation, quantity, relation
+from symlstm.activations import ACTIVATIONS, INFINITY
+from symlstm.algebra import Adj, NotSupported, NotValid, Prime, Relation, Sym, Term, equation, quantity, relation, walk
+from symlstm.evaluate import Evaluator
+from symlstm.expressions import safe_name
 from symlstm.formulas import stable
+from symlstm.model import Cell
 from symlstm.reference import sigmoid_slope
-from symlstm.symbolic import Elementwise, Equation, Larger, Scalar, Slope, Stack
+from symlstm.reverse import sweep
+from symlstm.symbolic import OPEN, Elementwise, Equation, Larger, Scalar, Slope, Stack
 
 n, m = sympy.symbols("n m", integer=True, positive=True)
 k, s = sympy.symbols("k s", real=True)
@@ -131,12 +135,16 @@ def test_activations_are_silent_and_accurate_far_out(expression: Any, expected: 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_stable_forms_are_the_formulas(name: str) -> None:
     z = MatrixSymbol("z", n, 1)
-    points = np.array([-3.0, -0.25, 0.5, 2.0])
+    positive = ACTIVATIONS[name].positive
+    points = np.array([0.25, 0.5, 2.0, 7.0] if positive else [-3.0, -0.25, 0.5, 2.0])
     argument = sympy.Symbol("x", real=True)
     for made, scalar in ((Elementwise(name, z), Elementwise.scalar(name)), (Slope(name, z), Slope.scalar(name))):
         expected = [float(scalar(argument).subs(argument, sympy.Rational(str(point)))) for point in points]
         np.testing.assert_allclose(sl.lambdify(made)(points), expected, rtol=1e-13)
-    assert np.isfinite(sl.lambdify(Slope(name, z))(FAR)).all()
+    far = np.abs(FAR) + 1e-3 if positive else FAR
+    found = sl.lambdify(Slope(name, z))(far)
+    bounded = ACTIVATIONS[name].slopes.upper != INFINITY
+    assert np.isfinite(found[far < (np.inf if bounded else 700)]).all() and not np.isnan(found).any()
 
 
 def test_what_is_stable_is_the_same_function() -> None:
@@ -179,3 +187,43 @@ def test_what_does_not_fit_is_named(call: Any, words: tuple[str, ...]) -> None:
 def test_what_cannot_be_computed_says_why(what: Any, args: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         sl.lambdify(what, args)()
+
+
+# --- the zoo ---------------------------------------------------------------------------------------------------------
+
+
+def values_of(cell: Cell, line: Relation) -> dict[Term, np.ndarray]:
+    """Columns and matrices for every quantity of an equation, at n = 3 and m = 2; positive where a root or log needs it."""
+    generator = np.random.default_rng(len(repr(line)))
+    parts = dict.fromkeys(part.of if isinstance(part, Adj) else part for part in walk(line.rhs))
+    quantities = [part for part in parts if isinstance(part, Sym) and (part.time or part.name not in cell.size_names)]
+    return {part: generator.uniform(0.2, 1.5, cell.shapes.at(part.name, {"n": 3, "m": 2})) for part in quantities}
+
+
+@pytest.mark.parametrize(("cell", "k"), [(cell, k) for cell in zoo.ZOO.values() for k in range(len(cell.declared))],
+                         ids=lambda value: str(getattr(value, "name", value)))
+def test_every_equation_of_the_zoo_is_what_the_interpreter_computes(cell: Cell, k: int) -> None:
+    line, function = cell.declared[k], sl.lambdify(cell.equations[k])
+    values = values_of(cell, line)
+    expected = Evaluator(values.__getitem__, sizes=cell.shapes.full({"n": 3, "m": 2}))(line.rhs)
+    given = {safe_name(part): value[0, 0] if cell.shapes[part.name] == () else value for part, value in values.items()}
+    np.testing.assert_allclose(np.reshape(function(**given), expected.shape), expected, rtol=1e-12)
+
+
+def test_a_function_that_a_cell_leaves_open_is_not_everybodys() -> None:
+    open_function = sl.cell("scalar").equations[1].rhs
+    assert open_function.has(OPEN["h"]) and not open_function.has(sympy.Function("h"))
+    slope = sl.lambdify(Prime("h", quantity("c")), shapes={})
+    assert float(slope(0.5)) == pytest.approx(1 - np.tanh(0.5) ** 2, rel=1e-14)
+    with pytest.raises(NotSupported, match="no NumPy form"):
+        sl.lambdify(sympy.Function("h")(k))(1.0)
+
+
+def test_a_size_is_found_where_it_stands_beside_others() -> None:
+    cell = sl.cell("lstm-full-feedback")
+    line = next(each.relation for each in sweep(cell).lines if each.of == quantity("x"))
+    function = sl.lambdify(line, shapes=cell.shapes)
+    given = {name: np.ones((3, 8)) if name.startswith("W") else np.ones(3) for name in function.names}
+    assert function(**given).tolist() == [12.0, 12.0]
+    with pytest.raises(NotValid, match="wrong shape"):
+        function(**{**given, "W_i": np.ones((3, 6))})
