@@ -21,12 +21,15 @@ from symlstm.algebra import (
     Max,
     Norm,
     NotSupported,
+    Ones,
     Partial,
     Prime,
+    Rows,
     Space,
     Sum,
     Sym,
     Time,
+    Trace,
     equation,
     quantity,
     relation,
@@ -69,11 +72,22 @@ def test_an_equation_never_collapses() -> None:
     assert pickle.loads(pickle.dumps(line)) == line
 
 
-def test_adjoint_equations_have_the_shape_of_their_quantity() -> None:
-    for cell in (zoo.LSTM, zoo.RNN):
-        for line in sweep(cell).lines:
-            converted = to_sympy(line.relation, cell.shapes)
-            assert converted.lhs.shape == converted.rhs.shape, line.relation
+@pytest.mark.parametrize("name", zoo.cells())
+def test_both_sides_of_an_equation_have_one_shape(name: str) -> None:
+    cell = zoo.cell(name)
+    adjoint = [to_sympy(line.relation, cell.shapes) for line in sweep(cell).lines]
+    for line in (*cell.equations, *adjoint):
+        assert getattr(line.lhs, "shape", ()) == getattr(line.rhs, "shape", ()), line
+        assert isinstance(line, sympy.Eq) and pickle.loads(pickle.dumps(line)) == line
+
+
+def test_a_state_and_a_size_of_one_name_are_told_apart() -> None:
+    cell = zoo.cell("mlstm")
+    assert [(str(symbol), getattr(symbol, "shape", ())) for symbol in cell.states] == [
+        ("h", (n, 1)), ("C", (n, n)), ("n", (n, 1)), ("m", ())]
+    key = next(line for line in cell.equations if str(line.lhs) == "k_t")
+    assert str(key.rhs) == "1/sqrt(n)*W_k*x_t + b_k" and n in key.rhs.free_symbols
+    assert to_sympy(Sym("n"), cell.shapes) == n and to_sympy(quantity("n"), cell.shapes) == MatrixSymbol("n_t", n, 1)
 
 
 def test_entries_are_the_component_formulas() -> None:
@@ -100,6 +114,8 @@ def test_scalars_are_formulas_and_slopes_their_derivatives(name: str) -> None:
     (Sum("s", Time("", 1), Time("T"), Adj(Sym("h", Time("s"))) @ Sym("x", Time("s")).T),
      "sum(delta_h_s*x_s.T, (s, 1, T))", (n, m)),
     (Partial(h, h.prev), "d(h_t/h_prev)", (n, n)),
+    (h @ Ones(Sym("m")).T, "h_t*1.T", (n, m)),
+    (Rows(Blocks(((h,), (x,))), Sym("n"), Sym("n") + Sym("m")), "([h_t; x_t])[n:m + n]", (m, 1)),
 ])
 def test_nodes(node: object, text: str, shape: tuple[object, object]) -> None:
     converted = to_sympy(node, SHAPES)  # type: ignore[arg-type]
@@ -123,6 +139,8 @@ def test_a_product_that_is_one_number_is_a_number() -> None:
     squared = to_sympy(h.T @ h, SHAPES)
     assert squared.is_Matrix is not True and squared.subs(n, 2).doit() is not None
     assert to_sympy(x @ (h.T @ h), SHAPES).shape == (m, 1)
+    traced = to_sympy(Trace(Sym("W") @ x @ h.T), SHAPES)
+    assert traced.subs({n: 2, m: 1}).doit().is_Matrix is not True and to_sympy(x @ Trace(h @ h.T), SHAPES).shape == (m, 1)
 
 
 def test_limits_are_sympys() -> None:
