@@ -5,8 +5,9 @@
 >>> field = Field()
 >>> i, f = (field.function("sigma", field.generator((name,))) for name in "if")
 >>> [value] = exponentials(field, 1 - f * field.inverse(f + i))
->>> positive_certificate(value)
-Certificate(sign=1, zero=False, only_at_zero=False)
+>>> found = positive_certificate(value)
+>>> found.sign, found.zero
+(1, False)
 """
 
 from __future__ import annotations

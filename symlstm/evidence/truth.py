@@ -71,7 +71,7 @@ class Step:
         self._reach: dict[Sym, dict[Sym, Array]] = {}
         cell = self.cell
         for symbol in (*cell.parameter_terms, *cell.input_terms, *(state.prev for state in cell.state_terms)):
-            self.values[symbol] = facts.value(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
+            self.values[symbol] = facts.leaf_generators(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
         for line in cell.named:
             self._run(line)
 
@@ -194,8 +194,22 @@ class Facts:
         if leaf.at(None) in self.cell.parameter_terms:
             return self.leaf_generators(leaf.at(None))
         if leaf.at(Time()) in self.cell.state_terms:
-            return self.leaf_generators(leaf)
+            return self._state(leaf, leaf.time)
         return self.step(leaf.time).values[self._known(leaf)]
+
+    def _state(self, leaf: Sym, at: Time) -> Array:
+        """A state's symbols; the step that computes it is run when its definition is asked for."""
+        symbols = self.leaf_generators(leaf)
+        if at not in self._steps and self._has(at):
+            for place in (min(self.ring.places(symbol)) for symbol in symbols.flat):
+                self.ring.define(self.ring.keys[place], partial(self._after_step, at, place), (0, at.offset, 0))
+        return symbols
+
+    def _after_step(self, at: Time, place: int) -> Polynomial | None:
+        if at not in self._steps and abs(at.offset) <= -EARLIEST:
+            self.step(at)
+            return self.ring.definition(place)
+        return None
 
     def _known(self, leaf: Sym) -> Sym:
         """The quantity as the cell's equations of step t name it."""
