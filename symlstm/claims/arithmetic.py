@@ -28,14 +28,17 @@ from symlstm.algebra import (
     Neg,
     Norm,
     Num,
+    Ones,
     Pow,
     Prime,
     Prod,
+    Rows,
     Sum,
     Sym,
     Term,
     Time,
     Total,
+    Trace,
     Transpose,
     plain,
     walk,
@@ -189,8 +192,9 @@ class Reckoner:
         return total
 
     def added(self, node: Term, left: Array, right: Array) -> Array:
+        """A sum. A number that is computed stands for the constant array, as a bare one does."""
         one, other = shape(left), shape(right)
-        if one and other and one != other:
+        if one and other and one != other and not is_scalar(left) and not is_scalar(right):
             raise Misfit(node, one, other, "the terms of a sum have different shapes")
         return left + right
 
@@ -306,6 +310,28 @@ class Reckoner:
             return np.concatenate([np.concatenate(row, axis=-1) for row in whole], axis=-2)
         except ValueError:
             raise Misfit(node, shape(rows[0][0]), shape(rows[-1][-1]), "the blocks do not fit together") from None
+
+    def ones(self, node: Ones) -> Array:
+        return np.ones((self.count(node.rows), 1), dtype=int)
+
+    def trace(self, node: Trace) -> Array:
+        value = self(node.arg)
+        if not shape(value) or shape(value)[0] != shape(value)[1]:
+            raise Misfit(node, shape(value), shape(value)[::-1], "a trace is one of a square matrix")
+        return np.trace(value, axis1=-2, axis2=-1)[..., None, None]
+
+    def part(self, node: Rows) -> Array:
+        value, start, stop = self(node.arg), self.count(node.start), self.count(node.stop)
+        if not shape(value) or not 0 <= start < stop <= shape(value)[0]:
+            raise Misfit(node, shape(value), (stop, 1), "there are no such rows")
+        return value[..., start:stop, :]
+
+    def count(self, node: Term) -> int:
+        """A length, which is a whole number."""
+        value = np.real(self(node))
+        if np.size(value) != 1 or float(value) != int(value):
+            raise Unreadable(f"{plain(node)} is no length")
+        return int(value)
 
     def larger(self, node: Max) -> Array:
         total = self(node.args[0])
@@ -446,5 +472,6 @@ _RULES: dict[type[Term], str] = {
     Num: "number", Sym: "symbol", Add: "sum", Neg: "negative", MatMul: "product", Hadamard: "hadamard", Div: "quotient",
     Pow: "power",
     Apply: "applied", Prime: "slope", Transpose: "transposed", Diag: "diagonal", Blocks: "blocks", Max: "larger", Norm: "norm",
+    Ones: "ones", Trace: "trace", Rows: "part",
     Sum: "summed", Prod: "chained", Component: "component", Total: "totalled", Extreme: "extreme",
 }  # fmt: skip

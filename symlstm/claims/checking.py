@@ -105,14 +105,19 @@ class Document:
             made = theory(self.source, self.match.extra, without=frozenset(self.match.wrong))
         self.broken |= made.broken | self.match.wrong
         for apart in (True, False):
-            for rows in self.orientations():
-                try:
-                    fitted = sizes(made, rows, apart)
-                except Clash as clash:
-                    if apart and clash.name in self.tagged and not rows:
-                        return self.cases_of(made, self.repaired(made))
-                else:
-                    return self.cases_of(made, fitted)
+            blamed = False
+            for only in ("vectors", "kinds"):
+                for rows in self.orientations()[: 1 if blamed else 2]:
+                    try:
+                        fitted = sizes(made, rows, apart, only)
+                    except Clash as clash:
+                        blamed = blamed or (apart and clash.name in self.tagged and not rows)
+                    else:
+                        return self.cases_of(made, fitted)
+                    if blamed:
+                        break
+            if blamed:
+                break
         return self.cases_of(made, self.repaired(made))
 
     @cached_property

@@ -126,7 +126,7 @@ def variables_of(case: Case, line: Relation) -> dict[str, Array]:
             if isinstance(part, Sym) and part.name not in ("infinity",):
                 known = (
                     part.time is not None
-                    or part.name in (*case.theory.parameters, *case.theory.lazies)
+                    or part.name in (*case.theory.parameters, *case.theory.lazies, *case.theory.letters)
                     or (case.theory.same.get(part.name, part.name) in case.theory.steps)
                 )
                 if known:

@@ -97,9 +97,15 @@ class Run:
         return reckoner
 
     def parameter(self, name: str) -> Array:
-        if name not in self.parameters:
-            raise Unknown(name)
-        return self.parameters[name]
+        if name in self.parameters:
+            return self.parameters[name]
+        return self.length(name)
+
+    def length(self, name: str) -> int:
+        """The number that the letter of a length stands for."""
+        if name in self.theory.letters and name in self.sizes.letters:
+            return self.sizes.letters[name]
+        raise Unknown(name)
 
     # --- perturbing --------------------------------------------------------------------------------------------
 

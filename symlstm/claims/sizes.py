@@ -1,17 +1,17 @@
 r"""How long everything is: the definitions' shapes, unified for columns or for rows, and generic numbers for them.
 
-Every shape is two linear forms in unknown lengths. Quantities with a time are vectors; a parameter is a matrix or a
-vector by how it is used. An unknown length that nothing fixes gets a number of its own, so that no two lengths of the
+Every shape is two linear forms in unknown lengths. Quantities with a time are vectors; where that does not fit, they are
+what their equations make of them, numbers or matrices too. A parameter is a matrix or a vector by how it is used. An unknown length that nothing fixes gets a number of its own, so that no two lengths of the
 document are equal by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import gcd
-from typing import Any
+from typing import Any, Literal
 
 from symlstm.algebra import (
     Add,
@@ -28,22 +28,25 @@ from symlstm.algebra import (
     Neg,
     Norm,
     Num,
+    Ones,
     Partial,
     Pow,
     Prime,
     Prod,
+    Rows,
     Space,
     Sum,
     Sym,
     Term,
     Total,
+    Trace,
     Transpose,
     children,
     plain,
     term,
     walk,
 )  # fmt: skip
-from symlstm.definitions.kinds import kinds_of
+from symlstm.definitions.kinds import Kinds, kinds_of
 from symlstm.definitions.theories import PRE, Theory
 
 Form = dict[str, int]  # a linear form: name -> count; "" is the number 1
@@ -72,25 +75,50 @@ class Sizes:
         return (1, length) if self.rows else (length, 1)
 
 
-def sizes(theory: Theory, rows: bool, apart: bool = True) -> Sizes:
+def sizes(theory: Theory, rows: bool, apart: bool = True, only: Literal["vectors", "kinds", ""] = "") -> Sizes:
     """The sizes under one reading; `apart` keeps the lengths of the first state and the first input different.
 
+    All quantities are `vectors`, or they are of the `kinds` that their equations make of them; else one after the other.
     Raises `Clash` where the definitions do not fit together.
     """
     last: Clash | None = None
-    for kinds in kinds_of(theory):
+    for kinds, known in _attempts(theory, rows):
+        if only and (known is None) != (only == "vectors"):
+            continue
         try:
-            return _Unifier(theory, rows, kinds, apart).solved()
+            return _Unifier(theory, rows, kinds, apart, known).solved()
         except Clash as clash:
             last = last or clash
     raise last or Clash("nothing to unify")
 
 
+def _attempts(theory: Theory, rows: bool) -> Iterator[tuple[dict[str, str], Kinds | None]]:
+    """Guesses about the parameters, with vectors for all quantities; then with what the equations make of these."""
+    guesses = kinds_of(theory)
+    if not theory.kinds:
+        yield from ((guess, None) for guess in guesses)
+    spaces = {name: space for name, space in theory.sizes.items() if isinstance(space, Space)}
+    declared = {name: _TOLD[_kind(space)] for name, space in spaces.items()}
+    told = {name: _TOLD[kind] for name, kind in theory.kinds.items()}
+    for guess in guesses:
+        known = Kinds.of(theory, guess, declared | told, rows)
+        if theory.kinds or any(known.of_name.get(name) != "vector" for name in theory.steps):
+            yield guess, known
+
+
+def _kind(space: Space) -> str:
+    sides = {space.rows, space.columns or term(1)}
+    return "matrix" if term(1) not in sides else "vector" if len(sides) > 1 else "number"
+
+
+_TOLD: dict[str, tuple[Term | None, ...]] = {"number": (term(1), term(1)), "vector": (None, term(1)), "matrix": (None, None)}
+
+
 class _Unifier:
     """Walks the definitions under one guess and solves for the lengths."""
 
-    def __init__(self, theory: Theory, rows: bool, kinds: dict[str, str], apart: bool) -> None:
-        self.theory, self.rows, self.kinds = theory, rows, kinds
+    def __init__(self, theory: Theory, rows: bool, kinds: dict[str, str], apart: bool, known: Kinds | None = None) -> None:
+        self.theory, self.rows, self.kinds, self.known = theory, rows, kinds, known
         self.fixed = {f"{name}.length" for name in (*theory.states[:1], *theory.inputs[:1])} if apart else set()
         self.scalar = bool(theory.steps) and bool(kinds) and all(kind == "scalar" for kind in kinds.values())
         self.scalars = {
@@ -145,6 +173,8 @@ class _Unifier:
         return (ONE, length) if self.rows else (length, ONE)
 
     def named(self, node: Sym) -> Pair:
+        if node.time is None and node.name in self.theory.letters and node.name not in self.theory.parameters:
+            return ONE, ONE  # the length itself, a number
         if node.name not in self.names:
             self.names[node.name] = self.fresh(node.name)
         return self.names[node.name]
@@ -156,7 +186,7 @@ class _Unifier:
         arrays = [value for (other, _), value in theory.values.items() if other == name]
         if arrays:
             return self.literal(arrays[0])
-        kind = self.kinds.get(name, "vector")
+        kind = (self.known.of_name if self.known else {}).get(name) or self.kinds.get(name, "vector")
         declared = theory.sizes.get(name)
         if isinstance(declared, Space) and name in theory.parameters:
             kind = "matrix" if declared.columns is not None and declared.columns != term(1) else "vector"
@@ -178,6 +208,12 @@ class _Unifier:
         return rule(self, node) if rule else None
 
     def all_same(self, node: Any) -> Pair | None:
+        """One shape for all; a quantity that is a number stands for the constant array among vectors."""
+        numbers = [arg for arg in node.args if self.is_number(arg)]
+        if numbers and len(numbers) < len(node.args):
+            wide = tuple(arg for arg in node.args if arg not in numbers)
+            if any(self.known.kind(arg) not in (None, "scalar") for arg in wide):  # type: ignore[union-attr]
+                return self.shape(wide[0] if len(wide) == 1 else type(node)(wide))
         shapes = [found for arg in node.args if (found := self.shape(arg)) is not None]
         for other in shapes[1:]:
             self.same(shapes[0], other, node)
@@ -257,6 +293,24 @@ class _Unifier:
             self.same(above, below, node)
         return above or below
 
+    def is_number(self, node: Term) -> bool:
+        """Whether a term is made of quantities that are known to be numbers."""
+        symbols = [part for part in walk(node) if isinstance(part, Sym)] if self.known is not None else []
+        return bool(symbols) and all(self.known.kind(part) == "scalar" for part in (node, *symbols))  # type: ignore[union-attr]
+
+    def ones(self, node: Ones) -> Pair:
+        return length_form(node.rows), ONE
+
+    def trace(self, node: Trace) -> Pair:
+        shape = self.shape(node.arg)
+        if shape is not None:
+            self.agree(shape[0], shape[1], node)
+        return ONE, ONE
+
+    def part(self, node: Rows) -> Pair | None:
+        shape = self.shape(node.arg)
+        return None if shape is None else (_added([length_form(node.stop), length_form(Neg(node.start))]), shape[1])
+
     def applied(self, node: Apply) -> Pair | None:
         if isinstance(node.arg, Listed):
             return ONE, ONE
@@ -286,6 +340,11 @@ class _Unifier:
         shapes = {name: (self.number(shape[0], numbers), self.number(shape[1], numbers)) for name, shape in self.names.items()}
         if min((side for shape in shapes.values() for side in shape), default=1) < 1:
             raise Clash("a length would not be positive")
+        letters += [
+            letter
+            for letter in sorted(self.theory.letters - {*letters})
+            if all(not name or name in numbers for name in self.resolve({letter: 1}))
+        ]
         return Sizes(self.rows, self.scalar, shapes, {letter: self.number({letter: 1}, numbers) for letter in letters}, clashes)
 
     def declare(self, clashes: dict[str, str]) -> list[str]:
@@ -391,5 +450,6 @@ _RULES: dict[type[Term], Any] = {
     Neg: lambda self, node: self.shape(node.arg), Apply: _Unifier.applied, Prime: _Unifier.applied, Transpose: _Unifier.flipped,
     Diag: _Unifier.diagonal, Blocks: _Unifier.blocks, Pow: lambda self, node: self.shape(node.base), Div: _Unifier.quotient,
     Component: _Unifier.component, Total: _Unifier.total, Norm: lambda self, node: (self.shape(node.arg), (ONE, ONE))[1],
+    Ones: _Unifier.ones, Trace: _Unifier.trace, Rows: _Unifier.part,
     Sum: lambda self, node: self.shape(node.body), Prod: lambda self, node: self.shape(node.body),
 }  # fmt: skip

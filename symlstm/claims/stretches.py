@@ -94,9 +94,13 @@ class Stretches:
         return self.generators(name) if found is None else found
 
     def parameter(self, name: str) -> Array:
-        if not self.is_parameter(name):
-            raise Unknown(name)
-        return self.parameters[name]
+        return self.parameters[name] if self.is_parameter(name) else self.length(name)
+
+    def length(self, name: str) -> Any:
+        """The number that the letter of a length stands for."""
+        if name in self.theory.letters and name in self.sizes.letters:
+            return self.ring.element(self.sizes.letters[name])
+        raise Unknown(name)
 
     # --- steps -------------------------------------------------------------------------------------------------
 

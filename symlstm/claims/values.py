@@ -137,7 +137,7 @@ class Valuer(Reckoner):
         if node.time is None and node.name.removesuffix("_bold") == "I" and theory.states:
             return np.eye(max(self.run.sizes.shapes[theory.states[0]]))
         if node.time is None:
-            raise Unknown(node.name, node)
+            return self.run.length(node.name)
         at = (node.name, when(node.time, self.times))
         if node.name == "delta" and node.name not in theory.steps and node.name not in theory.inputs:
             return self.adjoint(Adj(Sym(theory.states[0] if theory.states else theory.output, node.time)))

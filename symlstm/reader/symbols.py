@@ -270,9 +270,9 @@ class Symbols(Pieces):
         if greek == "Delta" or not found.written:
             found.name = f"{greek}_{found.name}" if found.name else greek
             return found.term(), found.tail, after
-        if free:
-            return Half(found.sym(), at, adjoint=True), found.tail, after
         arriving = [raw.text for raw in self.raws[after : after + 4]] == ["^", "{", "+", "}"]
+        if free and not arriving:
+            return Half(found.sym(), at, adjoint=True), found.tail, after
         return Adj(found.sym(), arriving), found.tail, after + 4 * arriving
 
     def delta_scripts(self, i: int) -> tuple[Symbol, int]:
