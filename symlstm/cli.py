@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from symlstm.claims.proofreading import Proof
     from symlstm.evidence.report import Report
+    from symlstm.model import Cell
 
 HOLDS, WRONG, UNUSABLE = 0, 1, 2
 app = typer.Typer(
@@ -31,7 +32,19 @@ app = typer.Typer(
     help="Derivations of recurrent cells: proved, exported as LaTeX, read back, and run in NumPy.",
 )
 
-CellName = Annotated[str, typer.Argument(metavar="CELL", help="The name of a cell; `symlstm cells` lists them.")]
+CellName = Annotated[
+    str,
+    typer.Argument(
+        metavar="CELL",
+        help="The name of a cell (`symlstm cells` lists them), or a file of equations (.md, .tex; - is standard input).",
+    ),
+]
+States = Annotated[
+    str, typer.Option(metavar="LIST", help='The states in a file, the output first: "h_t, c_t". Default: what occurs at t-1.')
+]
+Inputs = Annotated[
+    str, typer.Option(metavar="LIST", help='The inputs in a file, such as "x_t". Default: what no equation defines.')
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
@@ -56,19 +69,41 @@ def _console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def _cell(name: str, states: str = "", inputs: str = "") -> Cell:
+    """The cell that an argument means: a name, a file, or what comes in by standard input."""
+    from symlstm import zoo
+    from symlstm.definitions import pages
+    from symlstm.model import Cell
+
+    if name != "-":
+        found = zoo.cell_of(name, states, inputs)
+    else:
+        page = pages.received(sys.stdin.buffer)
+        found = Cell.from_latex(page.text, states, inputs, name="own")
+    if found.beside:
+        print(f"symlstm: no state needs {', '.join(found.beside)}: not part of the cell {found.name}", file=sys.stderr)
+    return found
+
+
 @app.command()
 def cells(as_json: Json = False) -> None:
-    """List the cells of the zoo, with their sources."""
+    """List the cells of the zoo, with their sources and options."""
+    from textwrap import wrap
+
     from symlstm import zoo
 
     if as_json:
-        print(
-            json.dumps([{"cell": cell.name, "title": cell.title, "source": cell.source} for cell in zoo.ZOO.values()], indent=1)
-        )
+        rows = [
+            {"cell": each.name, "title": each.title, "source": each.source, "options": zoo.options(each.name)}
+            for each in zoo.ZOO.values()
+        ]
+        print(json.dumps(rows, indent=1))
         return
-    width = max(map(len, zoo.ZOO))
-    for cell in zoo.ZOO.values():
-        print(f"{cell.name:{width}}  {cell.title}. {cell.source}")
+    width = max(map(len, zoo.ZOO)) + 2
+    for each in zoo.ZOO.values():
+        choices = (f"{option}: {', '.join(chosen)}" for option, chosen in zoo.options(each.name).items())
+        told = [each.title, *wrap(each.source, 100 - width), *choices]
+        print("\n".join(f"{name:{width}}{line}" for name, line in zip([each.name, *[""] * len(told)], told, strict=False)))
 
 
 @app.command()
@@ -88,12 +123,14 @@ def derive(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
     ] = None,
+    states: States = "",
+    inputs: Inputs = "",
 ) -> None:
     """Derive the equations of a cell, and print them as a document."""
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence.report import verify as verify_derivation
 
-    made = derive_cell(cell, topic, values, steps)
+    made = derive_cell(_cell(cell, states, inputs), topic, values, steps)
     form = form or _format_of(output)
     report = verify_derivation(made)
     text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)
@@ -121,13 +158,16 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Read back this exported file (.tex or .md), not a fresh export.")
     ] = None,
     as_json: Json = False,
+    states: States = "",
+    inputs: Inputs = "",
 ) -> None:
     """Check every relation of a cell: exact proof, numbers against the reference, and the LaTeX read back."""
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence.report import verify as verify_derivation
     from symlstm.evidence.report import verify_file
 
-    report = verify_file(cell, tex) if tex else verify_derivation(derive_cell(cell))
+    chosen = _cell(cell, states, inputs)
+    report = verify_file(chosen, tex) if tex else verify_derivation(derive_cell(chosen))
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
     else:
@@ -207,7 +247,8 @@ def build(
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Markdown or LaTeX; - is standard input.")],
     cell: Annotated[
-        str | None, typer.Option(metavar="NAME", help="This cell of the zoo is the definition, as <!-- cell: NAME --> says.")
+        str | None,
+        typer.Option(metavar="CELL", help="This cell is the definition: a name, as <!-- cell: NAME --> says, or a file."),
     ] = None,
     as_json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="Show the definitions too.")] = False,
@@ -260,10 +301,37 @@ def _proof(name: str, cell: str | None, bare: bool, form: Copy | None) -> Proof 
             raise NotValid("An annotated copy is in the language of its document.", name, f"--format {page.kind}")
         if form:
             page = replace(page, kind=form.value, text=without(page.text, form.value))
-        return proofread(page, cell, bare)
+        return proofread(page, _cell(cell) if cell else None, bare)
     except SymlstmError as error:
         print(f"symlstm: {error}", file=sys.stderr)
         return None
+
+
+@app.command()
+def equal(
+    left: Annotated[str, typer.Argument(metavar="A", help="A cell: a name, or a file of equations (.md, .tex).")],
+    right: Annotated[str, typer.Argument(metavar="B", help="The cell that is compared with it.")],
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MAP", help='What a thing of B is in terms of A, such as "W_z = -W_z" or "f = 1 - i"; as often as needed.'
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MAP", help='What a parameter of A is, such as "U_g = 0": to compare special cases of both.'),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that two cells compute the same, or show numbers for which they do not.
+
+    Exit code 0: equal; 1: not equal; 2: not decided, or the map cannot be used.
+    """
+    from symlstm.equivalence import equivalent
+
+    found = equivalent(left, right, where or (), given or ())
+    print(json.dumps(found.to_dict(), indent=1) if as_json else found)
+    raise typer.Exit({True: HOLDS, False: WRONG, None: UNUSABLE}[found.equal])
 
 
 def _write(output: Path | None, data: bytes) -> None:

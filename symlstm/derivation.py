@@ -72,8 +72,10 @@ class Derivation:
         return "$$\\begin{aligned}\n" + " \\\\\n".join(step.latex() for step in self.steps) + "\n\\end{aligned}$$"
 
 
-def derive(cell: Cell | str, topic: str | None = None, values: Values | None = None, steps: int | None = None) -> Derivation:
-    """Derive one topic of a cell, or all of them.
+def derive(
+    cell: Cell | str | os.PathLike[str], topic: str | None = None, values: Values | None = None, steps: int | None = None
+) -> Derivation:
+    """Derive one topic of a cell, or all of them. A cell may be a name, or a file of equations (a path, `.md` or `.tex`).
 
     `values`, for the topic `worked`, gives the arrays by name, as a mapping or as the path of a JSON file. `steps`, for the
     topic `bptt`, writes the recurrences out for so many of the last steps.
@@ -81,8 +83,7 @@ def derive(cell: Cell | str, topic: str | None = None, values: Values | None = N
     """
     from symlstm import zoo
 
-    if not isinstance(cell, Cell):
-        cell = zoo.cell(cell)
+    cell = zoo.cell_of(cell)
     if topic == WORKED:
         from symlstm.topics import worked
 

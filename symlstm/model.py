@@ -32,7 +32,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.definitions.pages import Kind, opened
-from symlstm.definitions.pasted import readings
+from symlstm.definitions.pasted import Parts, readings
 from symlstm.shapes import Shapes, length_term
 
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ class Cell:
         """
         if isinstance(text, os.PathLike):
             page = opened(Path(text))
-            return cls._read(page.text, states, inputs, name or _name_of(Path(text)), title, sizes, page.kind)
+            try:
+                return cls._read(page.text, states, inputs, name or _name_of(Path(text)), title, sizes, page.kind)
+            except SymlstmError as error:
+                where = f"{page.name}: {error.where}"
+                raise type(error)(error.what, where, error.right, line=error.line, column=error.column) from None
         return cls._read(text, states, inputs, name or "own", title, sizes, None)
 
     @classmethod
@@ -112,7 +116,15 @@ class Cell:
         for parts in readings(text, states, inputs, kind):
             declared = {**parts.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
             try:
-                cell = cls(name, parts.inputs, parts.states, parts.equations, title=title or f"The cell {name}")
+                cell = cls(
+                    name,
+                    parts.inputs,
+                    parts.states,
+                    parts.equations,
+                    title=title or f"The cell {name}",
+                    source="equations of its own",
+                    words=_words(parts),
+                )
                 shapes = Shapes(cell.declared, cell.input_terms, cell.state_terms, declared)
             except SymlstmError as error:
                 problem = problem or error
@@ -303,6 +315,13 @@ def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
     if isinstance(node, Apply) and node.arg in names:
         return Apply(node.function, names[node.arg])
     return rebuild(node, below)
+
+
+def _words(parts: Parts) -> dict[str, str]:
+    """What the states and inputs of a text are called."""
+    output, *others = parts.states
+    said = {output.name: "state, the output", **{state.name: "state" for state in others}}
+    return said | {each.name: "input" for each in parts.inputs}
 
 
 def _name_of(path: Path) -> str:

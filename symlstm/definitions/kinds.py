@@ -150,7 +150,7 @@ class Kinds:
                 return self.joined(args)[1]
             case Transpose(arg):
                 kind = self.kind(arg)
-                return _FLIPPED[kind] if kind in _FLIPPED else kind
+                return None if kind is None else _FLIPPED.get(kind, kind)
             case Div(above, below):
                 return self.largest((above, below))
             case Diag():

@@ -62,7 +62,7 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
     Raises `NotValid` or `NotSupported` for a text without equations, for one that cannot be read, with the place, and for
     what is no equation of a step.
     """
-    found = source(text, kind or _kind(text), inline=True)
+    found = source(text, _language(text, kind), inline=True)
     for statement in found.statements:
         if statement.error is not None and statement.tag is None:
             raise statement.error
@@ -101,9 +101,9 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
                 yield replace(parts, sizes={**more, **declared})
 
 
-def _kind(text: str) -> Kind:
+def _language(text: str, kind: Kind | None) -> Kind:
     """The language of a text; one without any sign of mathematics is a list of formulas."""
-    kind = kind_of("", text)
+    kind = kind or kind_of("", text)
     return kind if kind == "tex" or MARKUP.search(text) else "bare"
 
 

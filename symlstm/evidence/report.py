@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -136,7 +136,7 @@ def read_back(derivation: Derivation, text: str, form: Form) -> tuple[Evidence, 
     return tuple(map(read.evidence, range(len(statements))))
 
 
-def verify_file(cell: str, path: str | Path) -> Report:
+def verify_file(cell: Cell | str, path: str | Path) -> Report:
     """Verify an exported file: the derivation is made anew, and the file is read back against it.
 
     Raises `NotValid` for a file that cannot be read, and for one that says it is about another cell.
@@ -264,7 +264,7 @@ class _Judge:
     def exact(self, each: Statement) -> Evidence:
         """What is decided about a statement."""
         try:
-            found = scalars.decide(each.line) if is_scalar(each.line) else EXACT[each.kind](self, each.line)
+            found = _decided(each.line) if is_scalar(each.line) else EXACT[each.kind](self, each.line)
         except (NotValid, NotSupported) as error:
             found = Decision(False, error.what)
         return Evidence("exact", found.ok and found.decided, found.note)
@@ -272,7 +272,7 @@ class _Judge:
     def numeric(self, each: Statement) -> Evidence:
         """What a statement is in numbers."""
         try:
-            found = numeric.on_line(each.line) if is_scalar(each.line) else NUMERIC[each.kind](self, each.line)
+            found = _measured_on_line(each.line) if is_scalar(each.line) else NUMERIC[each.kind](self, each.line)
         except (NotValid, NotSupported) as error:
             found = numeric.Measured(False, None, error.what)
         finite = found.error is not None and isfinite(found.error)
@@ -309,6 +309,18 @@ class _Judge:
 
 def _measured(error: float, note: str) -> numeric.Measured:
     return numeric.Measured(error < numeric.TOLERANCE, error, note)
+
+
+@cache
+def _decided(line: Relation) -> Decision:
+    """What is decided about functions of x: the same for every cell."""
+    return scalars.decide(line)
+
+
+@cache
+def _measured_on_line(line: Relation) -> numeric.Measured:
+    """What functions of x are in numbers."""
+    return numeric.on_line(line)
 
 
 EXACT: dict[Kind, Callable[[_Judge, Relation], Decision]] = {

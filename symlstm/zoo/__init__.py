@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
+from pathlib import Path
 
 from symlstm.algebra import NotValid
+from symlstm.definitions.pages import ENDINGS
 from symlstm.model import Cell
 from symlstm.zoo import gru, lstm, minimal, odyssey, rnn, scalar, xlstm
 from symlstm.zoo.lstm import LSTM
@@ -37,9 +40,38 @@ OPTIONS: dict[tuple[str, str, str], str] = {
 }
 
 
+def options(name: str) -> dict[str, dict[str, str]]:
+    """The options of a cell: for each, what may be chosen and the cell that it gives.
+
+    >>> options("rnn")
+    {'activation': {'tanh': 'rnn', 'relu': 'rnn-relu'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for (of, option, choice), chosen in OPTIONS.items():
+        if of == name:
+            found.setdefault(option, {})[choice] = chosen
+    return found
+
+
 def cells() -> tuple[str, ...]:
     """The names of the cells in the zoo."""
     return tuple(ZOO)
+
+
+def cell_of(what: Cell | str | os.PathLike[str], states: str = "", inputs: str = "") -> Cell:
+    """A cell, a cell of the zoo by its name, or one from a file: a path, or a string that ends in .md or .tex.
+
+    A string that is no name of the zoo but the path of a file is that file. `states` and `inputs` are for files.
+    """
+    if isinstance(what, Cell):
+        return what
+    path = Path(what)
+    if isinstance(what, str) and path.suffix.lower() not in ENDINGS and (what in ZOO or not path.is_file()):
+        if states or inputs:
+            raise NotValid("States and inputs are said of equations in a file.", repr(what), "a path such as my_cell.md")
+        return cell(what)
+    name = f"own-{path.stem}" if path.stem in ZOO else ""  # never the name of another cell
+    return Cell.from_latex(path, states, inputs, name=name)
 
 
 def cell(name: str, **options: str) -> Cell:
