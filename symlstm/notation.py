@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -88,7 +89,7 @@ def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: st
         if notation.time == "above" or _is_parameter(symbol.name, notation):
             raised.insert(0, f"({time(symbol.time)})")
         else:
-            lowered = [*lowered, time(symbol.time)]
+            lowered = (*lowered, time(symbol.time))
     text = letter + _script("_", [*lowered, *([below] if below else [])]) + _script("^", raised)
     return Written(text, bool(raised))
 
@@ -117,7 +118,8 @@ def _renamed(name: str, notation: Notation) -> str:
     return notation.rename.get(name) or (pattern.replace("*", rest) if pattern else name)
 
 
-def _parts(name: str) -> tuple[str, list[str]]:
+@lru_cache(4096)
+def _parts(name: str) -> tuple[str, tuple[str, ...]]:
     """The letter of a name and its subscripts, each with its accents; a keyword's trailing underscore is dropped."""
     written: list[str] = []
     for part in name.rstrip("_").split("_"):
@@ -127,7 +129,7 @@ def _parts(name: str) -> tuple[str, list[str]]:
             written.append(_letter(part, first=not written))
     if not all(written):
         raise NotSupported("This name cannot be written in LaTeX.", plain(Sym(name)), "letters and digits, with _ between")
-    return written[0], written[1:]
+    return written[0], tuple(written[1:])
 
 
 def _letter(part: str, *, first: bool) -> str:

@@ -325,6 +325,12 @@ def _apply(node: a.Apply, style: Style) -> Printed:
     return _called(_head(node.function, style), (node.arg,), style)
 
 
+def _prime(node: a.Prime, style: Style) -> Printed:
+    """A root has its own sign, which takes no prime: its name does."""
+    head = rf"{style.notation.operator}{{sqrt}}" if node.function == "sqrt" else _head(node.function, style)
+    return _called(head + "'", (node.arg,), style)
+
+
 def _blocks(node: a.Blocks, style: Style) -> Printed:
     named = not any(isinstance(block, a.Num) for row in node.rows for block in row)
     if style.notation.stack == "list" and named and all(len(row) == 1 for row in node.rows):
@@ -425,7 +431,7 @@ _PRINTERS: Mapping[type[Term], Callable[[Any, Style], Printed]] = MappingProxyTy
     a.Transpose: _transpose,
     a.Diag: lambda node, style: _called(_head("diag", style), (node.arg,), style),
     a.Apply: _apply,
-    a.Prime: lambda node, style: _called(_head(node.function, style) + "'", (node.arg,), style),
+    a.Prime: _prime,
     a.Max: lambda node, style: _called(r"\max", node.args, style),
     a.Blocks: _blocks,
     a.Sum: _big(r"\sum", Level.HADAMARD),
