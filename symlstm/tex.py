@@ -175,6 +175,7 @@ def _product(node: a.MatMul, style: Style) -> Printed:
 
 
 _NUMBER = re.compile(r"\d|\\frac\{\d")
+_LETTER = re.compile(r"[a-z]'?(\\[bB]igg?l|\\left)?\(")  # a function of one letter
 _ONE = r"\mathbf{1}"
 _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 
@@ -185,7 +186,7 @@ def _between(left: Term, right: str) -> str:
     numbers = _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE))
     if numbers or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
-    return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) else " "
+    return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) or _LETTER.match(right) else " "
 
 
 # --- leaves ---------------------------------------------------------------------------------------------------
@@ -333,9 +334,10 @@ def _prime(node: a.Prime, style: Style) -> Printed:
 
 def _blocks(node: a.Blocks, style: Style) -> Printed:
     named = not any(isinstance(block, a.Num) for row in node.rows for block in row)
-    if style.notation.stack == "list" and named and all(len(row) == 1 for row in node.rows):
+    if (style.inline or style.notation.stack == "list") and named and len(node.rows) > 1 and all(len(row) == 1 for row in node.rows):
         stacked = [_printed(row[0], style) for row in node.rows]
-        inside = Printed(", ".join(each.text for each in stacked), height=_tallest(stacked))
+        comma = ", " if style.notation.stack == "list" else "; "
+        inside = Printed(comma.join(each.text for each in stacked), height=_tallest(stacked))
         return _bracketed(inside, "[", "]")._replace(height=inside.height)
     rows = r" \\ ".join(" & ".join(_printed(block, style).text for block in row) for row in node.rows)
     return Printed(rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", height=MATRIX)
@@ -353,7 +355,8 @@ def _big(sign: str, level: Level) -> Callable[[Any, Style], Printed]:
 def _limit(node: a.Limit, style: Style) -> Printed:
     body = _at(node.body, Level.HADAMARD, style, last=True)
     goal = r"\infty" if node.sign > 0 else r"-\infty"
-    return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {body.text}", Level.BIG, body.height)
+    apart = r"\; " if isinstance(node.body, a.Limit) else ""
+    return Printed(rf"\lim_{{{_printed(node.variable, style).text} \to {goal}}} {apart}{body.text}", Level.BIG, body.height)
 
 
 def _moment(sign: str) -> Callable[[Any, Style], Printed]:
