@@ -31,8 +31,10 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -195,6 +197,18 @@ class Field(Packed):
         self._definitions[place], self._ranks[place] = lambda: value, rank
         self._folded.setdefault(value, symbol)
 
+    @contextmanager
+    def fixed(self, values: Iterable[tuple[int, Polynomial]]) -> Iterator[None]:
+        """Generators, by their places, that are something else as long as this lasts."""
+        places = dict(values)
+        for place, value in places.items():
+            self._definitions[place], self._ranks[place] = partial(_given, value), (-1,)
+        try:
+            yield
+        finally:
+            for place in places:
+                del self._definitions[place], self._ranks[place]
+
     def definition(self, place: int) -> Polynomial | None:
         """What the generator at a place is the name of."""
         return self._definitions[place]() if place in self._definitions else None
@@ -265,6 +279,10 @@ class Field(Packed):
             or any(self.reaches_names(part) for part in self.keys[place] if isinstance(part, Polynomial))
             for place in self.places(element)
         )
+
+
+def _given(value: Polynomial) -> Polynomial:
+    return value
 
 
 def is_composed(name: str) -> bool:

@@ -41,6 +41,7 @@ from symlstm.algebra import (
 )
 from symlstm.evaluate import Array, shape
 from symlstm.evidence.components import SIZES
+from symlstm.evidence.conditions import held
 from symlstm.evidence.counterpoints import refuted
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import Decision
@@ -76,14 +77,26 @@ class Proof(Facts):
             return Decision(False, error.what)
 
     def _decide(self, line: Relation) -> Decision:
-        if line.condition is not None or set(line.operators) != {"="}:
-            raise NotSupported("Only equalities without a condition are decided in the field.", plain(line))
+        if set(line.operators) != {"="}:
+            raise NotSupported("Only equalities are decided in the field.", plain(line))
+        if line.condition is not None:
+            return self._under(line.condition, Relation(line.terms, line.operators))
         notes = []
         for left, _, right in line.links():
             if not (self._products(left, right) if _over_time(left, right) else self._equal(left, right)):
                 return Decision(False, f"{plain(left)} and {plain(right)} differ")
             notes.append(self._note(left, right))
         return Decision(True, "; ".join(dict.fromkeys(notes)))
+
+    def _under(self, condition: Relation, line: Relation) -> Decision:
+        """Decide with a condition put in: what it binds has a definition for the time being."""
+        symbol, change = held(condition)
+        free = self.value(symbol)
+        bound = [(min(self.ring.places(one)), self.ring.element(other))
+                 for one, other in zip(free.flat, change(free).flat, strict=True) if one != other]
+        with self.ring.fixed(bound):
+            found = self._decide(line)
+        return Decision(found.ok, f"{found.note}; with {plain(condition)} put in", found.decided)
 
     def _equal(self, left: Term, right: Term) -> bool:
         one, other = self.summed(left), self.summed(right)

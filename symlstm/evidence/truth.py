@@ -379,9 +379,8 @@ class Truth(Exactly, Components):
                 return slope
             reach = self.facts.jacobian(output, wrt).T @ slope
             return (reach * self.ring.element(0) if direct else reach).reshape(self.extent(wrt))
-        if direct:
-            return self.facts.direct(of, wrt)
-        return self.facts.jacobian(of, wrt)
+        found = self.facts.direct(of, wrt) if direct else self.facts.jacobian(of, wrt)
+        return found.reshape(self.extent(wrt)) if len(found) == 1 else found  # of a number: in the shape of what it is by
 
     def over(self, node: Sum | Prod) -> list[Array]:
         """A sum from about 1 to about T as one from 1 to T, and the terms that it has more or less."""
