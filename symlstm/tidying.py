@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from symlstm.algebra import (
@@ -24,6 +25,8 @@ from symlstm.algebra import (
     MatMul,
     Neg,
     Num,
+    Partial,
+    Pow,
     Rows,
     Sym,
     Term,
@@ -58,8 +61,8 @@ class Tidying:
         return self.sum(Add(tuple(terms)))
 
     def is_number(self, node: Term) -> bool:
-        """Whether a term is one number."""
-        return self.shapes.is_scalar(node)
+        """Whether a term is one number; of a derivative it is not asked."""
+        return not any(isinstance(part, Partial) for part in walk(node)) and self.shapes.is_scalar(node)
 
     # --- products ---
 
@@ -69,7 +72,7 @@ class Tidying:
         numbers = [factor for factor in factors if self.is_number(factor)]
         rest = [factor for factor in factors if factor not in numbers]
         ordered = sorted(numbers, key=lambda factor: (not isinstance(factor, Num), not _derived(factor)))
-        return _signed(sign, _over(_product(MatMul, [*ordered, *rest]), below))
+        return _signed(sign, _over(MatMul, _product(MatMul, [*ordered, *rest]), below))
 
     def elementwise(self, node: Hadamard) -> Term:
         """Sign and divisors outside; between numbers it is the product, and a number before a vector scales it."""
@@ -77,8 +80,8 @@ class Tidying:
         bare = [factor for factor in factors if isinstance(factor, Num)]
         rest = [factor for factor in factors if factor not in bare]
         if rest and all(map(self.is_number, rest)):
-            return _signed(sign, _over(self.matrix_product(MatMul((*bare, *rest))), below))
-        return _signed(sign, _over(_product(MatMul, [*bare, _product(Hadamard, rest)]), below))
+            return _signed(sign, _over(MatMul, self.matrix_product(MatMul((*bare, *rest))), below))
+        return _signed(sign, _over(Hadamard, _product(MatMul, [*bare, _product(Hadamard, rest)]), below))
 
     def _apart(self, args: tuple[Term, ...], kind: type[Any]) -> tuple[bool, list[Term], list[Term]]:
         """Sign, factors and divisors of a product. A divisor goes below the whole where it divides the adjoint, or 1."""
@@ -181,10 +184,34 @@ def _product(kind: type[Any], factors: list[Term]) -> Term:
     return kind(tuple(left)) if len(left) > 1 else left[0] if left else ONE
 
 
-def _over(above: Term, below: list[Term]) -> Term:
+def _over(kind: type[Any], above: Term, below: list[Term]) -> Term:
+    """One fraction: the divisors multiplied, powers of one gathered, whole numbers cancelled."""
+    if not below:
+        return above
+    number, powers = Fraction(1), dict[Term, int]()
     for divisor in below:
-        above = Div(above, divisor)
-    return above
+        for factor in children(divisor) if isinstance(divisor, (MatMul, kind)) else (divisor,):
+            base, exponent = (factor.base, _whole(factor.exponent)) if isinstance(factor, Pow) else (factor, 1)
+            if isinstance(factor, Num):
+                number *= factor.value
+            elif exponent is None:
+                powers[factor] = powers.get(factor, 0) + 1
+            else:
+                powers[base] = powers.get(base, 0) + exponent
+    if isinstance(above, MatMul) and isinstance(above.args[0], Num):
+        number /= above.args[0].value
+        above = _product(MatMul, list(above.args[1:]))
+    ordered = sorted(powers.items(), key=lambda item: not (isinstance(item[0], Sym) and item[0].time is None))
+    factors = [base if exponent == 1 else Pow(base, term(exponent)) for base, exponent in ordered]
+    if number.numerator != 1:
+        factors = [_product(MatMul, [term(number.numerator), _product(kind, factors)])]
+    if number.denominator != 1:
+        above = _product(MatMul, [term(number.denominator), *(above.args if isinstance(above, MatMul) else (above,))])
+    return Div(above, _product(kind, factors))
+
+
+def _whole(exponent: Term) -> int | None:
+    return int(exponent.value) if isinstance(exponent, Num) and exponent.value.denominator == 1 else None
 
 
 def _summands(node: Term) -> list[Signed]:

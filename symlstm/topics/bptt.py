@@ -27,6 +27,7 @@ from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Sweep, sweep
 from symlstm.rules import added
 from symlstm.steps import Block, Section, Step
+from symlstm.tidying import Tidying
 from symlstm.topics.gradients import reason
 
 TOPIC, TITLE = "bptt", "Backpropagation through time"
@@ -55,17 +56,19 @@ def section(cell: Cell) -> Section:
         term(1),
         Sym("T"),
     )
-    shared = prose("A parameter serves every step, so its gradient is the sum of the shares of all steps.")
+    shared = [prose("A parameter serves every step, so its gradient is the sum of the shares of all steps.")]
     return Section(
         TOPIC,
         TITLE,
         (
             joined(intro, backwards),
             *_recurrences(swept),
-            shared,
+            *(shared if cell.parameter_terms else ()),
             *_sums(swept),
             joined(
-                "What is left at the start are the adjoints of the initial states, ",
+                "What is left at the start are the adjoints of the initial states, "
+                if len(cell.state_terms) > 1
+                else "What is left at the start is the adjoint of the initial state, ",
                 listed(Adj(state.at(START)) for state in cell.state_terms),
                 ".",
             ),
@@ -129,18 +132,18 @@ def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
     parts: list[Term] = []
     if state == swept.cell.state_terms[0]:
         parts.append(Partial(LOSS_TERM, state))
-    parts += _summands(shift(swept.line(state.prev).relation.rhs, 1))
+    parts.append(shift(swept.line(state.prev).relation.rhs, 1))
     if line is not None:
-        parts += [share.term for share in line.shares]
-    relation = equation(Adj(state), added(*parts))
+        parts += [part for part in _summands(line.relation.rhs) if part != Adj(state, arriving=True)]
+    relation = equation(Adj(state), Tidying(swept.cell.shapes).summed(parts))
     return Step(TOPIC, f"adjoint of {state.name}", "identity", relation, _words(state, swept, line))
 
 
 def _words(state: Sym, swept: Sweep, line: AdjointLine | None) -> Prose:
     sources = ["its loss"] if state == swept.cell.state_terms[0] else []
-    later = prose("step {}", Sym("t") + 1)
+    later = [prose("step {}", Sym("t") + 1)] if swept.line(state.prev).shares else []
     inside = [joined("through ", listed(dict.fromkeys(share.through for share in line.shares)))] if line is not None else []
-    return joined("", *_and([*sources, later, *inside]))
+    return joined("", *_and([*sources, *later, *inside]))
 
 
 def _and(parts: list[Prose | str]) -> list[Prose | str]:
@@ -166,7 +169,8 @@ def _start(swept: Sweep) -> Iterator[Step]:
     for state in swept.cell.state_terms:
         line = map_relation(swept.line(state.prev).relation, _at_one)
         relation: Relation = equation(Adj(state.at(START)), line.rhs)
-        yield Step(TOPIC, f"adjoint of {state.name}_0", "identity", relation, prose("what step {} hands back", term(1)))
+        told = "what step {} hands back" if line.rhs != term(0) else "step {} does not use it"
+        yield Step(TOPIC, f"adjoint of {state.name}_0", "identity", relation, prose(told, term(1)))
 
 
 def _at_one(node: Term) -> Term:

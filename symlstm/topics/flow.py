@@ -1,28 +1,23 @@
-"""Topic `flow`: how the gradient travels through time, along the direct path and in all.
-
-The Jacobians are read off the reverse sweep: a share `A delta q` of the adjoint of p says that dq/dp is A transposed,
-and the Jacobian of a state by an earlier one is the sum over all paths between them of the products along the path.
-"""
+"""Topic `flow`: how the gradient travels through time, along the direct path and in all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from symlstm.activations import ACTIVATIONS, X, activation
+from symlstm.activations import ACTIVATIONS, STAND_INS, X, activation
 from symlstm.algebra import (
     Add,
     Adj,
     Apply,
     Diag,
-    Hadamard,
     Interval,
     MatMul,
     Neg,
     Norm,
     NotSupported,
     Num,
+    Ones,
     Partial,
     Pow,
     Prime,
@@ -32,7 +27,6 @@ from symlstm.algebra import (
     Term,
     Time,
     equation,
-    plain,
     relation,
     shift,
     substitute,
@@ -40,96 +34,37 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.model import Cell
-from symlstm.prose import Prose, joined, prose
-from symlstm.reverse import Sweep, sweep
-from symlstm.rules import added, product, times, transposed
+from symlstm.prose import Prose, prose
+from symlstm.reverse import sweep
+from symlstm.rules import product
 from symlstm.steps import Block, Kind, Section, Step, Table
+from symlstm.topics.jacobians import Jacobians, Named
+from symlstm.zoo.lstm import LSTM
 
 TOPIC, TITLE = "flow", "The flow of the gradient"
 
 T, K = Time("t"), Time("k")
-GAMMA = Sym("gamma")
+GAMMA, INFINITY = Sym("gamma"), Sym("infinity")
+UNIT = Interval(term(0), term(1), True, True)
 
 
 def section(cell: Cell) -> Section:
     """The direct path of each state that is carried over, then the total Jacobian, and what bounds there are."""
-    swept = sweep(cell)
+    found = Jacobians(sweep(cell))
+    carried = [state for state in cell.state_terms if state in found.edges[state.prev]]
     blocks: list[Block] = []
-    for state in cell.state_terms:
-        direct = jacobian(swept, state, state.prev, direct=True)
-        if direct is not None:
-            blocks += _carried(swept, state, direct)
-        elif len(cell.state_terms) == 1:
-            blocks += _recurrent(swept, state)
+    for state in carried or cell.state_terms:
+        write = _matrix_state if found.is_matrix(state) else _carried if carried else _recurrent
+        blocks += _or_said(write, found, state)
     return Section(TOPIC, TITLE, tuple(blocks))
 
 
-# --- Jacobians from the sweep -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """One path through the graph: the matrices along it from left to right, and its sign."""
-
-    factors: tuple[Term, ...]
-    sign: int = 1
-
-    def term(self) -> Term:
-        """The product, with neighbouring diagonal matrices joined."""
-        joined_factors: list[Term] = []
-        for factor in self.factors:
-            if joined_factors and isinstance(factor, Diag) and isinstance(last := joined_factors[-1], Diag):
-                joined_factors[-1] = Diag(times(last.arg, factor.arg))
-            else:
-                joined_factors.append(factor)
-        whole = product(*joined_factors)
-        return whole if self.sign > 0 else Neg(whole)
-
-
-def jacobian(swept: Sweep, of: Sym, wrt: Sym, *, direct: bool = False) -> Term | None:
-    """d of / d wrt within one step as a sum of products of matrices; None where no path leads from one to the other.
-
-    With `direct`, only the path through the equation of `of` itself.
-    """
-    paths = [path for path in _paths(swept, of, wrt, direct) if path.factors]
-    if not paths:
-        return None
-    return added(*(path.term() for path in paths))
-
-
-def _paths(swept: Sweep, of: Sym, wrt: Sym, direct: bool) -> Iterator[Path]:
-    """Every path from `wrt` up to `of`, depth first."""
-    stack: list[tuple[Sym, Path]] = [(wrt, Path(()))]
-    while stack:
-        here, path = stack.pop()
-        if here == of:
-            yield path
-            continue
-        if here in swept.cell.state_terms and here != wrt:
-            continue  # a state's further paths belong to the Jacobian of that state
-        shares = next((line.shares for line in swept.lines if line.of == here), ())
-        for share in reversed(shares):
-            if not direct or share.through == of:
-                step = _local(share.term)
-                stack.append((share.through, Path((*step.factors, *path.factors), step.sign * path.sign)))
-
-
-def _local(share: Term) -> Path:
-    """The matrices of dq/dp, from the share `A delta q` that reaches p: A transposed, factor by factor."""
-    if isinstance(share, Adj):
-        return Path(())
-    if isinstance(share, Neg):
-        inner = _local(share.arg)
-        return Path(inner.factors, -inner.sign)
-    if isinstance(share, Hadamard):
-        inner = _local(share.args[0])
-        return Path((*inner.factors, Diag(times(*share.args[1:]))), inner.sign)
-    if isinstance(share, MatMul) and isinstance(share.args[-1], Adj):
-        return Path(transposed(share.args[:-1]))
-    raise NotSupported("The Jacobian of this path is not written yet.", plain(share), "elementwise and matrix products")
-
-
-# --- the sections -----------------------------------------------------------------------------------------------
+def _or_said(write: Callable[[Jacobians, Sym], Iterator[Block]], found: Jacobians, state: Sym) -> Iterator[Block]:
+    """What is written of a state; where a derivative on the way is no matrix, the text stops there and says so."""
+    try:
+        yield from write(found, state)
+    except NotSupported as error:
+        yield prose(f"Further Jacobians of {{}} are not written here. {error.what}", state)
 
 
 def _step(name: str, kind: Kind, line: Relation, reason: Prose) -> Step:
@@ -150,100 +85,183 @@ def substitute_time(node: Term, base: str) -> Term:
     return substitute(node, moved)  # type: ignore[arg-type]
 
 
-def _carried(swept: Sweep, state: Sym, direct: Term) -> Iterator[Block]:
-    """A state that one equation carries over: the direct path, then everything else."""
-    yield joined(
-        prose(
-            "The equation of {} carries {} over. Along this path alone, with every other way from {} to {} left out, ",
-            state,
-            state.prev,
-            state.prev,
-            state,
-        ),
-        "the Jacobian is a diagonal matrix.",
+# --- a state that its own equation carries over -----------------------------------------------------------------------
+
+
+def _carried(found: Jacobians, state: Sym) -> Iterator[Block]:
+    """The direct path, then everything else."""
+    direct = found.direct(state, state.prev)
+    assert direct is not None
+    yield prose(
+        f"The equation of {{}} carries {{}} over. Along this path alone, with every other way from {{}} to {{}} left out, "
+        f"{_what(found, state, direct)}",
+        state,
+        state.prev,
+        state.prev,
+        state,
     )
     yield _step(
         f"direct path of {state.name}",
         "identity",
         equation(Partial(state, state.prev, True), direct),
-        prose("that summand of {}", state),
+        prose("that summand of {}" if _is_summand(found.swept.cell, state) else "the equation of {}", state),
     )
     line = _product(state, direct, direct=True)
     yield _step(f"direct path of {state.name} over time", "identity", line, prose("a product, latest factor first"))
-    if _inside_unit(swept.cell, direct):
+    if _entries(found.swept.cell, direct) == UNIT:
         norms = Prod("s", T, K + 1, Norm(substitute_time(direct, "s")))
         bound = relation(Norm(line.lhs), "<=", norms, "<", 1, condition=relation(Sym("t"), ">", Sym("k")))
-        yield _step(
-            f"bound of the direct path of {state.name}", "bound", bound, prose("gates lie in {}", _range(swept.cell, direct))
-        )
-    yield from _total(swept, state, direct)
-    if swept.cell.name == "lstm":
+        yield _step(f"bound of the direct path of {state.name}", "bound", bound, prose("gates lie in {}", UNIT))
+    yield from _total(found, state, direct)
+    if state.name == "c" and set(found.swept.cell.declared) == set(LSTM.declared):
         yield from _growth(state)
 
 
-def _total(swept: Sweep, state: Sym, direct: Term) -> Iterator[Block]:
-    """The total Jacobian: the direct path, the other paths of the same state, and the ways through other states."""
-    same = jacobian(swept, state, state.prev)
-    parts: list[Term] = (
-        [Partial(state, state.prev, True)] if same == direct else list(same.args if isinstance(same, Add) else (same or direct,))
-    )
-    yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
-    for other in swept.cell.state_terms:
-        forward = jacobian(swept, state, other.prev) if other != state else None
-        within = jacobian(swept, other, state)
-        if forward is None or within is None:
-            continue
-        yield _step(
-            f"{state.name} from {other.name}_prev",
-            "identity",
-            equation(Partial(state, other.prev), forward),
-            prose("one summand a path"),
+def _what(found: Jacobians, state: Sym, direct: Term) -> str:
+    """What kind of matrix the direct path is."""
+    if isinstance(direct, Diag) and isinstance(direct.arg, Ones):
+        return (
+            "the Jacobian is the identity matrix: this path passes every gradient on unchanged, so that along it none vanishes "
+            "and none explodes."
         )
-        yield _step(
-            f"{other.name} from {state.name}, same step",
-            "identity",
-            equation(Partial(other.prev, state.prev), shift(within, -1)),
-            prose("the equation of {}", other.prev),
-        )
-        parts.append(MatMul((Partial(state, other.prev), Partial(other.prev, state.prev))))
-    if len(parts) > 1 or same != direct:
-        whole = added(*parts)
-        yield _step(
-            f"total Jacobian of {state.name}",
-            "identity",
-            equation(Partial(state, state.prev), whole),
-            prose("chain rule, all ways"),
-        )
-
-
-def _inside_unit(cell: Cell, direct: Term) -> bool:
-    return _range(cell, direct) == Interval(term(0), term(1), True, True)
-
-
-def _range(cell: Cell, direct: Term) -> Interval:
-    """The range of the entries on the diagonal, if they are one activation's values; else everything."""
     if isinstance(direct, Diag):
-        for line in cell.named:
-            if line.lhs == direct.arg and isinstance(line.rhs, Apply):
-                return activation(line.rhs.function).values
-    return Interval(Neg(Sym("infinity")), Sym("infinity"))
+        return "the Jacobian is a diagonal matrix."
+    if found.shapes.is_scalar(state):
+        return "the derivative is a number."
+    if isinstance(direct, MatMul) and direct.args[1:] == (found.identity(state),):
+        return "the Jacobian multiplies by a number."
+    return "the Jacobian is a matrix."
 
 
-def _recurrent(swept: Sweep, state: Sym) -> Iterator[Block]:
-    """A state that is carried over by a matrix: the Jacobian, its norm, vanishing and exploding."""
-    one_step = jacobian(swept, state, state.prev)
-    assert one_step is not None
+def _is_summand(cell: Cell, state: Sym) -> bool:
+    right = next(line.rhs for line in cell.named if line.lhs == state)
+    return isinstance(right, Add) and sum(state.prev in walk(part) for part in right.args) == 1
+
+
+def _entries(cell: Cell, direct: Term) -> Interval | None:
+    """Where the entries on the diagonal lie, if they are the values of one activation, or one less those."""
+    entry = direct.arg if isinstance(direct, Diag) else None
+    for _ in range(len(cell.named)):  # a name is replaced by what it stands for
+        name, flipped = (entry.args[1].arg, True) if _is_rest(entry) else (entry, False)  # type: ignore[union-attr]
+        here = next((line.rhs for line in cell.named if line.lhs == name), None)
+        if isinstance(here, Apply):
+            values = ACTIVATIONS[here.function].values if here.function in ACTIVATIONS else None
+            return values if not flipped or values == UNIT else None
+        if flipped or not _is_rest(here):
+            return None
+        entry = here
+    return None
+
+
+def _is_rest(node: Term | None) -> bool:
+    """Whether a term is 1 - q."""
+    return isinstance(node, Add) and len(node.args) == 2 and node.args[0] == term(1) and isinstance(node.args[1], Neg)
+
+
+def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]:
+    """The total Jacobian: the paths inside the step, and the ways that go through other states of the step before."""
+    states = found.swept.cell.state_terms
+    named: Named = {}
+    parts: list[Term] = found.paths(state, state.prev, named)
+    ways: list[tuple[Sym, list[Term], Term]] = []
+    for other in states:
+        if other != state and state in found.reaching(other) and other.prev in found.reaching(state):
+            within = found.added(found.paths(other, state, named))
+            ways.append((other, found.paths(state, other.prev, named), within))
+    if parts == [direct] and not ways:
+        yield prose("No other way leads from {} to {}: the direct path is the whole Jacobian.", state.prev, state)
+        whole = equation(Partial(state, state.prev), Partial(state, state.prev, True))
+        yield _step(f"total Jacobian of {state.name}", "identity", whole, prose("one way only"))
+        return
+    if direct is not None:
+        yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
+    for (of, wrt), inner in named.items():
+        line = equation(Partial(of, wrt), inner)
+        yield _step(f"{of.name} from {wrt.name}, same step", "identity", line, prose("one summand a path"))
+    if parts == [direct]:
+        parts = [Partial(state, state.prev, True)]
+    for other, forward, within in ways:
+        back = Partial(other.prev, state.prev)
+        first: Term = Partial(state, other.prev)
+        if any(other in found.reaching(each) for each in states if each != other):
+            first = found.added(forward)  # a derivative by it would count the states that it changes as well
+        else:
+            line = equation(first, found.added(forward))
+            yield _step(f"{state.name} from {other.name}_prev", "identity", line, prose("one summand a path"))
+        line = equation(back, shift(within, -1))
+        yield _step(f"{other.name} from {state.name}, same step", "identity", line, prose("the equation of {}", other.prev))
+        parts.append(MatMul((first, back)))
+    whole = equation(Partial(state, state.prev), found.tidy.summed(parts))
+    yield _step(f"total Jacobian of {state.name}", "identity", whole, prose("chain rule, all ways"))
+    if states == (state,):
+        line = _product(state, Partial(state, state.prev), direct=False)
+        yield _step(f"total Jacobian of {state.name} over time", "identity", line, prose("chain rule, latest factor first"))
+
+
+def _matrix_state(found: Jacobians, state: Sym) -> Iterator[Block]:
+    """A matrix that is carried over: its derivative by itself is no matrix, but its adjoint is multiplied by something."""
+    line = found.swept.line(state.prev)
+    yield prose(
+        "{} is a matrix, so its derivative by {} has four indices and is not written as a matrix. What it does to an adjoint "
+        "is seen from {}.",
+        state,
+        state.prev,
+        Adj(state.prev, arriving=True),
+    )
+    yield _step(f"adjoint of {state.name}_prev", "identity", line.relation, prose("from the step backward"))
+    number = found.number(state, state.prev)
+    if number is not None:
+        alone = "No other way leads back" if found.edges[state.prev] == (state,) else "Along this path alone"
+        yield prose(
+            f"{alone}: every entry is multiplied by the same number {{}} in each step, and by {{}} from step {{}} back to "
+            "step {}.",
+            number,
+            Prod("s", T, K + 1, substitute_time(number, "s")),
+            Sym("t"),
+            Sym("k"),
+        )
+
+
+# --- a state that is carried over by a matrix ---------------------------------------------------------------------------
+
+
+def _recurrent(found: Jacobians, state: Sym) -> Iterator[Block]:
+    """The Jacobian, its norm, vanishing and exploding."""
+    cell = found.swept.cell
+    one_step = found.whole(state, state.prev)
+    if len(cell.state_terms) > 1:
+        yield prose(
+            "No summand of {} is {} itself: every way from one to the other goes through an activation.", state, state.prev
+        )
+        yield from _total(found, state, None)
+        return
+    if one_step is None:
+        yield prose("Nothing in the step uses {}, so no gradient travels from one step to the one before.", state.prev)
+        return
     name = state.name
-    slopes = [ACTIVATIONS[part.function] for line in swept.cell.named for part in walk(line.rhs) if isinstance(part, Apply)]
     yield prose("Between two steps lies one matrix, and over many steps the product of such matrices.")
     yield _step(
         f"Jacobian of {name}", "identity", equation(Partial(state, state.prev), one_step), prose("through the pre-activation")
     )
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
-    if len(slopes) != 1 or not (isinstance(one_step, MatMul) and isinstance(one_step.args[0], Diag) and len(one_step.args) == 2):
+    row = _bounded_slope(cell)
+    if row is None or not (isinstance(one_step, MatMul) and isinstance(one_step.args[0], Diag) and len(one_step.args) == 2):
         return
-    row, weights = slopes[0], one_step.args[1]
+    yield from _norms(found, state, one_step, line, row)
+
+
+def _bounded_slope(cell: Cell) -> str | None:
+    """The one activation of a cell whose slope is bounded, by name."""
+    used = [part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)]
+    if len(used) != 1 or used[0] in STAND_INS or activation(used[0]).slopes.upper == INFINITY:
+        return None
+    return used[0]
+
+
+def _norms(found: Jacobians, state: Sym, one_step: MatMul, line: Relation, function: str) -> Iterator[Block]:
+    """From the largest slope of the activation to a bound over time, and what follows from it."""
+    row, weights, name = ACTIVATIONS[function], one_step.args[1], state.name
     yield prose(
         "Let {} be the largest slope of the activation: {} for the hyperbolic tangent, {} for the logistic function.",
         GAMMA,

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from symlstm import reference
-from symlstm.activations import activation
-from symlstm.algebra import Apply, Hadamard, Relation, Sym, defined, equation, quantities, walk
+from symlstm.activations import STAND_INS, activation
+from symlstm.algebra import (
+    Add,
+    Apply,
+    Blocks,
+    Diag,
+    Hadamard,
+    MatMul,
+    Neg,
+    Relation,
+    Rows,
+    Sym,
+    Term,
+    Trace,
+    Transpose,
+    children,
+    defined,
+    equation,
+    quantities,
+    walk,
+)
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.rendering import rendered
@@ -18,10 +39,10 @@ CODE = {equation(c, f * c.prev + i * g): reference.cell_update, equation(h, o * 
 
 def section(cell: Cell) -> Section:
     """The named equations as definitions."""
-    head = (
-        prose(f"The equations are those of {cell.source}, with every pre-activation named.")
-        if cell.source
-        else prose("Every pre-activation has a name.")
+    named = cell.named != cell.declared
+    said = f"The equations are those of {cell.source}{', with every pre-activation named' if named else ''}."
+    head = prose(
+        said if cell.source else "Every pre-activation has a name." if named else "The equations, in order of evaluation."
     )
     steps = (Step(TOPIC, f"definition of {defined(line).name}", "definition", line, _reason(cell, line)) for line in cell.named)
     code = (
@@ -42,8 +63,28 @@ def section(cell: Cell) -> Section:
 def _reason(cell: Cell, line: Relation) -> Prose:
     word = cell.words.get(defined(line).name, "")
     if isinstance(line.rhs, Apply) and isinstance(line.rhs.arg, Sym):
-        return prose((f"{word}: " if word else "") + "entries in {}", activation(line.rhs.function).values)
-    used = [part for part in walk(line.rhs) if isinstance(part, Sym) and part.time is not None]
-    if not word and not any(isinstance(part, Hadamard) for part in walk(line.rhs)):
-        return joined("affine in ", listed(dict.fromkeys(used)))
-    return prose(word)
+        values = activation(line.rhs.function).values
+        if line.rhs.function in STAND_INS:
+            return prose(word)
+        entries = "a number in {}" if cell.shapes.is_scalar(line.lhs) else "entries in {}"
+        return prose((f"{word}: " if word else "") + entries, values)
+    if word:
+        return prose(word)
+    used = listed(dict.fromkeys(_timed(line.rhs)))
+    return joined("affine in ", used) if _degree(line.rhs) <= 1 else joined("from ", used)
+
+
+def _timed(node: Term) -> Iterator[Sym]:
+    return (part for part in walk(node) if isinstance(part, Sym) and part.time is not None)
+
+
+def _degree(node: Term) -> int:
+    """The degree of a term as a polynomial in the quantities of the step; 2 for what is none or a higher one."""
+    if isinstance(node, Sym):
+        return int(node.time is not None)
+    below = [_degree(child) for child in children(node)]
+    if isinstance(node, (Hadamard, MatMul)):
+        return min(sum(below), 2)
+    if isinstance(node, (Add, Neg, Transpose, Rows, Blocks, Trace, Diag)):
+        return max(below)
+    return 2 if any(below) else 0
