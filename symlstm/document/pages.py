@@ -226,7 +226,16 @@ th, td { padding: .25rem .8rem; }
 """
 _HEAD = '<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">'
 _MATHML: Mapping[str, str] = MappingProxyType({  # what latex2mathml does not know, and what browsers do better by themselves
+    r"(?:\\left|\\[bB]igg?l)?\s*\\l(v|V)ert(?![A-Za-z])": r"\\left\\l\1ert",
+    r"(?:\\right|\\[bB]igg?r)?\s*\\r(v|V)ert(?![A-Za-z])": r"\\right\\r\1ert",
+    r"\\mathbf\{1\}": "\N{MATHEMATICAL BOLD DIGIT ONE}", r"\\infty(?![A-Za-z])": "\N{INFINITY}",
     r"\\[bB]igg?l(?![A-Za-z])": r"\\left", r"\\[bB]igg?r(?![A-Za-z])": r"\\right"})
+_WRITTEN = (
+    # a minus behind an opening bracket, a comma, an arrow or a relation sign is a sign of what follows, with no space behind it
+    (re.compile(r"(<mo[^>]*>&#x0(?:0028|005B|002C|003D|003C|003E|2192|2264|2265);</mo>)<mo>&#x02212;</mo>"),
+     r'\1<mo form="prefix">&#x02212;</mo>'),
+    (re.compile(r"<mo>(?!lim<)([A-Za-z]{2,})</mo>"), r"<mi>\1</mi>"),  # a function stands close to its bracket
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,4 +284,7 @@ class HtmlPage:
             raise NotSupported("HTML needs the package latex2mathml.", "format html", "pip install 'symlstm[html]'") from None
         for pattern, better in _MATHML.items():
             latex = re.sub(pattern, better, latex)
-        return convert(latex, display=display)
+        written = convert(latex, display=display)
+        for pattern, better in _WRITTEN:
+            written = pattern.sub(better, written)
+        return written
