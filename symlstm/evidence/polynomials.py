@@ -42,13 +42,16 @@ class Polynomial:
         other = _polynomial(other)
         if other is None:
             return NotImplemented
+        if not (self.terms and other.terms):
+            return self if self.terms else other
         terms = dict(self.terms)
         for monomial, coefficient in other.terms.items():
-            total = terms.get(monomial, 0) + coefficient
-            if total:
+            if monomial not in terms:
+                terms[monomial] = coefficient
+            elif total := terms[monomial] + coefficient:
                 terms[monomial] = total
             else:
-                terms.pop(monomial, None)
+                del terms[monomial]
         return Polynomial(terms, max(self.bound, other.bound))
 
     __radd__ = __add__
@@ -71,11 +74,15 @@ class Polynomial:
         Polynomial.spent += len(self.terms) * len(other.terms)
         if bound >= HALF or Polynomial.spent > ALLOWED:
             raise NotSupported("The polynomials have too many terms.")
+        few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
         terms: dict[int, Any] = {}
-        for one, factor in self.terms.items():
-            for two, coefficient in other.terms.items():
-                terms[one + two] = terms.get(one + two, 0) + factor * coefficient
-        return Polynomial({monomial: total for monomial, total in terms.items() if total}, bound)
+        for one, factor in few.items():
+            for two, coefficient in many.items():
+                both, scaled = one + two, coefficient if factor == 1 else factor * coefficient
+                terms[both] = terms[both] + scaled if both in terms else scaled
+        if len(few) > 1:
+            terms = {monomial: total for monomial, total in terms.items() if total}
+        return Polynomial(terms, bound)
 
     __rmul__ = __mul__
 

@@ -68,7 +68,8 @@ class Step:
         self.users: dict[Sym, list[Sym]] = {}
         self.order: dict[Sym, int] = {}
         self._local: dict[tuple[Sym, Sym], Array] = {}
-        self._reach: dict[Sym, dict[Sym, Array]] = {}
+        self._uses: dict[Sym, list[Sym]] = {}
+        self._reach: dict[tuple[Sym, Sym], Array] = {}
         cell = self.cell
         for symbol in (*cell.parameter_terms, *cell.input_terms, *(state.prev for state in cell.state_terms)):
             self.values[symbol] = facts.leaf_generators(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
@@ -87,6 +88,7 @@ class Step:
             leaves[part] = seeded(values, self.facts.ring.element(1), count)
             starts[part], count = count, count + values.size
             self.users.setdefault(part, []).append(line.lhs)
+            self._uses.setdefault(line.lhs, []).append(part)
         result = Reckoned(self.facts.ring, self.cell.shapes, leaves)(line.rhs)
         duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in _filled(result, self.facts.extent(line.lhs)).flat]
         zero = self.facts.ring.element(0)
@@ -111,18 +113,16 @@ class Step:
 
     def jacobian(self, of: Sym, wrt: Sym) -> Array:
         """d of / d wrt within this step, entries in a row-by-row order: a row for each entry of `of`."""
-        reach = self._reach.get(wrt)
+        reach = self._reach.get((of, wrt))
         if reach is None:
-            field, size = self.facts.ring, self.values[wrt].size
-            reach = self._reach[wrt] = {wrt: matrix([[field.element(int(j == k)) for k in range(size)] for j in range(size)])}
-            for line in self.cell.named:
-                assert isinstance(line.lhs, Sym)
-                ways = [self._local[line.lhs, part] @ reach[part] for part in reach if (line.lhs, part) in self._local]
-                if ways and line.lhs != wrt:
-                    reach[line.lhs] = sum(ways[1:], start=ways[0])
-        if of in reach:
-            return reach[of]
-        return np.full((self.values[of].size, self.values[wrt].size), self.facts.ring.element(0), dtype=object)
+            field, rows, columns = self.facts.ring, self.values[of].size, self.values[wrt].size
+            reach = matrix([[field.element(int(of == wrt and j == k)) for k in range(columns)] for j in range(rows)])
+            for part in self._uses.get(of, ()) if of != wrt else ():
+                rest = self.jacobian(part, wrt)
+                for j, k in np.argwhere(self._local[of, part].astype(bool)):
+                    reach[j] = reach[j] + self._local[of, part][j, k] * rest[k]
+            self._reach[of, wrt] = reach
+        return reach
 
     def pulled(self, of: Sym) -> list[Any]:
         """What the equations that use a quantity hand back to it: local derivatives, transposed, times adjoints."""
@@ -167,6 +167,7 @@ class Facts:
         self._opaque = Components(self.ring, cell.shapes)
         self.extent = self._opaque.extent
         self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {s.prev for s in cell.state_terms}}
+        self._quantities = {*cell.parameter_terms, *cell.input_terms, *(line.lhs for line in cell.named)}
         self.last: dict[str, int] = {}  # the last step, by its letter, through which adjoints are followed
 
     # --- generators ---
@@ -214,7 +215,7 @@ class Facts:
     def _known(self, leaf: Sym) -> Sym:
         """The quantity as the cell's equations of step t name it."""
         name = leaf.at(None) if leaf.at(None) in self.cell.parameter_terms else leaf.at(Time())
-        if name not in (*self.cell.parameter_terms, *self.cell.input_terms, *(line.lhs for line in self.cell.named)):
+        if name not in self._quantities:
             raise NotValid(f"The cell has no quantity {leaf.name}.", plain(leaf), ", ".join(self.cell.shapes))
         return name
 
@@ -330,12 +331,17 @@ class Facts:
 
     def summed(self, node: Term) -> Term:
         """A term with the loss, and its derivative by a shared parameter, as sums over time of what each step contributes."""
+        if not any(part == Sym(LOSS) for part in walk(node)):
+            return node
+        return self._summed(node)
+
+    def _summed(self, node: Term) -> Term:
         if node == Sym(LOSS):
             return Sum("t", FIRST, LAST, Sym(LOSS_TERM, Time()))
         if isinstance(node, Partial) and node.of == Sym(LOSS) and node.wrt in self.cell.parameter_terms:
             assert isinstance(node.wrt, Sym)
             return Sum("t", FIRST, LAST, Adj(node.wrt.at(Time())))
-        return node if isinstance(node, (Partial, Adj)) else rebuild(node, tuple(map(self.summed, children(node))))
+        return node if isinstance(node, (Partial, Adj)) else rebuild(node, tuple(map(self._summed, children(node))))
 
     def values(self, *nodes: Term, inner: Array | None = None) -> tuple[Array, ...]:
         """The components of terms, with every adjoint and derivative in them replaced by the truth about it."""
