@@ -286,11 +286,11 @@ def _given(value: Polynomial) -> Polynomial:
 
 
 def is_composed(name: str) -> bool:
-    """Whether a function is worked out by its formula: one with cases, or one without a slope in terms of its value."""
+    """Whether a function is worked out by its formula: with its cases, if it has any; it has no slope in terms of its value."""
     row = ACTIVATIONS.get(name)
     if row is None or any(part == Apply(name, X) for part in walk(row.formula)):
         return False
-    return row.kink is not None or row.slope_of is None or not slope_is_proved(name)
+    return row.slope_of is None or not slope_is_proved(name)
 
 
 _KNOWN: dict[str, Callable[[Field, Polynomial], Polynomial]] = {"exp": Field.exponential, "sqrt": Field.root}
