@@ -1,13 +1,14 @@
 """What a map gives each thing of the second cell, fitted to its size.
 
 A bare number becomes an array of that number, a stack `[U, W]` lies side by side or one above the other as the size asks, and
-a bare number in it fills what the other blocks leave. A cell of numbers whose equations are elementwise, such as `scalar`,
-may stand for a row of itself: it takes vectors entry by entry.
+a bare number in it fills what the other blocks leave. A cell of numbers, such as `scalar`, may stand for a row of
+such cells: it takes vectors entry by entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from symlstm.algebra import (
     Add,
@@ -26,37 +27,59 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     Transpose,
+    map_relation,
     plain,
     term,
+    transform,
     walk,
 )
 from symlstm.model import Cell
 from symlstm.shapes import ONE, Length, Shape, Shapes, length_term, total_length
 
-ELEMENTWISE = (Sym, Num, Add, Neg, Hadamard, Div, Pow, Apply, Max)
+ELEMENTWISE = (Sym, Num, Add, Neg, Hadamard, Div, MatMul, Pow, Apply, Max)
 
 
-def fitted(mapped: Mapping[Sym, Term], source: Cell, target: Cell) -> tuple[dict[Sym, Term], dict[str, Term]]:
-    """The terms of a map with the sizes that `target` needs, and what its size letters are in those of `source`.
+@dataclass(frozen=True)
+class Fitted:
+    """A second cell, the terms of a map with the sizes that it needs, and its size letters in those of the first cell."""
+
+    target: Cell
+    mapped: Mapping[Sym, Term]
+    letters: Mapping[str, Term]
+
+
+def fitted(mapped: Mapping[Sym, Term], source: Cell, target: Cell) -> Fitted:
+    """The map with every term of the size that `target` needs, and `target` as a row of cells where a vector is asked of it.
 
     `mapped` has a term for every state (of step t), input and parameter of `target`, in this order.
     Raises `NotValid` where a size does not fit.
     """
-    output = mapped[target.state_terms[0]]
-    if _is_entrywise(target) and (row := _shape(output, source.shapes)) not in (None, (ONE, ONE)):
-        return {symbol: _fit(symbol, said, row, source, target) for symbol, said in mapped.items()}, {}
+    output = _shape(mapped[target.state_terms[0]], source.shapes)
+    if output not in (None, (ONE, ONE)) and _is_entrywise(target):
+        terms = {symbol: _fit(symbol, said, output, source, target) for symbol, said in mapped.items()}
+        return Fitted(_row(target), terms, {})
     sizes = dict(_sizes(mapped, source.shapes, target))
     found = {}
     for symbol, said in mapped.items():
         rows, columns = (_in_letters(length, sizes) for length in target.shapes.lengths[symbol.name])
         found[symbol] = _fit(symbol, said, (rows, columns), source, target)
-    return found, {name: length_term(length) for name, length in sizes.items()}
+    return Fitted(target, found, {name: length_term(length) for name, length in sizes.items()})
 
 
 def _is_entrywise(cell: Cell) -> bool:
-    """Whether a cell is one of numbers and acts on each entry alone."""
+    """Whether a cell is one of numbers, whose equations have a meaning for each entry of vectors alone."""
     numbers = all(shape == (ONE, ONE) for shape in cell.shapes.lengths.values())
     return numbers and all(isinstance(part, ELEMENTWISE) for line in cell.named for part in walk(line.rhs))
+
+
+def _row(cell: Cell) -> Cell:
+    """A row of cells of numbers: their products are products of entries."""
+
+    def entries(part: Term) -> Term:
+        return Hadamard(part.args) if isinstance(part, MatMul) else part
+
+    lines = tuple(map_relation(line, lambda side: transform(side, entries)) for line in cell.named)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes)
 
 
 def _shape(node: Term, shapes: Shapes) -> Shape | None:
@@ -99,8 +122,10 @@ def _fit(symbol: Sym, said: Term, want: Shape | None, source: Cell, target: Cell
 
 
 def _words(shape: Shape) -> str:
-    rows, columns = (plain(length_term(length)) for length in shape)
-    return "a number" if shape == (ONE, ONE) else f"a vector of {rows}" if shape[1] == ONE else f"a matrix of {rows} x {columns}"
+    rows, columns = (plain(length_term(length)).replace(" @ ", " ") for length in shape)
+    if shape == (ONE, ONE):
+        return "a number"
+    return f"a vector of length {rows}" if shape[1] == ONE else f"a matrix of {rows} rows and {columns} columns"
 
 
 def _readings(said: Term, want: Shape, shapes: Shapes) -> Iterator[Term]:

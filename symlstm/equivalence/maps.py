@@ -5,16 +5,13 @@ cell's things; what no line is about is mapped to what has its name. A quantity 
 *replaced*, and so has a state that is written with its step, `m_t = 0` (`m = 0` would be a map of the state).
 
 >>> from symlstm import zoo
->>> found = sort(lines(r"U_z = -U_z, f_t = 1 - i_t", zoo.LSTM), zoo.LSTM, zoo.cell("gru"))
-Traceback (most recent call last):
-symlstm.algebra.NotValid: lstm has no U_z to be made of.
-  in: U_z = -U_z
-  right: ...
+>>> found = sort(lines("W_f = -W_i, f = 1 - i"), zoo.cell("lstm-coupled"), zoo.LSTM)
+>>> found.mapped, found.replaced
+({'W_f': -W_i}, {f[t]: f[t] = 1 - i[t]})
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -59,10 +56,11 @@ def lines(where: Where, *cells: Cell) -> tuple[Relation, ...]:
     >>> lines({"f": "1 - i", "b_i": 2 * Sym("b_i")})
     (f = 1 - i, b_i = 2 * b_i)
     """
-    return tuple(line for said in _parts(where) for found in _read(said, cells) for line in _single(found))
+    return tuple(line for said in parts(where) for found in _read(said, cells) for line in _single(found))
 
 
-def _parts(where: Where) -> Iterator[str | Relation]:
+def parts(where: Where) -> Iterator[str | Relation]:
+    """The parts of a map as they were given."""
     if isinstance(where, (str, Relation)):
         yield where
     elif isinstance(where, Mapping):
@@ -77,7 +75,7 @@ def _read(said: str | Relation, cells: tuple[Cell, ...]) -> Iterator[Relation]:
         yield said
         return
     names = frozenset(name for cell in cells for name in cell.shapes if len(name.partition("_")[2]) > 1)
-    called = frozenset(name for name in STAND_INS if re.search(rf"(?<![A-Za-z_]){name}\s*\(", said))
+    called = frozenset(name for cell in cells for name in open_functions(cell))
     also: list[Term] = []  # the p_i and p_f of p_i, p_f, p_o = 0
     for found in read_all(said, replace(PEOPLE, identifiers=True, words=names, functions=called, products=PRODUCTS)):
         if isinstance(found, Relation):
@@ -136,8 +134,8 @@ def sort(said: Iterable[Relation], source: Cell, target: Cell) -> Sorted:
             found.mapped[left.name] = _over(line, source, left.name in given, left.name in states)
         else:
             _once(about[left.name] in found.replaced, line)
-            _not_of_itself(line, about[left.name], left.name in states)
             found.replaced[about[left.name]] = equation(about[left.name], _own(line, source, target))
+            _not_of_itself(found.replaced[about[left.name]], left.name in states)
     return found
 
 
@@ -146,7 +144,8 @@ def _once(again: bool, line: Relation) -> None:
         raise NotValid(f"The map says twice what {plain(line.lhs)} is.", plain(line), "one line for each name")
 
 
-def _not_of_itself(line: Relation, of: Sym, state: bool) -> None:
+def _not_of_itself(line: Relation, state: bool) -> None:
+    of = defined(line)
     if any(part == of for part in walk(line.rhs)):
         right = f"{of.name}_{{t-1}}, or without t, which maps the state" if state else "an equation that does not have it"
         raise NotValid(f"The new equation makes {plain(of)} of itself.", plain(line), right)
@@ -156,10 +155,7 @@ def open_functions(cell: Cell) -> tuple[str, ...]:
     """The functions that a cell leaves open, such as f, g and h of `scalar`, in order of appearance."""
     return tuple(
         dict.fromkeys(
-            part.function
-            for line in cell.named
-            for part in walk(line)
-            if isinstance(part, Apply) and part.function in STAND_INS
+            part.function for line in cell.named for part in walk(line) if isinstance(part, Apply) and part.function in STAND_INS
         )
     )
 
@@ -186,10 +182,9 @@ def _over(line: Relation, source: Cell, step: bool, state: bool) -> Term:
             at = part.time or NOW
             allowed = at == NOW if state else step and (at == NOW or (at == NOW + -1 and part.name in states))
             if not allowed or (state and part.name not in states):
-                kind, right = ("state", "states and parameters, without t") if state else (
-                    "input", f"quantities of step t, states of t-1 and parameters of {source.name}") if step else (
-                    "parameter", f"parameters of {source.name}")
-                raise NotValid(f"A {kind} cannot be made of {plain(part)}.", plain(line), right)
+                kind = "A state" if state else "An input" if step else "A parameter"
+                right = "states and parameters, without t" if state else _STEP if step else "parameters"
+                raise NotValid(f"{kind} cannot be made of {plain(part)}.", plain(line), f"{right} of {source.name}")
             return part.at(at)
         if part.time is None and (part.name in parameters or part.name in source.size_names):
             return part
@@ -200,21 +195,26 @@ def _over(line: Relation, source: Cell, step: bool, state: bool) -> Term:
     return transform(line.rhs, settle)
 
 
+_STEP = "quantities of step t, states of t-1, and parameters"
+
+
 def _own(line: Relation, source: Cell, target: Cell) -> Term:
     """The right side of a replaced equation: `target`'s own things go before those of `source`; without a time it is step t."""
     own, other = signals(target), signals(source)
-    parameters = {symbol.name for cell in (target, source) for symbol in cell.parameter_terms}
+    timeless = {symbol.name for cell in (target, source) for symbol in cell.parameter_terms} | target.size_names - own.keys()
 
     def settle(part: Term) -> Term:
-        if not isinstance(part, Sym) or part.time is not None:
-            if isinstance(part, Sym) and part.name not in {**own, **other}:
-                raise _unknown(line, part, target)
-            return part
-        if part.name in parameters or (part.name in target.size_names and part.name not in own):
+        if not isinstance(part, Sym) or (part.time is None and part.name in timeless):
             return part
         if part.name in own or part.name in other:
-            return part.at(NOW)
-        raise _unknown(line, part, target)
+            return part.at(part.time or NOW)
+        cells = " nor ".join(dict.fromkeys((target.name, source.name)))
+        near = get_close_matches(part.name, [*timeless, *own, *other], n=3)
+        raise NotValid(
+            f"Neither {cells} has {part.name}." if " nor " in cells else f"{cells} has no {part.name}.",
+            plain(line),
+            " or ".join(near) or f"a name of {target.name}",
+        )
 
     return transform(line.rhs, settle)
 
@@ -223,40 +223,43 @@ def _own(line: Relation, source: Cell, target: Cell) -> Term:
 
 
 def revised(cell: Cell, said: Sorted, source: Cell | None = None) -> Cell:
-    """The cell with equations replaced and open functions filled in, without what then no longer matters for its states.
+    """The cell with equations replaced and open functions filled in.
 
     What a new equation has of `source` becomes an input. Raises `NotValid` for equations that form a cycle.
     """
-    replaced = said.replaced
-    equations = tuple(replaced.get(defined(line), line) for line in cell.named)
-    equations = tuple(equation(line.lhs, transform(line.rhs, _filled(said))) for line in equations)
-    kept = dict.fromkeys(cell.state_terms)
-    while True:
-        needed = {part for line in equations if line.lhs in kept for part in walk(line.rhs) if isinstance(part, Sym)}
-        wider = kept | {defined(line): None for line in equations if line.lhs in needed}
-        if len(wider) == len(kept):
-            break
-        kept = wider
-    equations = tuple(line for line in equations if line.lhs in kept)
+    equations = tuple(said.replaced.get(defined(line), line) for line in cell.named)
+    equations = tuple(equation(line.lhs, transform(line.rhs, filled(said))) for line in equations)
     own = signals(cell)
     fed = tuple(
         symbol
         for symbol in dict.fromkeys(part for line in equations for part in walk(line.rhs) if isinstance(part, Sym))
         if symbol.time is not None and symbol.name not in own and source is not None and symbol.name in signals(source)
     )
-    names = {part.name for line in equations for part in walk(line) if isinstance(part, Sym)}
-    sizes = {name: size for name, size in cell.sizes.items() if name in names} | _of(source, fed)
+    sizes = _sizes(cell, cell.shapes) | (_sizes(source, [symbol.name for symbol in fed]) if source else {})
     return Cell(cell.name, (*cell.input_terms, *fed), cell.state_terms, equations, title=cell.title, sizes=sizes)
 
 
-def _of(source: Cell | None, fed: tuple[Sym, ...]) -> dict[str, tuple[Term, ...]]:
-    """The sizes of what another cell feeds in."""
-    if source is None:
-        return {}
-    return {symbol.name: tuple(map(length_term, source.shapes.lengths[symbol.name])) for symbol in fed}
+def needed(cell: Cell) -> Cell:
+    """The cell without the quantities, and so the parameters, that do not matter for its states."""
+    kept: dict[Term, None] = dict.fromkeys(cell.state_terms)
+    while True:
+        used = {part for line in cell.named if line.lhs in kept for part in walk(line.rhs)}
+        more = [line.lhs for line in cell.named if line.lhs in used and line.lhs not in kept]
+        if not more:
+            break
+        kept |= dict.fromkeys(more)
+    lines = tuple(line for line in cell.named if line.lhs in kept)
+    names = {part.name for line in lines for part in walk(line) if isinstance(part, Sym)}
+    sizes = {name: size for name, size in cell.sizes.items() if name in names}
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=sizes)
 
 
-def _filled(said: Sorted) -> Callable[[Term], Term]:
+def _sizes(cell: Cell, names: Iterable[str]) -> dict[str, tuple[Term, ...]]:
+    """Sizes as they can be declared."""
+    return {name: tuple(map(length_term, cell.shapes.lengths[name])) for name in names}
+
+
+def filled(said: Sorted) -> Callable[[Term], Term]:
     """What puts the functions that the map says for those that the cell leaves open."""
 
     def change(part: Term) -> Term:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from typing import Any
 
-from symlstm.activations import ACTIVATIONS, STAND_INS
-from symlstm.algebra import NOW, NotValid, Relation, Sym, Term, plain, walk
+import numpy as np
+
+from symlstm.activations import ACTIVATIONS, STAND_INS, X
+from symlstm.algebra import NOW, Apply, NotValid, Relation, Sym, Term, plain, transform, walk
 from symlstm.equivalence.fitting import fitted
-from symlstm.equivalence.maps import Sorted, open_functions, revised, signals, sort
+from symlstm.equivalence.maps import Sorted, filled, needed, open_functions, revised, signals, sort
 from symlstm.evaluate import Array, Evaluator, Steps, forward, sizes_of
 from symlstm.model import Cell
 
@@ -28,7 +29,8 @@ class Pair:
     """Two cells and the map between them.
 
     `given` says what some parameters of the first are in terms of its others; `mapped` has a term over the first cell for
-    every parameter, input and state of the second; `letters` what the sizes of the second are in those of the first.
+    every parameter, input and state of the second; `letters` what the sizes of the second are in those of the first,
+    and `said` is the map before it was fitted to sizes.
     """
 
     left: Cell
@@ -36,16 +38,26 @@ class Pair:
     given: Mapping[str, Term]
     mapped: Mapping[Sym, Term]
     letters: Mapping[str, Term]
+    said: Mapping[Sym, Term]
 
     @property
     def free(self) -> tuple[Sym, ...]:
         """The parameters of the first cell that have a value of their own."""
         return tuple(symbol for symbol in self.left.parameter_terms if symbol.name not in self.given)
 
-    def run(self, params: Mapping[str, Array], xs: Sequence[Any], states: Sequence[Array], make: Make = in_numbers) -> Run:
+    def run(
+        self,
+        params: Mapping[str, Array],
+        xs: Sequence[Any],
+        states: Sequence[Array],
+        make: Make = in_numbers,
+        same: Callable[[Array, Array], bool] | None = None,
+    ) -> Run:
         """Run both over a sequence; arrays as `evaluate.forward` takes them.
 
         `make` makes an interpreter from leaves, from the sizes, and from what its size letters are in those of the first cell.
+        A quantity of the second that is the `same` as what the map or its name says of the first is written as that one, so
+        that what is computed from it is written alike too.
         """
         sizes = sizes_of(self.left, params, xs, states)
         given = make(lambda leaf: params[leaf.name], sizes, {})
@@ -57,10 +69,30 @@ class Pair:
         fed = [tuple(run.value(self.mapped[x], t) for x in self.right.input_terms) for t in range(1, len(xs) + 1)]
         counts = Evaluator(run.leaf(0), sizes=sizes)
         lengths = {name: counts.length(said) for name, said in self.letters.items()}
+        states_of = {state.name: self.mapped[state] for state in self.right.state_terms}
+
+        def alike(name: str, t: int, value: Array) -> Array:
+            if same is None or t == 0 or not (name in states_of or name in left[t]):
+                return value
+            other = run.value(states_of[name], t) if name in states_of else left[t][name]
+            return other if np.shape(other) == np.shape(value) and same(other, value) else value
+
         run.right = forward(
-            self.right, theirs, fed, start, evaluator=lambda leaf, sizes: make(leaf, {**sizes, **lengths}, self.letters)
-        )
+            self.right, theirs, fed, start, nudge=alike,
+            evaluator=lambda leaf, sizes: make(leaf, {**sizes, **lengths}, self.letters),
+        )  # fmt: skip
         return run
+
+    def written_out(self) -> Pair:
+        """The same cells with every activation that has a formula written out by it, in exponentials."""
+        said = Sorted(functions={name: (X, row.formula) for name, row in ACTIVATIONS.items() if not _is_basic(name)})
+        mapped = {symbol: transform(term, filled(said)) for symbol, term in self.mapped.items()}
+        return replace(self, left=revised(self.left, said), right=revised(self.right, said), mapped=mapped)
+
+
+def _is_basic(name: str) -> bool:
+    """Whether the formula of an activation is itself."""
+    return any(part == Apply(name, X) for part in walk(ACTIVATIONS[name].formula))
 
 
 class Run:
@@ -100,15 +132,15 @@ def pair(left: Cell, right: Cell, where: Sequence[Relation], given: Sequence[Rel
     _limited(limits, left)
     first = revised(left, limits)
     said = sort(where, first, right)
-    second = revised(right, said, first)
+    second = needed(revised(right, said, first))
     mapped: dict[Sym, Term] = {}
     for symbol in _leaves(second):
         mapped[symbol] = said.mapped[symbol.name] if symbol.name in said.mapped else _namesake(symbol, first, second)
     _functions(first, second)
-    terms, letters = fitted(mapped, first, second)
-    whole = {symbol: limits.mapped.get(symbol.name, symbol) for symbol in _leaves(first)}
-    fixed = {symbol.name: said for symbol, said in fitted(whole, first, first)[0].items() if symbol.name in limits.mapped}
-    return Pair(first, second, fixed, terms, letters)
+    whole = fitted(mapped, first, second)
+    own = fitted({symbol: limits.mapped.get(symbol.name, symbol) for symbol in _leaves(first)}, first, first)
+    fixed = {symbol.name: said for symbol, said in own.mapped.items() if symbol.name in limits.mapped}
+    return Pair(first, whole.target, fixed, whole.mapped, whole.letters, mapped)
 
 
 def _leaves(cell: Cell) -> tuple[Sym, ...]:
@@ -139,11 +171,11 @@ def _namesake(symbol: Sym, source: Cell, target: Cell) -> Term:
     theirs = {other.name: other for other in kinds[kind][1]}
     if symbol.name in theirs:
         return symbol if kind == "parameter" else symbol.at(NOW)
-    near = 0 if kind == "parameter" else next(iter(get_close_matches(symbol.name, theirs, n=1)), next(iter(theirs)))
+    made_of = "0, or a term" if kind == "parameter" else "a term"
     raise NotValid(
         f"{source.name} has no {kind} {symbol.name} as {target.name} has, and the map does not say what it is.",
         f"{symbol.name} of {target.name}",
-        f"a line of the map, such as {symbol.name} = {near}",
+        f"{symbol.name} = {made_of} over {', '.join(theirs) or 'numbers'}",
     )
 
 
