@@ -5,9 +5,9 @@ here changes no value; that the tidied line is true is proved with the line, lik
 
 >>> from symlstm import zoo
 >>> from symlstm.algebra import quantity
->>> d, z, h, g = (quantity(name) for name in "dzhg")
->>> Tidying(zoo.cell("gru").shapes)(h * h.prev - h * g)
-h[t] * (h[t-1] - g[t])
+>>> d, h, g = Adj(quantity("h")), quantity("h"), quantity("g")
+>>> Tidying(zoo.cell("gru").shapes)(d * h.prev - d * g)
+delta h[t] * (h[t-1] - g[t])
 """
 
 from __future__ import annotations

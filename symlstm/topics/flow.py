@@ -28,7 +28,6 @@ from symlstm.algebra import (
     Time,
     equation,
     relation,
-    shift,
     substitute,
     term,
     walk,
@@ -188,8 +187,8 @@ def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]
         else:
             line = equation(first, found.added(forward))
             yield _step(f"{state.name} from {other.name}_prev", "identity", line, prose("one summand a path"))
-        line = equation(back, shift(within, -1))
-        yield _step(f"{other.name} from {state.name}, same step", "identity", line, prose("the equation of {}", other.prev))
+        line = equation(Partial(other, state), within)
+        yield _step(f"{other.name} from {state.name}, same step", "identity", line, prose("inside one step"))
         parts.append(MatMul((first, back)))
     whole = equation(Partial(state, state.prev), found.tidy.summed(parts))
     yield _step(f"total Jacobian of {state.name}", "identity", whole, prose("chain rule, all ways"))

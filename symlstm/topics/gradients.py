@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from symlstm.activations import activation
-from symlstm.algebra import NOW, Adj, Apply, MatMul, Partial, Prime, Sym, Term, Transpose, equation
+from symlstm.algebra import NOW, Adj, Apply, MatMul, Max, Partial, Prime, Sym, Term, Transpose, equation, walk
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import AdjointLine, Share, Sweep, sweep
@@ -48,7 +48,16 @@ def section(cell: Cell) -> Section:
         )
         for line in swept.lines
     )
-    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, handed), *steps))
+    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, handed, *_kinks(cell)), *steps))
+
+
+def _kinks(cell: Cell) -> list[str]:
+    """Where nothing is claimed: where two that are compared are equal, and where an activation has no slope."""
+    parts = [part for line in cell.named for part in walk(line.rhs)]
+    where = ["the two arguments of a maximum are equal"] if any(isinstance(part, Max) for part in parts) else []
+    if any(isinstance(part, Apply) and activation(part.function).kink is not None for part in parts):
+        where.append("an activation has a kink")
+    return [f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed."] if where else []
 
 
 def _name(of: Sym) -> str:
