@@ -51,7 +51,7 @@ class Notation:
     operator: str = r"\operatorname"
 
     def knowing(self, parameters: frozenset[str], numbers: frozenset[str] = frozenset()) -> Notation:
-        """The same notation for a cell with exactly these parameters, and these quantities that are one number."""
+        """The same notation for cells with exactly these parameters, and these quantities that are one number."""
         return replace(self, parameters=parameters, numbers=numbers)
 
 

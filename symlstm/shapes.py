@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from symlstm.algebra import (
@@ -401,6 +402,17 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
     def full(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """The value of every size: one that is not given is 1 more than the larger of n and m, so no two are equal by chance."""
         return dict.fromkeys(self.size_names, 1 + max(sizes["n"], sizes["m"])) | dict(sizes)
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The names that the equations write without a time mark and that are no sizes."""
+        marked = {part.name for line in self._equations for part in _symbols(line) if part.time is not None}
+        return frozenset(self.lengths.keys() - marked - {symbol.name for symbol in (*self._inputs, *self._states)})
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        """The quantities that are one number."""
+        return frozenset(name for name, shape in self.lengths.items() if shape == (ONE, ONE))
 
     def of(self, node: Term) -> Shape | None:
         """Rows and columns of a term of the cell's quantities; None for a bare number, which fits anything.

@@ -61,8 +61,12 @@ class Step:
     def latex(self) -> str:
         """The relation as LaTeX."""
         from symlstm import tex
+        from symlstm.notation import HOUSE
+        from symlstm.shapes import Shapes
 
-        return self.written or tex.latex(self.relation)
+        known = isinstance(self.shapes, Shapes)
+        notation = HOUSE.knowing(self.shapes.parameters, self.shapes.numbers) if known else HOUSE  # type: ignore[union-attr]
+        return self.written or tex.latex(self.relation, notation)
 
 
 @dataclass(frozen=True, slots=True)

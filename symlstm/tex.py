@@ -363,7 +363,8 @@ def _moment(sign: str) -> Callable[[Any, Style], Printed]:
     """An expectation or a variance: the draw stands below, what is drawn from it in brackets."""
     def printer(node: Any, style: Style) -> Printed:
         inside = _bracketed(_printed(node.arg, style), "[", "]")
-        return Printed(f"{sign}_{{{_printed(node.over, style).text}}}{inside.text}", Level.FACTOR, inside.height)
+        name = sign.replace(r"\operatorname", style.notation.operator)
+        return Printed(f"{name}_{{{_printed(node.over, style).text}}}{inside.text}", Level.FACTOR, inside.height)
     return printer
 
 

@@ -80,7 +80,8 @@ def bare(text: str) -> str:
 @pytest.mark.parametrize("form", ["latex", "markdown"])
 def test_the_mathematics_stands_in_its_order(cell: Cell, form: str) -> None:
     made = sections(cell, None)
-    text, notation = bare(getattr(document, form)(cell, made)), GITHUB if form == "markdown" else HOUSE
+    text, base = bare(getattr(document, form)(cell, made)), GITHUB if form == "markdown" else HOUSE
+    notation = document.knowing(base, cell, made)
     place = text.index("quantity")
     for node in document.contents(cell, made):
         places = [text.find(bare(latex(node, notation, inline=inline)), place) for inline in (True, False)]
@@ -95,7 +96,7 @@ def test_files_are_the_same_every_time_and_say_what_they_are(cell: Cell) -> None
         pytest.importorskip("latex2mathml") if form == "html" else None
         first, again = (getattr(document, form)(cell, sections(cell, None), Report()) for _ in range(2))
         assert first == again
-        topics = ",".join(section.topic for section in made)
+        topics = ",".join(dict.fromkeys(section.topic for section in made))
         assert first.startswith(f"{opening}symlstm: cell={cell.name} topics={topics}")
 
 
@@ -192,9 +193,13 @@ def test_pages_compile_with_nothing_too_wide(cell: Cell, tmp_path: Path) -> None
 @pytest.mark.tex
 @needs_tex
 def test_the_estimated_widths_are_near_the_real_ones(tmp_path: Path) -> None:
-    made = [step for cell in CELLS for section in sections(cell, None) for step in section.steps]
-    formulas = [latex(each.relation) for each in made]
-    reasons = ["".join(p if isinstance(p, str) else f"${latex(p, inline=True)}$" for p in each.reason.pieces) for each in made]
+    made: dict[str, str] = {}
+    for cell in CELLS:
+        notation = document.knowing(HOUSE, cell, parts := sections(cell, None))
+        for each in (step for section in parts for step in section.steps):
+            pieces = (p if isinstance(p, str) else f"${latex(p, notation, inline=True)}$" for p in each.reason.pieces)
+            made |= {latex(each.relation, notation): "".join(pieces)}
+    formulas, reasons = list(made), list(made.values())
     lines = [rf"\say{{$\displaystyle {text}$}}" for text in formulas] + [r"\small", *(rf"\say{{{text}}}" for text in reasons)]
     log = compiled(tmp_path, "\n".join([
         r"\documentclass[11pt]{article}\usepackage{amsmath,amssymb}\begin{document}",

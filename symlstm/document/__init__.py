@@ -20,11 +20,10 @@ from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Ma
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
 from symlstm.prose import Prose, prose
-from symlstm.shapes import ONE
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes
 
-__all__ = ["HOSTING", "NOTEBOOK", "Evidence", "Marks", "contents", "html", "latex", "markdown", "opening", "spans"]
+__all__ = ["HOSTING", "NOTEBOOK", "Evidence", "Marks", "contents", "html", "knowing", "latex", "markdown", "opening", "spans"]
 UNCHECKED = "Not checked"
 
 
@@ -39,18 +38,18 @@ class Evidence(Protocol):
 
 def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """A complete LaTeX article; with a report, each section says what supports its lines."""
-    return _file(TexPage(_knowing(notation, cell, sections)), cell, sections, report)
+    return _file(TexPage(knowing(notation, cell, sections)), cell, sections, report)
 
 
 def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = GITHUB,
              marks: Marks = HOSTING) -> str:
     """A Markdown file; its marks around mathematics are for code-hosting pages, or with `NOTEBOOK` for Jupyter."""
-    return _file(MarkdownPage(_knowing(notation, cell, sections), marks), cell, sections, report)
+    return _file(MarkdownPage(knowing(notation, cell, sections), marks), cell, sections, report)
 
 
 def html(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """One HTML page with MathML. Raises `NotSupported` where the extra `html` is not installed."""
-    return _file(HtmlPage(_knowing(notation, cell, sections)), cell, sections, report)
+    return _file(HtmlPage(knowing(notation, cell, sections)), cell, sections, report)
 
 
 def opening(cell: Cell) -> tuple[Prose, Table]:
@@ -80,16 +79,12 @@ def spans(numbers: Sequence[int]) -> str:
     return ", ".join(f"({run[0]})–({run[-1]})" if len(run) > 2 else ", ".join(f"({k})" for k in run) for run in runs)
 
 
-def _knowing(notation: Notation, cell: Cell, sections: Sequence[Section]) -> Notation:
-    cells = [cell, *(section.about for section in sections if section.about is not None)]
-    parameters = frozenset(symbol.name for each in cells for symbol in each.parameter_terms)
-    return notation.knowing(parameters, _numbers(cells))
-
-
-def _numbers(cells: Sequence[Cell]) -> frozenset[str]:
-    """The quantities that are one number in every cell that has them."""
-    found = {name: all(each.shapes.lengths.get(name, (ONE, ONE)) == (ONE, ONE) for each in cells) for cell in cells for name in cell.shapes}
-    return frozenset(name for name, single in found.items() if single)
+def knowing(notation: Notation, cell: Cell, sections: Sequence[Section]) -> Notation:
+    """The notation of a document: what is a parameter or one number is so in every cell that it is about."""
+    shapes = [each.shapes for each in (cell, *(section.about for section in sections if section.about is not None))]
+    vectors = frozenset(name for each in shapes for name in each.lengths if name not in each.numbers)
+    parameters = frozenset(name for each in shapes for name in each.parameters)
+    return notation.knowing(parameters, frozenset(name for each in shapes for name in each.numbers) - vectors)
 
 
 def _file(page: Page, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> str:
