@@ -41,7 +41,7 @@ class CounterPoint:
     """One point."""
 
     def __init__(self, field: Field, seed: int) -> None:
-        self.field, self._draw = field, Random(seed)
+        self.field, self._draw, self._side = field, Random(seed // 2), (-1) ** seed  # each point, and the one opposite
         self._values: dict[int, float] = {}
         self._sums: dict[Key, float] = {}
 
@@ -76,7 +76,7 @@ class CounterPoint:
             elif key and key[0] in _VALUES:
                 found = _VALUES[key[0]](self, *key[1:])
             else:
-                found = self._draw.gauss(0, 1)
+                found = self._side * self._draw.gauss(0, 1)
             self._values[place] = float(found)
         return self._values[place]
 

@@ -121,9 +121,9 @@ class Field(Packed):
                 self.cases[place] = words
 
     def larger(self, left: Any, right: Any) -> Any:
-        """The larger of two elements, or of two dual numbers."""
+        """The larger of two elements, or of two dual numbers. Raises `NotSupported` at a kink, for dual numbers that meet."""
         one, other = (part.value if isinstance(part, Dual) else part for part in (left, right))
-        if not self.element(one - other):
+        if not self.element(one - other) and getattr(left, "parts", {}) == getattr(right, "parts", {}):
             return left
         return right + (left - right) * self.positive(one - other)
 
