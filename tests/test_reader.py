@@ -31,10 +31,12 @@ from symlstm.algebra import (
     NotSupported,
     NotValid,
     Num,
+    Ones,
     Partial,
     Pow,
     Prime,
     Prod,
+    Rows,
     Space,
     Sum,
     Sym,
@@ -42,13 +44,14 @@ from symlstm.algebra import (
     Term,
     Time,
     Total,
+    Trace,
     Transpose,
     equation,
     relation,
     size,
     term,
 )  # fmt: skip
-from symlstm.reader import PEOPLE, Formula, directives, formulas, read, read_all, readings, survey
+from symlstm.reader import HOUSE, PEOPLE, Formula, directives, formulas, read, read_all, readings, survey
 
 t, T, n, m, x = Sym("t"), Time("T"), Sym("n"), Sym("m"), Sym("x")
 NOW, BEFORE, AFTER = Time("t"), Time("t", -1), Time("t", 1)
@@ -106,6 +109,21 @@ W, U, b = Sym("W_f"), Sym("U"), Sym("b")
         (r"(\gamma \lVert U \rVert)^{t-k}", Pow(MatMul((Sym("gamma"), Norm(U))), Add((t, Neg(Sym("k")))))),
         (r"\|U\|^{t-k}", Pow(Norm(U), Add((t, Neg(Sym("k")))))),
         (r"\lvert x \rvert", Apply("abs", x)),
+        (r"\bigl\lvert \lvert x \rvert - 1 \bigr\rvert", Apply("abs", Add((Apply("abs", x), Neg(term(1)))))),
+        # columns of ones, rows, traces, roots
+        (r"\mathbf{1}_n", Ones(n)),
+        (r"\mathbf{1}_n^{\top} x_t", MatMul((Transpose(Ones(n)), Sym("x", NOW)))),
+        (r"0 \cdot \mathbf{1}_{2n+m}", MatMul((term(0), Ones(Add((MatMul((term(2), n)), m)))))),
+        (r"\mathbf{1} - h_t", Add((term(1), Neg(h)))),
+        (r"(U h_t)_{1:n}", Rows(MatMul((U, h)), term(0), n)),
+        (r"\bigl(h_t\bigr)_{n+1:2n}", Rows(h, n, MatMul((term(2), n)))),
+        (r"(h_t)_{2n+1:2n+m}", Rows(h, MatMul((term(2), n)), Add((MatMul((term(2), n)), m)))),
+        (r"(h_t)_{2:n}", Rows(h, term(1), n)),
+        (r"\operatorname{tr}(U^{\top} U)", Trace(MatMul((Transpose(U), U)))),
+        (r"\mathrm{tr}(U) h_t", MatMul((Trace(U), h))),
+        (r"\sqrt{x + 1}", Apply("sqrt", Add((x, term(1))))),
+        (r"\frac{h_t}{\sqrt{n}}", Div(h, Apply("sqrt", n))),
+        (r"\operatorname{abs}'(x)", Prime("abs", x)),
         # numbers
         (r"\tfrac14", Num(Fraction(1, 4))),
         (r"\frac{1}{4}", Num(Fraction(1, 4))),
@@ -206,6 +224,13 @@ def test_edits_that_change_the_meaning(one: str, other: str) -> None:
         ("h_{t,f}", 2, "A subscript is a name, a time, or a name and a time.", "z_{f,t}"),
         ("9^{9^{9^{9}}}", 5, "A power of a number has an exponent of at most 1000.", ""),
         ("(10^9)!", 7, "A factorial is not read.", ""),
+        (r"\mathbf{1}^{\top} x", 1, "How many ones these are is not written.", r"\mathbf{1}_n"),
+        (r"U \mathbf{1}", 3, "How many ones these are is not written.", r"\mathbf{1}_n"),
+        (r"\mathbf{1}_{x > 0}", 15, "Only a column of ones is read.", r"\mathbf{1}_n"),
+        (r"\mathbf{1}_{n \times m}", 15, "Only a column of ones is read.", r"\mathbf{1}_n"),
+        (r"\sqrt[3]{x}", 6, "Only square roots are read.", r"\sqrt{x}"),
+        ("(x)_n", 4, "The character '_' is not read.", ""),
+        ("(x)_{1:}", 4, "This is not expected here.", ""),
         ("", 1, "There is no formula here.", ""),
     ],
 )
@@ -215,6 +240,24 @@ def test_messages(text: str, at: int, what: str, right: str) -> None:
     place = f"  in: line 1, column {at}\n    {text}\n    {'^':>{at}}"
     assert str(caught.value) == f"{what}\n{place}" + (f"\n  right: {right}" if right else "")
     assert (caught.value.line, caught.value.column) == (1, at)
+
+
+def test_a_text_about_a_cell_knows_its_names_and_functions() -> None:
+    told = HOUSE.told(["W_k", "b_f", "z_s"], ["f", "h", "tanh"])
+    slope = MatMul((Apply("f", Sym("z_i", NOW)), Prime("h", c)))
+    assert read(r"f(z_{i,t}) h'\bigl(c_t\bigr)", told) == slope
+    assert read(r"f_t h_t", told) == MatMul((f, h))
+    assert read("f(x)") == MatMul((Sym("f"), x))
+    assert read(r"W_k z_{s,t}", told) == MatMul((Sym("W_k"), Sym("z_s", NOW)))
+    assert read(r"W_k", HOUSE) == Sym("W", Time("k")) and read("U_k", told) == Sym("U", Time("k"))
+    assert HOUSE.told(["W_f"], ["tanh", "sigma"]) == HOUSE
+
+
+def test_a_formula_that_comes_again_is_judged_again() -> None:
+    first, second, third = readings(r"$\tilde c_t$, $\tilde c_t$ and $c_{tilde}$", "md")
+    assert first.found == second.found and first.formula != second.formula and third.error is not None
+    errors = [reading.error for reading in readings("$x +$ and\n$x +$", "md")]
+    assert [(error.line, error.column) for error in errors if error] == [(1, 5), (2, 5)]
 
 
 def test_a_message_gives_the_place_in_the_document() -> None:
@@ -352,6 +395,16 @@ def test_terms_are_terms() -> None:
 
 D = Adj
 DIALECTS: list[tuple[str, object]] = [
+    # sums of entries, traces, bars, maxima
+    (r"\mathbf{1}_n^\top h_t", MatMul((Transpose(Ones(n)), h))),
+    (r"\bm{1}^\top_n h_t", MatMul((Transpose(Ones(n)), h))),
+    (r"h_t \odot (\mathbf{1} - h_t)", Hadamard((h, 1 - h))),
+    (r"\mathrm{Tr}(U^\top U)", Trace(MatMul((Transpose(U), U)))),
+    (r"\operatorname{tr} U", Trace(U)),
+    (r"\max\left\{ |x|, 1 \right\}", Max((Apply("abs", x), term(1)))),
+    (r"\max(|x|, e^{-x})", Max((Apply("abs", x), Apply("exp", Neg(x))))),
+    (r"\sqrt{x} \phi\left( x \right)", MatMul((Apply("sqrt", x), Apply("phi", x)))),
+    (r"\frac{1}{n} \sum_{i=1}^{n} x_i", MatMul((Div(term(1), n), Total("i", Component(x, "i"))))),
     # time
     (r"h^t + h^{t-1}", h + Sym("h", BEFORE)),
     (r"h^{(t)} + h_{(t-1)} + h^{\langle t+1\rangle} + h^{<t>}", Add((h, Sym("h", BEFORE), Sym("h", AFTER), h))),

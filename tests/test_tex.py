@@ -33,16 +33,19 @@ from symlstm.algebra import (
     NotSupported,
     NotValid,
     Num,
+    Ones,
     Partial,
     Pow,
     Prime,
     Prod,
     Relation,
+    Rows,
     Sum,
     Sym,
     Term,
     Time,
     Total,
+    Trace,
     Transpose,
     equation,
     quantity,
@@ -51,7 +54,7 @@ from symlstm.algebra import (
     term,
     transform,
 )  # fmt: skip
-from symlstm.notation import NOTATIONS
+from symlstm.notation import HOUSE, NOTATIONS
 from symlstm.tex import decimal, latex, links
 
 x, h, c, f, o, z_f = map(quantity, ["x", "h", "c", "f", "o", "z_f"])
@@ -118,6 +121,23 @@ LINES: list[tuple[Term | Relation, str]] = [
     (MatMul((half, f)) - (1 - f), r"\frac{1}{2} f_t - (1 - f_t)"),
     (Pow(Sym("e"), y), "(e)^x"),
     (Apply("phi", y), r"\phi(x)"),
+    (Ones(n).T @ c, r"\mathbf{1}_n^{\top} c_t"),
+    (MatMul((term(0), Ones(n + m))), r"0 \cdot \mathbf{1}_{n+m}"),
+    (Ones(MatMul((term(2), n))), r"\mathbf{1}_{2n}"),
+    (Trace(U.T @ Adj(Sym("U", NOW))), r"\operatorname{tr}(U^{\top} \delta U^{(t)})"),
+    (Rows(W_f.T @ Adj(f), MatMul((term(2), n)), MatMul((term(2), n)) + m), r"(W_f^{\top} \delta f_t)_{2n+1:2n+m}"),
+    (Rows(Hadamard((h, 1 - f)), term(0), n), r"\bigl(h_t \odot (1 - f_t)\bigr)_{1:n}"),
+    (Div(h, Apply("sqrt", n)), r"\frac{h_t}{\sqrt{n}}"),
+    (Pow(Apply("sqrt", y), term(2)), r"(\sqrt{x})^2"),
+    (Prime("sqrt", y), r"\operatorname{sqrt}'(x)"),
+    (Max((Apply("abs", y), Apply("exp", -y))), r"\max(\lvert x \rvert, e^{-x})"),
+    (Apply("abs", Div(h, y)), r"\Bigl\lvert \frac{h_t}{x} \Bigr\rvert"),
+    (Prime("relu", 1 - f), r"\operatorname{ReLU}'(1 - f_t)"),
+    (MatMul((Apply("g", y), Prime("f", y))), r"g(x) \, f'(x)"),
+    (Hadamard((term(2), h)), "2 h_t"),
+    (Hadamard((term(2), h, f)), r"2 h_t \odot f_t"),
+    (Hadamard((h, term(2))), r"h_t \odot 2"),
+    (Limit(Limit(Apply("f", y), y, 1), x, -1), r"\lim_{x_t \to -\infty} \; \lim_{x \to \infty} f(x)"),
 ]  # fmt: skip
 
 
@@ -138,6 +158,18 @@ def test_other_notations_are_tables(notation: str, expected: str) -> None:
 def test_the_concatenated_notation() -> None:
     line = equation(zoo.lstm.g, tanh(Sym("W_g") @ Blocks(((h.prev,), (x,))) + Sym("b_g")))
     assert latex(line, NOTATIONS["colah"]) == r"\tilde{C}_t = \tanh(W_C [h_{t-1}, x_t] + b_C)"
+
+
+def test_numbers_need_no_sign_between_them() -> None:
+    numbers = HOUSE.knowing(frozenset(), frozenset("xfc"))
+    product, mixed = Hadamard((Adj(c), f, Apply("g", x))), Hadamard((h, f))
+    assert latex(product, numbers) == r"\delta c_t \, f_t \, g(x_t)"
+    assert latex(mixed, numbers) == latex(mixed) == r"h_t \odot f_t"
+
+
+def test_a_stack_in_a_line_of_text_is_flat() -> None:
+    assert latex(Blocks(((h.prev,), (c,), (x,))), inline=True) == "[h_{t-1}; c_t; x_t]"
+    assert latex(Blocks(((term(1),), (term(2),))), inline=True) == r"\begin{bmatrix} 1 \\ 2 \end{bmatrix}"
 
 
 def test_inline_brackets_are_smaller() -> None:
@@ -175,8 +207,9 @@ def test_decimals_are_exact(value: Fraction, places: int) -> None:
 
 # --- one meaning for one line -----------------------------------------------------------------------------------
 
-LEAVES = (x, W_f, gamma, Sym("delta"), term(2), term(-3), Num(Fraction(1, 4)), Adj(h), Sym("W", NOW))
-ONE = (Neg, Transpose, Diag, Norm, *(lambda arg, name=name: Apply(name, arg) for name in ("tanh", "sigma", "exp")),
+LEAVES = (x, W_f, gamma, Sym("delta"), term(2), term(-3), Num(Fraction(1, 4)), Adj(h), Sym("W", NOW), Ones(n))
+ONE = (Neg, Transpose, Diag, Norm, Trace, lambda arg: Rows(arg, n, n + n), lambda arg: Max((arg, term(0))),
+       *(lambda arg, name=name: Apply(name, arg) for name in ("tanh", "sigma", "exp", "sqrt", "abs", "f")),
        lambda arg: Prime("sigma", arg), lambda arg: Pow(arg, term(2)), lambda arg: Sum("s", NOW, Time("T"), arg),
        lambda arg: Prod("s", NOW, Time("T"), arg), lambda arg: Limit(arg, y, -1))  # fmt: skip
 TWO = (lambda *args: Add(args), lambda *args: MatMul(args), lambda *args: Hadamard(args), Div, Pow, Partial)
