@@ -320,7 +320,7 @@ class Reckoner:
             raise Misfit(node, shape(value), shape(value)[::-1], "a trace is one of a square matrix")
         return np.trace(value, axis1=-2, axis2=-1)[..., None, None]
 
-    def part(self, node: Rows) -> Array:
+    def section(self, node: Rows) -> Array:
         value, start, stop = self(node.arg), self.count(node.start), self.count(node.stop)
         if not shape(value) or not 0 <= start < stop <= shape(value)[0]:
             raise Misfit(node, shape(value), (stop, 1), "there are no such rows")
@@ -472,6 +472,6 @@ _RULES: dict[type[Term], str] = {
     Num: "number", Sym: "symbol", Add: "sum", Neg: "negative", MatMul: "product", Hadamard: "hadamard", Div: "quotient",
     Pow: "power",
     Apply: "applied", Prime: "slope", Transpose: "transposed", Diag: "diagonal", Blocks: "blocks", Max: "larger", Norm: "norm",
-    Ones: "ones", Trace: "trace", Rows: "part",
+    Ones: "ones", Trace: "trace", Rows: "section",
     Sum: "summed", Prod: "chained", Component: "component", Total: "totalled", Extreme: "extreme",
 }  # fmt: skip

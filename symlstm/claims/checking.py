@@ -15,12 +15,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from symlstm.algebra import Adj, NotValid, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.algebra import Adj, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
 from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable
 from symlstm.claims.counterparts import relation_of
 from symlstm.claims.exactness import proved
 from symlstm.claims.judgement import Case, Judged, judge
-from symlstm.claims.matching import Match, match
+from symlstm.claims.matching import Match, has_stacks, match, names_of
 from symlstm.claims.oddities import strangers, warnings
 from symlstm.claims.runs import Run
 from symlstm.claims.sizes import Clash, Sizes, sizes
@@ -28,7 +28,7 @@ from symlstm.claims.verdicts import Link, Outlook, Verdict, Word
 from symlstm.definitions.sources import Source, Statement, source
 from symlstm.definitions.theories import PRE, Theory, theory
 from symlstm.model import Cell
-from symlstm.reader import PEOPLE, Formula
+from symlstm.reader import PEOPLE, Formula, Kind, directives
 from symlstm.zoo import cell as zoo_cell
 
 AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
@@ -44,10 +44,17 @@ def check(what: str | os.PathLike[str] | Any, cell: str | Cell | None = None) ->
     if isinstance(what, os.PathLike):
         path = Path(what)
         content = path.read_text(encoding="utf-8", errors="replace")
-        return check_source(source(content, "tex" if path.suffix == ".tex" else "md"), cell, file=str(path))
+        return check_source(source_about(content, "tex" if path.suffix == ".tex" else "md", cell), cell, file=str(path))
     if isinstance(what, str):
-        return check_source(source(what, "tex" if "\\begin{document}" in what else "md"), cell)
+        return check_source(source_about(what, "tex" if "\\begin{document}" in what else "md", cell), cell)
     return [check_relation(what, cell)]
+
+
+def source_about(text: str, kind: Kind = "md", cell: str | Cell | None = None, bare: bool = False) -> Source:
+    """Read a document; if it is about a cell that is known, then in the light of that cell's names."""
+    named = cell or directives(text).get("cell")
+    chosen = zoo_cell(named) if isinstance(named, str) else named
+    return source(text, kind, bare, told=names_of(chosen) if chosen is not None else ((), ()))
 
 
 def check_source(found: Source, cell: str | Cell | None = None, file: str = "") -> list[Verdict]:
@@ -101,8 +108,14 @@ class Document:
                 for part in walk(side)
                 if isinstance(part, Sym)
             )
-            self.match = match(made, self.cell, used)
-            made = theory(self.source, self.match.extra, without=frozenset(self.match.wrong))
+            lines = (line for statement in self.source.statements for line in statement.relations)
+            self.match = match(made, self.cell, used, has_stacks(lines))
+            made = theory(self.source, self.match.extra, without=self.match.given | self.match.wrong.keys())
+            if self.match.given:
+                states = [each.name for each in self.cell.state_terms]
+                made.states = [*states, *(name for name in made.states if name not in states)]
+            names = (*made.steps, *made.inputs, *made.parameters)
+            made.kinds = {name: kind for name, kind in self.match.kinds.items() if name in names}
         self.broken |= made.broken | self.match.wrong
         for apart in (True, False):
             blamed = False
@@ -212,13 +225,21 @@ class Document:
         return any(isinstance(line.lhs, Sym) and line.lhs.name in self.broken for line in statement.relations)
 
     def breaks(self, statement: Statement) -> bool:
-        """Whether a definition goes on as a chain, `z = A = B`, of which a later link is wrong: then that is a claim."""
+        """Whether a definition goes on as a chain, `z = A = B`, of which a later link is wrong: then that is a claim.
+
+        So is an equation that differs from that of the cell.
+        """
         lines = enumerate(statement.relations) if statement.role == "definition" and self.cases else ()
-        chains = [k for k, line in lines if len(line.operators) > 1 and set(line.operators) <= {"=", "~"}]
+        chained = lambda line: len(line.operators) > 1 and set(line.operators) <= {"=", "~"}
+        claims = [k for k, line in lines if self.is_given(line) or chained(line)]
         if statement.number not in self.chains:
-            found = (self.judged(statement, k).verdict for k in chains)
+            found = (self.judged(statement, k).verdict for k in claims)
             self.chains[statement.number] = any(verdict in ("wrong", "ambiguous") for verdict in found)
         return self.chains[statement.number]
+
+    def is_given(self, line: Relation) -> bool:
+        """Whether a relation is about a quantity whose equation the cell gives."""
+        return isinstance(line.lhs, Sym) and line.lhs.name in self.match.given and line.operators[0] == "="
 
     def verdict(self, statement: Statement, file: str = "") -> Verdict:
         """The verdict of one statement."""

@@ -4,11 +4,14 @@ The equations that a document prints are matched with the cell's by their struct
 split or left out, `W [h, x]` stands for `W x + U h`, gates may be written with or without a name for their arguments. An
 equation that matches is right; one that should, by its place, and does not is wrong. What the document does not print
 is taken from the cell, in the document's names as far as they can be told.
+
+A document in the cell's own notation needs no matching: the cell's equations are the definitions, and what the document
+prints is judged by what it is worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
@@ -24,8 +27,11 @@ from symlstm.algebra import (
     Relation,
     Sym,
     Term,
+    children,
     equation,
+    size,
     substitute,
+    term,
     transform,
     walk,
 )
@@ -39,20 +45,32 @@ OTHERS = {
     "x": ("X",), "i": ("I", "u", "Gamma_u", "Gamma_i"), "f": ("F", "Gamma_f"), "o": ("O", "q", "Gamma_o"),
 }  # fmt: skip
 WEIGHTS = (("W_i{}", "W_h{}"), ("W_x{}", "W_h{}"), ("W_{}x", "W_{}h"), ("W_{}", "U_{}"), ("U_{}", "W_{}"), ("W_{}", "R_{}"))
+WEIGHT_LETTERS = frozenset("WURbpw")
 
 
 @dataclass
 class Match:
-    """How a cell and a document's equations go together: the cell's names in theirs, and what does not match."""
+    """How a cell and a document's equations go together: the cell's names in theirs, and what does not match.
+
+    `extra` are the definitions that come from the cell. `given` are quantities whose equations are the cell's, whatever the
+    document says of them, and `kinds` says which names are numbers, vectors and matrices.
+    """
 
     names: Names = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
     extra: tuple[Relation, ...] = ()
     words: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
-def match(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
-    """Match a cell with the equations of a document; `used` are all symbols that occur in it."""
+def match(theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool = False) -> Match:
+    """Match a cell with the equations of a document; `used` are all symbols that occur in it.
+
+    `stacked` says whether it has columns of several quantities, `[h_{t-1}; x_t]`.
+    """
+    if _is_own(theory, cell, used, stacked):
+        return _own(theory, cell, used)
     theirs = dict(theory.steps)
     for name in [name for name in theirs if name.endswith(PRE)]:
         gate = name.removesuffix(PRE)
@@ -78,6 +96,62 @@ def match(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
     found.extra = tuple(_renamed(line, renaming) for line in missing)
     found.words = tuple(f"{other} is {name} of the {cell.name}" for name, other in renaming.items() if name != other)
     return found
+
+
+# --- in the cell's own notation ---------------------------------------------------------------------------------
+
+
+def _is_own(theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool) -> bool:
+    """Whether a document writes the cell as we do: no other names for its quantities, no other parameters, no other stacks."""
+    timed = {symbol.name for symbol in used if symbol.time is not None}
+    own = {symbol.name for symbol in _quantities(cell)}
+    aliases = {other for name in own - timed for other in OTHERS.get(name, ()) if other not in own}
+    others = {part.name for name, body in theory.steps.items() if name not in own for part in walk(body) if isinstance(part, Sym)}
+    parameters = {symbol.name for symbol in cell.parameter_terms} | cell.size_names
+    weights = {symbol.name for symbol in used if symbol.time is None and symbol.name.partition("_")[0] in WEIGHT_LETTERS}
+    blocks = any(isinstance(part, Blocks) for line in cell.declared for part in walk(line))
+    return not (timed & aliases) and weights <= parameters | others and stacked <= blocks
+
+
+def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
+    """The cell's equations as they are; arguments of gates have names where the document uses one of these."""
+    named = {line.lhs.name for line in cell.named if isinstance(line.lhs, Sym)}
+    declared = {line.lhs.name for line in cell.declared if isinstance(line.lhs, Sym)}
+    asked = {symbol.name for symbol in used if symbol.time is not None} & (named - declared)
+    lines = cell.named if asked else cell.declared
+    ends = [*((state, Sym("n")) for state in cell.state_terms[:1]), *((each, Sym("m")) for each in cell.input_terms[:1])]
+    free = [(each.name, (length,)) for each, length in ends if each.name not in cell.sizes]
+    sizes = [size(Sym(name), *sides) for name, sides in (*free, *cell.sizes.items())]
+    if any(each.name in theory.sizes for each in (*cell.state_terms, *cell.input_terms)):
+        sizes = []  # the document has letters of its own
+    names = {symbol.name for symbol in (*_quantities(cell), *cell.parameter_terms)}
+    kinds = {name: _kind_in(cell, name) for name in sorted(names)}
+    return Match({name: name for name in declared}, extra=(*lines, *sizes), given=frozenset(each.name for each in _quantities(cell)), kinds=kinds)
+
+
+def _quantities(cell: Cell) -> Iterator[Sym]:
+    yield from cell.input_terms
+    yield from (line.lhs for line in cell.named if isinstance(line.lhs, Sym))
+
+
+def _kind_in(cell: Cell, name: str) -> str:
+    space = cell.shapes.space(name)
+    return "matrix" if space.columns is not None else "number" if space.rows == term(1) else "vector"
+
+
+def names_of(cell: Cell) -> tuple[list[str], list[str]]:
+    """The parameters and the functions of a cell by name, for whoever reads a document about it."""
+    parts = [part for line in cell.declared for part in walk(line)]
+    return [each.name for each in cell.parameter_terms], [part.function for part in parts if isinstance(part, Apply)]
+
+
+def has_stacks(lines: Iterable[Relation]) -> bool:
+    """Whether some relation has a column of several quantities."""
+    blocks = (part for line in lines for part in walk(line) if isinstance(part, Blocks))
+    return any(isinstance(each, Sym) for part in blocks for each in children(part))
+
+
+# --- in another notation ----------------------------------------------------------------------------------------
 
 
 def _renamed(line: Relation, names: Mapping[str, str]) -> Relation:
@@ -255,4 +329,4 @@ def _unify_affine(mine: frozenset[Sym], other: Term, names: Names, theirs: Mappi
             yield found
 
 
-__all__ = ["Match", "match", "walk"]
+__all__ = ["Match", "has_stacks", "match", "names_of", "walk"]

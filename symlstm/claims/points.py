@@ -100,6 +100,8 @@ def _letters(time: Time) -> set[str]:
 
 def _needs_time(case: Case, symbol: Sym) -> bool:
     theory = case.theory
+    if symbol.name in theory.letters and symbol.name not in theory.timeless:
+        return False
     if theory.same.get(symbol.name, symbol.name) in theory.steps:
         return symbol.name not in theory.ends
     lazy = theory.lazies.get(symbol.name)

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import NotValid, Relation, SymlstmError, plain
-from symlstm.claims.checking import Document, check_relation
+from symlstm.claims.checking import Document, check_relation, source_about
 from symlstm.claims.counterparts import relation_of
 from symlstm.claims.oddities import warnings
 from symlstm.claims.repairs import diagnose
 from symlstm.claims.trials import FAILURES
 from symlstm.claims.verdicts import Verdict
 from symlstm.definitions.pages import BYTES, Page, kind_of, opened
-from symlstm.definitions.sources import LIMIT, Source, Statement, source
+from symlstm.definitions.sources import LIMIT, Source, Statement
 from symlstm.model import Cell
 from symlstm.reader.documents import SCAN
 from symlstm.zoo import cell as cell_of
@@ -83,7 +83,7 @@ def check(subject: Any, cell: Any = None) -> list[Verdict]:
 
 def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
     """Judge every statement of a page; definitions are right unless they do not fit together."""
-    found = source(page.text, page.kind, bare)
+    found = source_about(page.text, page.kind, cell, bare)
     with np.errstate(all="ignore"):  # what is no number is said in the verdict
         document = Document(found, cell)
         return Proof(page, found, tuple(_verdicts(document, page.name)), document.match.words)

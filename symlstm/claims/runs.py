@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from symlstm.algebra import Sym, Term, Time, walk
+from symlstm.algebra import Apply, Div, Sym, Term, Time, walk
 from symlstm.claims.arithmetic import Misfit, Outside, Reckoner, Unknown
 from symlstm.claims.sizes import Sizes
 from symlstm.definitions.theories import Theory
@@ -40,9 +40,11 @@ class Run:
         for name in theory.inputs:
             for t in range(last + 1):
                 self.given[name, t] = self.draw(name)
+        divisors = _divisors(theory)
         for name in theory.states:
             for t in (0, -1):
-                self.given[name, t] = self.draw(name)
+                drawn = self.draw(name)
+                self.given[name, t] = 0.5 + np.abs(drawn) if name in divisors else drawn
         self.place_values()
         self.values = self.forward({})
 
@@ -194,6 +196,15 @@ class Run:
     def uses(self, name: str, other: str) -> bool:
         """Whether the equation of a quantity has another one in it."""
         return any(isinstance(part, Sym) and part.name == other for part in walk(self.theory.steps.get(name, Sym(""))))
+
+
+def _divisors(theory: Theory) -> set[str]:
+    """The quantities that something is divided by, or the root or logarithm of which is taken: they begin above zero."""
+    roots = ("sqrt", "log")
+    bodies = [part for body in theory.steps.values() for part in walk(body)]
+    below = [part.below for part in bodies if isinstance(part, Div)]
+    below += [part.arg for part in bodies if isinstance(part, Apply) and part.function in roots]
+    return {part.name for each in below for part in walk(each) if isinstance(part, Sym) and part.time is not None}
 
 
 class _Sliced(dict):  # type: ignore[type-arg]

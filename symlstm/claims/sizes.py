@@ -1,8 +1,8 @@
 r"""How long everything is: the definitions' shapes, unified for columns or for rows, and generic numbers for them.
 
 Every shape is two linear forms in unknown lengths. Quantities with a time are vectors; where that does not fit, they are
-what their equations make of them, numbers or matrices too. A parameter is a matrix or a vector by how it is used. An unknown length that nothing fixes gets a number of its own, so that no two lengths of the
-document are equal by chance.
+what their equations make of them, numbers or matrices too. A parameter is a matrix or a vector by how it is used. An
+unknown length that nothing fixes gets a number of its own, so that no two lengths of the document are equal by chance.
 """
 
 from __future__ import annotations
@@ -175,9 +175,12 @@ class _Unifier:
     def named(self, node: Sym) -> Pair:
         if node.time is None and node.name in self.theory.letters and node.name not in self.theory.parameters:
             return ONE, ONE  # the length itself, a number
-        if node.name not in self.names:
-            self.names[node.name] = self.fresh(node.name)
-        return self.names[node.name]
+        return self.shape_of(node.name)
+
+    def shape_of(self, name: str) -> Pair:
+        if name not in self.names:
+            self.names[name] = self.fresh(name)
+        return self.names[name]
 
     def fresh(self, name: str) -> Pair:
         theory = self.theory
@@ -322,7 +325,7 @@ class _Unifier:
         place = {name: k for k, name in enumerate(self.theory.printed)}
         for name, body in sorted(self.theory.steps.items(), key=lambda item: place.get(item[0].removesuffix(PRE), -1)):
             try:
-                self.same(self.named(Sym(name)), self.shape(body), body)
+                self.same(self.shape_of(name), self.shape(body), body)
             except Clash as clash:
                 clash.name = name
                 raise
@@ -333,7 +336,7 @@ class _Unifier:
                         self.shape(lazy.body)
         for name in (*self.theory.inputs, *self.theory.parameters, *self.theory.lazies):
             if name in self.theory.inputs or name in self.theory.parameters or self.theory.parts_of(name) is not None:
-                self.named(Sym(name))
+                self.shape_of(name)
         clashes: dict[str, str] = {}
         letters = self.declare(clashes)
         numbers = self.numbers()

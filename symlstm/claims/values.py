@@ -156,7 +156,7 @@ class Valuer(Reckoner):
         """The symbol by the name its quantity goes by, with the time it has if it is written without one."""
         theory = self.run.theory
         name = theory.same.get(node.name, node.name)
-        if node.time is None and name in theory.steps:
+        if node.time is None and name in theory.steps and (name not in theory.letters or name in theory.timeless):
             return Sym(name, Time("T") if name in theory.ends else NOW)
         return Sym(name, node.time)
 

@@ -146,7 +146,8 @@ class _Maker:
     """Sorts definitions into steps and lazies, splits off the terms that a derivative is taken by, and orders the steps."""
 
     def __init__(self, source: Source, extra: tuple[Relation, ...], without: frozenset[str]) -> None:
-        kept = [line for line in source.definitions if not (isinstance(line.lhs, Sym) and line.lhs.name in without)]
+        tagged = [line for statement in source.statements if statement.role == "both" for line in statement.relations]
+        kept = [line for line in source.definitions if not _is_about(line, without, line in tagged)]
         self.lines = (*extra, *kept)
         self.said = {role: _names_in(source.directives.get(role, "")) for role in ("states", "inputs")}
         self.all = [line for statement in source.statements for line in statement.relations]
@@ -603,6 +604,12 @@ class _Maker:
         )
         body: Term = Sym(each, NOW) if each else Apply("l[t]", Sym(new.output, NOW))
         return Sum("t", Time("", 1), Time("T"), body)
+
+
+def _is_about(line: Relation, names: frozenset[str], tagged: bool) -> bool:
+    """Whether an equation is one of these quantities; where it has a tag, one of their adjoints counts too."""
+    left = line.lhs.of if tagged and isinstance(line.lhs, Adj) else line.lhs
+    return isinstance(left, Sym) and left.name in names
 
 
 def loss_called(function: str) -> Sym | None:
