@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
 from symlstm.generator.layout import size_text
-from symlstm.generator.rows import axes
+from symlstm.generator.rows import axes, solved
 from symlstm.model import Cell
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ class Checks:
         self._states = tuple(symbol.name for symbol in cell.state_terms)
         self._inputs = tuple(symbol.name for symbol in cell.input_terms)
         self._axes = {name: axes(pair) for name, pair in cell.shapes.lengths.items()}
-        self._shown = [(name, axis, length[0][0]) for name in (*self._inputs, *(symbol.name for symbol in cell.parameter_terms))
-                       for axis, length in enumerate(self._axes[name])
-                       if len(length) == 1 and length[0][1] == 1 and length[0][0]]
+        self._lengths = [(name, axis, length) for name in (*self._inputs, *(symbol.name for symbol in cell.parameter_terms))
+                         for axis, length in enumerate(self._axes[name])]
+        self._solved = list(solved([length for _, _, length in self._lengths]))
+        self._shown = [(name, axis, *length[0]) for name, axis, length in self._lengths if len(length) == 1 and length[0][0]]
         self._wanted = sorted({size for pair in cell.shapes.lengths.values() for length in pair for size, _ in length if size})
-        self._seen: tuple[Shape | None, Any, dict[str, Shape]] = (None, None, {})  # shapes of x and others, and dtype, that were right
+        self._seen: tuple[Shape | None, Any, dict[str, Shape]] = (None, None, {})  # what was right: of x, dtype, of parameters
         self._shapes: dict[str, Shape] = {}
 
     def fits(self, params: Any, x: Any) -> bool:
@@ -77,14 +78,16 @@ class Checks:
         for name, array in inputs.items():
             own = array.shape[array.ndim - len(expected[name]):]
             if own != expected[name]:
-                size = next(size for size, right, here in zip(self._axes[name], expected[name], own, strict=True) if right != here)
-                other = next((each for each, axis, shown in self._shown if each in arrays and ((shown, 1),) == size), None)
+                triples = zip(self._axes[name], expected[name], own, strict=True)
+                size = next(size for size, right, here in triples if right != here)
+                other = next((each for each, _, *shown in self._shown if each in arrays and (tuple(shown),) == size), None)
                 since = f", since {other} has the shape {arrays[other].shape}" if other else ""
                 right = ", ".join(map(str, expected[name]))
                 raise NotValid(f"{self._called(name)} has the wrong number of entries.",
                                f"{self._called(name)} has the shape {array.shape}",
                                f"{right} along the last {'axis' if len(own) == 1 else 'axes'}{since}")
-        why = lambda name: f"{name} is in {shapes.space(name)!r}, with {known}" if known else f"{name} is a number"  # noqa: E731
+        def why(name: str) -> str:
+            return f"{name} is in {shapes.space(name)!r}, with {known}" if self._axes[name] else f"{name} is a number"
         _examine(arrays, expected, first.dtype, self._called(self._inputs[0]), why)
         self._shapes = expected
         if len(inputs) == 1:
@@ -112,7 +115,8 @@ class Checks:
         right = f"a tuple ({', '.join(self._inputs)}), or a dictionary of these names"
         if isinstance(x, Mapping):
             if set(x) != set(self._inputs):
-                raise NotValid("The names of the inputs are not those of the cell.", f"x has {', '.join(map(str, x)) or 'nothing'}", right)
+                has = ", ".join(map(str, x)) or "nothing"
+                raise NotValid("The names of the inputs are not those of the cell.", f"x has {has}", right)
             x = tuple(x[name] for name in self._inputs)
         if not isinstance(x, (tuple, list)) or len(x) != len(self._inputs):
             has = f"{len(x)} parts" if isinstance(x, (tuple, list)) else type(x).__name__
@@ -122,8 +126,8 @@ class Checks:
         lead = {name: array.shape[:array.ndim - len(self._axes[name])] for name, array in inputs.items()}
         for name, array in inputs.items():
             if lead[name] != lead[first]:
-                raise NotValid(f"The input {name} has other steps or sequences than {first}.", f"{name} has the shape {array.shape}",
-                               f"{lead[first]} in front, as in {first}")
+                raise NotValid(f"The input {name} has other steps or sequences than {first}.",
+                               f"{name} has the shape {array.shape}", f"{lead[first]} in front, as in {first}")
             if array.dtype != inputs[first].dtype:
                 raise NotValid(f"The input {name} has another dtype than {first}.",
                                f"{name} is {array.dtype}, {first} is {inputs[first].dtype}", "one dtype for all")
@@ -138,7 +142,8 @@ class Checks:
             right = f"(T, B, {own}), or (T, {own}) without a batch" if own else "(T, B), or (T,) without a batch"
             raise NotValid(f"{called} is not a sequence of inputs.", f"{called} has the shape {x.shape}", right)
         if 0 in x.shape:
-            raise NotValid(f"{called} is empty.", f"{called} has the shape {x.shape}", "at least one step, one sequence and one input")
+            raise NotValid(f"{called} is empty.", f"{called} has the shape {x.shape}",
+                           "at least one step, one sequence and one input")
         if x.dtype.char not in "fd":
             raise NotValid(f"{called} is not an array of floats.", f"{called} has the dtype {x.dtype}",
                            "float64 or float32, as in x.astype(float)")
@@ -170,11 +175,16 @@ class Checks:
     def _sizes(self, inputs: Mapping[str, Array], arrays: Mapping[str, Array]) -> dict[str, int]:
         """The sizes by name, each what most of the arrays say, so that the one that is wrong is found."""
         votes: dict[str, Counter[int]] = {}
-        for name, axis, size in self._shown:
-            shape = inputs[name].shape[-len(self._axes[name]):] if name in inputs else arrays[name].shape
-            if axis < len(shape):
-                votes.setdefault(size, Counter())[shape[axis]] += 1
+        shapes = {name: array.shape for name, array in arrays.items()}
+        shapes |= {name: array.shape[array.ndim - len(self._axes[name]):] for name, array in inputs.items()}
+        for name, axis, size, count in self._shown:
+            if axis < len(shapes[name]) and shapes[name][axis] % count == 0:
+                votes.setdefault(size, Counter())[shapes[name][axis] // count] += 1
         sizes = {size: count.most_common(1)[0][0] for size, count in votes.items()}
+        for size, k, rest, count in self._solved:
+            name, axis, _ = self._lengths[k]
+            if size not in sizes and axis < len(shapes[name]) and all(each in sizes for each, _ in rest if each):
+                sizes[size] = (shapes[name][axis] - sum(times * sizes.get(each, 1) for each, times in rest)) // count
         for size in self._wanted:
             if not sizes.get(size):
                 has = ", ".join(f"{name} has the shape {array.shape}" for name, array in arrays.items())

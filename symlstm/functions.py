@@ -56,7 +56,8 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     Of an equation the right side is computed. `args` gives the order of a formula's arguments (symbols or their names);
     by default it is that of first appearance. `shapes` gives the sizes of the quantities of one of our own terms, relations
     or steps, as `cell.shapes` does. `functions` says what the functions are that a cell leaves open, `{"f": "sigma"}`; where
-    it does not, `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
+    it does not, `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be
+    yet.
 
     >>> import symlstm as sl, numpy as np
     >>> cell = sl.cell("lstm")
@@ -84,8 +85,9 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
 class CellFunction:
     """A cell as NumPy: `forward` over a sequence, `backward` for all gradients, and the `source` of both.
 
-    Batched (T, B, m) or unbatched (T, m); a number has no axis of its own, a matrix two. float32 stays float32, float64 float64. A trace and its gradients own their
-    arrays: no later call changes them, and no later change of `params` or `x` changes them.
+    Batched (T, B, m) or unbatched (T, m); a number has no axis of its own, a matrix two. float32 stays float32, float64
+    float64. A trace and its gradients own their arrays: no later call changes them, and no later change of `params` or `x`
+    changes them.
     """
 
     cell: Cell

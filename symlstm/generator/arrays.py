@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
-from symlstm.activations import activation
 from symlstm.algebra import (
     Add,
     Adj,
@@ -35,11 +33,9 @@ from symlstm.algebra import (
     Trace,
     Transpose,
     plain,
-    walk,
 )
 from symlstm.generator.codes import Call, activated, number, slope_reads, sloped
-from symlstm.generator.layout import size_text
-from symlstm.generator.rows import Value, diagonal, joined, product, scaled, some_rows, stacked, summed, trace, transposed
+from symlstm.generator.rows import Value, diagonal, joined, product, some_rows, stacked, summed, trace, transposed
 from symlstm.shapes import ONE, Length, Shapes, linear, total_length
 
 BARE = Value("0")
@@ -49,7 +45,7 @@ BARE = Value("0")
 class Arrays:
     """Terms to code. `leaf` gives the code of a symbol or an adjoint, `constant` the name of what is made once ("ones" or
     "eye" of a size, "size", "dtype", "largest"), `value_of` the quantity that is a function at a point, if one is.
-    `lead` is the text of the axes in front.
+    `lead` is the text of the axes in front, `text` gives that of a length.
     """
 
     shapes: Shapes
@@ -58,6 +54,7 @@ class Arrays:
     constant: Callable[[str, str], str]
     value_of: Callable[[Term], Sym | None]
     lead: str
+    text: Callable[[Length], str]
 
     def __call__(self, node: Term) -> Value:
         """Raises `NotSupported` for a term without a NumPy form, naming the equation."""
@@ -81,7 +78,7 @@ class Arrays:
     def name(self, node: Sym | Adj) -> Value:
         of = node.of if isinstance(node, Adj) else node
         if of.time is None and of.name in self.shapes.size_names:
-            return Value(self.constant("size", of.name), ONE, ONE)
+            return Value(self.constant("size", self.text(((of.name, 1),))), ONE, ONE)
         rows, columns = self.shapes.lengths[of.name]
         return Value(self.leaf(node), rows, columns, many=of.time is not None)
 
@@ -130,22 +127,22 @@ class Arrays:
     def blocks(self, node: Blocks) -> Value:
         rows = [[self.typed(value) for value in self.many(row)] for row in node.rows]
         height, width = total_length([row[0].rows for row in rows]), total_length([value.columns for value in rows[0]])
-        return stacked(rows, self.lead, height, width, size_text)
+        return stacked(rows, self.lead, height, width, self.text)
 
     def some(self, node: Rows) -> Value:
         start, stop = linear("rows", node.start), linear("rows", node.stop)
-        return some_rows(self(node.arg), size_text(start), size_text(stop), total_length([stop], start))
+        return some_rows(self(node.arg), self.text(start), self.text(stop), total_length([stop], start))
 
     def diagonal(self, node: Diag) -> Value:
         value = self(node.arg)
-        return diagonal(value, self.constant("eye", size_text(value.rows)))
+        return diagonal(value, self.constant("eye", self.text(value.rows)))
 
     def trace(self, node: Trace) -> Value:
         return trace(self.many(node.arg.args) if isinstance(node.arg, MatMul) else [self(node.arg)])
 
     def ones(self, node: Ones) -> Value:
         length = linear("ones", node.rows)
-        return self.typed(Value("1")) if length == ONE else Value(self.constant("ones", size_text(length)), length, ONE)
+        return self.typed(Value("1")) if length == ONE else Value(self.constant("ones", self.text(length)), length, ONE)
 
 
 def _multiplied(self: Arrays, node: MatMul) -> Value:

@@ -98,11 +98,12 @@ class Forward:
 
     def _stacked(self, parts: list[tuple[Sym, ...]]) -> str:
         """The parameters of all slots above one another, those of one slot added. It is a new array."""
-        if any(len(part) > 1 or part[0] in self.program.pieces for part in parts):
-            sums = [" + ".join(map(self._given, part)) for part in parts]
-            return sums[0] if len(parts) == 1 < len(parts[0]) else f"np.concatenate([{', '.join(sums)}])"
-        if len(parts) == 1:
-            return f"np.array({self._given(parts[0][0])})"
+        sums = [" + ".join(map(self._given, part)) for part in parts]
+        whole = all(len(part) == 1 for part in parts)
+        if len(sums) == 1:
+            return f"np.array({sums[0]})" if whole else sums[0]
+        if not whole or any(part[0] in self.program.pieces for part in parts):
+            return f"np.concatenate([{', '.join(sums)}])"
         return f"np.concatenate([params[name] for name in ({', '.join(quoted(part[0]) for part in parts)})])"
 
     def _given(self, symbol: Sym) -> str:

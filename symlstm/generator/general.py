@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from textwrap import fill
 
-from symlstm.algebra import NOW, Adj, Apply, NotSupported, Num, Relation, Sym, Term, defined, plain, walk
+from symlstm.algebra import NOW, Adj, NotSupported, Relation, Sym, Term, defined, plain, walk
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import WHOLE, infix
 from symlstm.generator.layout import Names, size_text
 from symlstm.generator.normal import valued
-from symlstm.generator.rows import axes
+from symlstm.generator.rows import axes, solved
 from symlstm.model import Cell
 from symlstm.reverse import AdjointLine, sweep
 from symlstm.rules import added
@@ -57,7 +57,7 @@ def general(cell: Cell) -> str:
     """The two functions of a cell's module. Raises `NotSupported` for what has no NumPy form, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "C[t] = f[..., None] * C[t - 1]" in general(zoo.ZOO["mlstm"])
+    >>> "C[t] = f[t][..., None] * C[t - 1]" in general(zoo.ZOO["mlstm"])
     True
     """
     return _General(cell).written()
@@ -74,11 +74,11 @@ class _General:
         self.lines = {defined(line): line for line in self.cell.named}
         self.adjoints = {line.of: line for line in sweep(self.cell).lines}
         self.single = len(cell.input_terms) == 1
-        sizes = self._sizes()
         self.names = Names(_RESERVED - ({"x", "d_x"} if self.single else set()))
-        self.sizes = {self.names(("size", size), size): text for size, text in sizes.items()}
+        self.sizes = {self._text(((size, 1),)): text for size, text in self._sizes().items()}
         if self.single:
-            self.names(("value", cell.input_terms[0].name), "x"), self.names(("adjoint", cell.input_terms[0].name), "d_x")
+            self.names(("value", cell.input_terms[0].name), "x")
+            self.names(("adjoint", cell.input_terms[0].name), "d_x")
         for symbol in (*cell.input_terms, *self.states, *self.lines, *cell.parameter_terms):
             self.names(("value", symbol.name), symbol.name)
         self.early = self._early()
@@ -110,6 +110,9 @@ class _General:
 
     # --- names and shapes ---
 
+    def _text(self, length: Length) -> str:
+        return size_text(tuple((self.names(("size", size), size) if size else "", count) for size, count in length))
+
     def _name(self, of: Sym) -> str:
         return self.names(("value", of.name), of.name)
 
@@ -121,15 +124,15 @@ class _General:
 
     def _user(self, of: Sym, *front: str) -> str:
         """The shape of the array that a user sees, as a tuple."""
-        return _written((*front, "*batch", *map(size_text, self._lengths(of))))
+        return _written((*front, "*batch", *map(self._text, self._lengths(of))))
 
     def _inner(self, of: Sym) -> list[str]:
         """The axes of the array in the code: a number has one of length 1, a row is a column."""
-        return [size_text(length) for length in self._lengths(of) if length != ONE] or ["1"]
+        return [self._text(length) for length in self._lengths(of) if length != ONE] or ["1"]
 
     def _words(self) -> str:
         def given(symbol: Sym, batch: str) -> str:
-            return _written(("T", *batch.split(), *map(size_text, self._lengths(symbol))))
+            return _written(("T", *batch.split(), *map(self._text, self._lengths(symbol))))
         if self.single:
             (symbol,) = self.cell.input_terms
             return f"{symbol.name}, {given(symbol, 'B')} or {given(symbol, '')}"
@@ -142,18 +145,20 @@ class _General:
         numbers = {part.name for line in self.cell.named for part in walk(line) if isinstance(part, Sym) and part.time is None}
         wanted = {name for pair in lengths.values() for length in pair for name, _ in length if name}
         wanted |= numbers & self.cell.size_names
-        shown: dict[str, str] = {}
+        given: list[tuple[str, Length]] = []
         for k, symbol in enumerate(self.cell.input_terms):
-            given, own = "x" if self.single else f"x[{k}]", self._lengths(symbol)
-            for axis, length in enumerate(own):
-                shown.setdefault(size_text(length), f"{given}.shape[{axis - len(own)}]")
-        for symbol in self.cell.parameter_terms:
-            for axis, length in enumerate(self._lengths(symbol)):
-                shown.setdefault(size_text(length), f'params["{symbol.name}"].shape[{axis}]')
+            name, own = "x" if self.single else f"x[{k}]", self._lengths(symbol)
+            given += [(f"{name}.shape[{axis - len(own)}]", length) for axis, length in enumerate(own)]
+        given += [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in self.original.parameter_terms
+                  for axis, length in enumerate(self._lengths(symbol))]
+        shown: dict[str, str] = {}
+        for size, k, rest, count in solved([length for _, length in given]):
+            text = f"({given[k][0]} - ({self._text(rest)}))" if rest else given[k][0]
+            shown[size] = f"{text} // {count}" if count > 1 else text
         for size in sorted(wanted):
             if size not in shown:
                 raise NotSupported(f"No input and no parameter shows the size {size}.", self.cell.name)
-        return {size: shown[size] for size in sorted(wanted, reverse=True)}
+        return {size: text for size, text in shown.items() if size in wanted}
 
     # --- what is done when ---
 
@@ -176,7 +181,8 @@ class _General:
             of = needed.pop()
             if of not in found and of in self.adjoints:
                 found.add(of)
-                needed += [part.of for part in walk(self.adjoints[of].relation.rhs) if isinstance(part, Adj) and not part.arriving]
+                parts = walk(self.adjoints[of].relation.rhs)
+                needed += [part.of for part in parts if isinstance(part, Adj) and not part.arriving]
         return found
 
     # --- code of terms ---
@@ -186,7 +192,7 @@ class _General:
             return self._constant(kind, size)
         def value_of(node: Term) -> Sym | None:
             return next((of for of, made in self.lines.items() if made.rhs == node and of != line.lhs), None)
-        return Arrays(self.shapes, line, leaf, constant, value_of, "T, B" if whole else "B")
+        return Arrays(self.shapes, line, leaf, constant, value_of, "T, B" if whole else "B", self._text)
 
     def _constant(self, kind: str, size: str) -> str:
         """What is made once at the head of a function: its name."""
@@ -195,7 +201,7 @@ class _General:
         made = {
             "ones": f"np.ones({size}, {first}.dtype)",
             "eye": f"np.eye({size}, dtype={first}.dtype)",
-            "size": f"{first}.dtype.type({self.names(('size', size), size)})  # the size as a number",
+            "size": f"{first}.dtype.type({size})  # the size as a number",
             "dtype": f"{first}.dtype.type",
             "largest": f"np.finfo({first}.dtype).max  # an exponential that is too large for the dtype is its largest number",
         }
@@ -256,14 +262,14 @@ class _General:
             name, given = self._name(symbol), "x" if self.single else f"x[{k}]"
             yield f"{name} = {given}.reshape({', '.join(('T', 'B', *self._inner(symbol)))})"
             yield f"{name} = np.concatenate([np.zeros_like({name}[:1]), {name}])"
-        for symbol in self.cell.parameter_terms:
+        for symbol in self.original.parameter_terms:
             row = len(self._lengths(symbol)) == 2 and self._lengths(symbol)[0] == ONE
             yield f'{self._name(symbol)} = np.array(params["{symbol.name}"]){".reshape(-1)" * row}'
 
     # --- backward ---
 
     def _backward(self) -> list[str]:
-        ends = {*(symbol.at(NOW) for symbol in self.cell.parameter_terms), *self.cell.input_terms}
+        ends = {*(symbol.at(NOW) for symbol in self.original.parameter_terms), *self.cell.input_terms}
         after: list[str] = []
         late = [line for of, line in self.adjoints.items() if of not in self.looped and of not in ends]
         for line in late:
@@ -281,10 +287,11 @@ class _General:
         made, starts = [], []
         for k, state in enumerate(self.states):
             name, shape = self._adjoint_name(state), ", ".join(("B", *self._inner(state)))
-            made.append(f"{name} = np.zeros((T + 1, {shape}), {first}.dtype)  # {name}[t] is first what arrives from the steps after t")
+            made.append(f"{name} = np.zeros((T + 1, {shape}), {first}.dtype)")
             starts += ["if d_state is not None:"] * (k == 0) + [f"    {name}[T] = d_state[{k}].reshape({shape})"]
         made += [f"{self._adjoint_name(of)} = np.empty((T + 1, {', '.join(('B', *self._inner(of)))}), {first}.dtype)"
                  for of in self.adjoints if of in self.stored and of in self.looped and of not in self.states]
+        made.insert(0, f"# {self._adjoint_name(self.states[0])}[t] is first what arrives from the steps after t, then the whole")
         return [*made, *starts, "for t in range(T, 0, -1):", *(f"    {line}" for line in loop), *after]
 
     def _step(self, of: Sym, line: AdjointLine) -> str:
@@ -314,7 +321,7 @@ class _General:
     def _params(self, late: list[AdjointLine]) -> Iterator[str]:
         """The gradients of the parameters: summed over time and batch."""
         yield "d_params = {"
-        for symbol in self.cell.parameter_terms:
+        for symbol in self.original.parameter_terms:
             line, name = self.adjoints[symbol.at(NOW)], self._name(symbol)
             arrays = self._arrays(line.relation, whole=True, leaf=self._leaf(whole=True, late=late))
             text = " + ".join(arrays.total(share.term) for share in line.shares)
@@ -323,7 +330,7 @@ class _General:
                 self.kept.setdefault(name)
                 text = f"np.zeros_like({name})"
             if not own or own[0] == ONE:
-                text = f"{f'({text})' if ' + ' in text or text[0] == '-' else text}.reshape({_written(map(size_text, own))})"
+                text = f"{f'({text})' if ' + ' in text or text[0] == '-' else text}.reshape({_written(map(self._text, own))})"
             yield f"    # {plain(line.relation)}, summed over t"
             yield f'    "{symbol.name}": {text},'
         yield "}"

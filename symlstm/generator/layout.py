@@ -111,7 +111,7 @@ def size_text(length: Length) -> str:
     >>> size_text((("", 2), ("n", 3)))
     '3 * n + 2'
     """
-    parts = [name if count == 1 else f"{count} * {name}" if name else str(count)
+    parts = [str(count) if not name else name if count == 1 else f"{count} * {name}"
              for name, count in sorted(length, key=lambda item: item[0] == "")]
     return " + ".join(parts) or "0"
 
@@ -129,6 +129,9 @@ class Layout:
 
     def __init__(self, program: Program) -> None:
         self.program, self.names = program, Names()
+        for size in sorted(program.original.size_names - {"n", "m"}):
+            if self.names(("size", size), size) != size:
+                raise NotSupported(f"The size {size} has the name of something else in the code.", program.original.name)
         for state in program.states:  # the plainest names first
             self.names(("value", state), state.name)
         self.slot = {member: (block, k) for block in program.blocks for k, member in enumerate(block.members)}

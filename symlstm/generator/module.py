@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from textwrap import fill
 
 from symlstm.activations import STAND_INS
-from symlstm.algebra import Apply, NotSupported, Sym, walk
+from symlstm.algebra import Apply, NotSupported, Sym, plain, walk
 from symlstm.generator.backward import Backward
 from symlstm.generator.forward import Forward
 from symlstm.generator.general import general
@@ -87,16 +87,23 @@ def backward(trace, d_outputs, d_state=None):
 INFINITE = 'over="ignore", under="ignore"'
 
 
-def written(cell: Cell) -> str:
+def written(cell: Cell, *, blocked: bool = True) -> str:
     """The source of the NumPy module of a cell: in blocks where it is made of vectors, else equation by equation.
 
-    Raises `NotSupported` for a cell with a term that has no NumPy form, naming the equation.
+    Not `blocked`, every cell is written equation by equation. Raises `NotSupported` for a cell with a term that has no
+    NumPy form, naming the equation.
 
     >>> from symlstm import zoo
     >>> "np.dot(h_prev, z_from_h.T, out=" in written(zoo.RNN)
     True
     """
-    return _head(cell) + (_blocked(cell) or general(cell))
+    try:
+        return _head(cell) + (blocked and _blocked(cell) or general(cell))
+    except NotSupported as error:
+        line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
+        if line is None:
+            raise
+        raise NotSupported(error.what, f"{error.where}, in the equation {plain(line)}", error.right) from None
 
 
 def _head(cell: Cell) -> str:
@@ -107,7 +114,8 @@ def _head(cell: Cell) -> str:
     several = len(cell.input_terms) > 1
     return HEAD.format(
         title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
-        note=_open(cell), outputs=axes(cell.state_terms[0]), inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
+        note=_open(cell), outputs=axes(cell.state_terms[0]),
+        inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
 
 
@@ -122,11 +130,11 @@ def _blocked(cell: Cell) -> str:
     """The functions of a cell that is made of affine maps and elementwise formulas of vectors; "" for another."""
     try:
         program = Program(cell)
+        layout = Layout(program)
+        ahead, back = Forward(layout), Backward(layout)
+        forward, backward = ahead.lines(), back.lines()
     except NotSupported:
         return ""
-    layout = Layout(program)
-    ahead, back = Forward(layout), Backward(layout)
-    forward, backward = ahead.lines(), back.lines()
     bases = [layout.value(state).base for state in program.states]
     kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
     infinite = any("np.exp" in line for line in forward)

@@ -63,6 +63,27 @@ def axes(shape: Shape) -> tuple[Length, ...]:
     return (rows, columns) if columns != ONE else (rows,) if rows != ONE else ()
 
 
+def solved(lengths: Sequence[Length]) -> Iterator[tuple[str, int, Length, int]]:
+    """Which length shows which size: the size, the place of the length, what is to be taken off it, and what it is a multiple of.
+
+    >>> list(solved([(("m", 1), ("n", 1)), (("n", 4),)]))
+    [('n', 1, (), 4), ('m', 0, (('n', 1),), 1)]
+    """
+    known: set[str] = set()
+    order = sorted(range(len(lengths)), key=lambda k: (len(lengths[k]), lengths[k][0][1] if lengths[k] else 0))
+    found = True
+    while found:
+        found = False
+        for k in order:
+            rest = tuple((size, count) for size, count in lengths[k] if not size or size in known)
+            new = [(size, count) for size, count in lengths[k] if size and size not in known]
+            if len(new) == 1:
+                ((size, count),) = new
+                known.add(size)
+                found = True
+                yield size, k, rest, count
+
+
 # --- all of the rule ----------------------------------------------------------------------------------------------
 
 
@@ -171,7 +192,8 @@ def factors(values: Sequence[Value]) -> list[Value]:
     numbers = [value for value in values if value.kind in ("bare", "number")]
     rest: list[Value] = []
     for chain in _chains([value for value in values if value not in numbers]):
-        found = reduce(lambda right, left: _pair(left, right), chain[::-1]) if chain[-1].kind == "column" else reduce(_pair, chain)
+        ends = chain[-1].kind == "column"
+        found = reduce(lambda right, left: _pair(left, right), chain[::-1]) if ends else reduce(_pair, chain)
         (numbers if found.kind == "number" else rest).append(found)
     if not rest:
         return [reduce(scaled, numbers)]
