@@ -10,20 +10,25 @@ value already computed: sigma' = y (1 - y). Where a step has given the value a n
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from symlstm.algebra import Apply, Div, Interval, Max, NotValid, Num, Pow, Prime, Sym, Term, substitute, term
+from symlstm.algebra import Apply, Div, Interval, Max, Neg, NotValid, Num, Pow, Prime, Sym, Term, substitute, term
 
 X, Y = Sym("x"), Sym("Y")
+
+
+Ends = tuple[Term | None, Term | None]  # far to the left and to the right; None where nothing is said
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
     """An elementwise function of one real variable.
 
-    `values` and `slopes` are the exact ranges of the function and of its derivative. `numpy` and `numpy_slope` are
+    `values` and `slopes` are the exact ranges of the function and of its derivative, `tails` and `slope_tails` their limits
+    on the left and on the right. `numpy` and `numpy_slope` are
     expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow where its infinity is
-    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. `kink` is where no slope
-    is claimed.
+    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. An end of a range that is
+    no rational number is rounded outward to four decimals. At its `kinks` no slope is claimed.
     """
 
     name: str
@@ -33,16 +38,18 @@ class Activation:
     slope_at: Term
     values: Interval
     slopes: Interval
+    tails: Ends
+    slope_tails: Ends
     numpy: str
     numpy_slope: str
     source: str
-    kink: int | None = None
+    kinks: tuple[int, ...] = ()
     positive: bool = False  # whether it is defined for positive x only
 
     def slope(self, argument: Term, value: Sym | None) -> Term:
         """The derivative at `argument`, in terms of `value` where that has a name."""
         if self.slope_of is None:
-            return Prime(self.name, argument)
+            return substitute(self.slope_at, {X: argument})
         return substitute(self.slope_of, {Y: value or Apply(self.name, argument)})
 
 
@@ -55,13 +62,22 @@ def _range(lower: int, upper: int | Div, *, ends: str = "()") -> Interval:
 
 _E = Apply("exp", -X)
 _GROW, _FALL = Apply("exp", X), Apply("exp", -X)
-_QUARTER = Div(Num(term(1).value), Num(term(4).value))  # type: ignore[attr-defined]
+_QUARTER = Div(term(1), term(4))
+_S = Apply("sigma", X)
+
+
+def _between(lower: str, upper: str | None) -> Interval:
+    """An open interval with ends in decimals; without an upper one it goes on."""
+    ends = [INFINITY if end is None else Num(Fraction(end.lstrip("-")), end[::-1].find(".")) for end in (lower, upper)]
+    return Interval(-ends[0] if lower.startswith("-") else ends[0], ends[1])
+
 
 ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
     Activation(
         name="sigma", latex=r"\sigma",
         formula=1 / (1 + _E), slope_of=Y * (1 - Y), slope_at=_E / Pow(1 + _E, term(2)),
         values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
+        tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
         numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)",
         source="logistic function; Hochreiter & Schmidhuber (1997), A.1",
     ),
@@ -69,6 +85,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         name="tanh", latex=r"\tanh",
         formula=(_GROW - _FALL) / (_GROW + _FALL), slope_of=1 - Pow(Y, term(2)), slope_at=4 / Pow(_GROW + _FALL, term(2)),
         values=_range(-1, 1), slopes=_range(0, 1, ends="(]"),
+        tails=(term(-1), term(1)), slope_tails=(term(0), term(0)),
         numpy="tanh(x)", numpy_slope="1 - y * y",
         source="hyperbolic tangent",
     ),
@@ -76,13 +93,40 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         name="relu", latex=r"\operatorname{ReLU}",
         formula=Max((term(0), X)), slope_of=None, slope_at=Prime("relu", X),
         values=Interval(term(0), INFINITY, False, True), slopes=_range(0, 1, ends="[]"),
+        tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
         numpy="maximum(x, 0)", numpy_slope="(y > 0)",
-        source="rectifier; Nair & Hinton (2010)", kink=0,
+        source="rectifier; Nair & Hinton (2010)", kinks=(0,),
+    ),
+    Activation(
+        name="softplus", latex=r"\operatorname{softplus}",
+        formula=Apply("log", 1 + _GROW), slope_of=1 - Apply("exp", -Y), slope_at=1 / (1 + _FALL),
+        values=Interval(term(0), INFINITY), slopes=_range(0, 1),
+        tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
+        numpy="maximum(x, 0) + log1p(exp(-abs(x)))", numpy_slope="-expm1(-y)",
+        source="Dugas, Bengio, Belisle, Nadeau & Garcia (2000)",
+    ),
+    Activation(
+        name="silu", latex=r"\operatorname{SiLU}",
+        formula=X * _S, slope_of=None, slope_at=_S * (1 + X * (1 - _S)),
+        values=_between("-0.2785", None), slopes=_between("-0.0999", "1.0999"),
+        tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
+        numpy="x / (1 + exp(-x))", numpy_slope="(1 + x / (1 + exp(x))) / (1 + exp(-x))",
+        source="sigmoid-weighted linear unit; Elfwing, Uchibe & Doya (2018)",
+    ),
+    Activation(
+        name="hardsigmoid", latex=r"\operatorname{HardSigmoid}",
+        formula=Max((term(0), Neg(Max((Neg(term(1)), Neg(X / 6 + Div(term(1), term(2)))))))), slope_of=None,
+        slope_at=Prime("hardsigmoid", X),
+        values=_range(0, 1, ends="[]"), slopes=_range(0, Div(term(1), term(6)), ends="[]"),
+        tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
+        numpy="minimum(maximum(x + 3, 0), 6) / 6", numpy_slope="(x > -3) * (x < 3) / 6",
+        source="piecewise linear, as PyTorch has it; ONNX's with alpha = 1/6", kinks=(-3, 3),
     ),
     Activation(
         name="exp", latex=r"\exp",
         formula=_GROW, slope_of=Y, slope_at=_GROW,
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
+        tails=(term(0), INFINITY), slope_tails=(term(0), INFINITY),
         numpy="exp(x)", numpy_slope="y",
         source="exponential function",
     ),
@@ -90,13 +134,15 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         name="log", latex=r"\log",
         formula=Apply("log", X), slope_of=None, slope_at=1 / X,
         values=Interval(-INFINITY, INFINITY), slopes=Interval(term(0), INFINITY),
+        tails=(None, INFINITY), slope_tails=(None, None),
         numpy="log(x)", numpy_slope="1 / x",
         source="natural logarithm", positive=True,
     ),
     Activation(
         name="sqrt", latex=r"\sqrt",
-        formula=Apply("sqrt", X), slope_of=1 / (2 * Y), slope_at=1 / (2 * Apply("sqrt", X)),
+        formula=Apply("sqrt", X), slope_of=1 / (term(2) @ Y), slope_at=1 / (term(2) @ Apply("sqrt", X)),
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
+        tails=(None, INFINITY), slope_tails=(None, None),
         numpy="sqrt(x)", numpy_slope="1 / (2 * y)",
         source="square root", positive=True,
     ),
@@ -104,8 +150,9 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         name="abs", latex=r"\operatorname{abs}",
         formula=Max((X, -X)), slope_of=None, slope_at=Prime("abs", X),
         values=Interval(term(0), INFINITY, False, True), slopes=_range(-1, 1, ends="[]"),
+        tails=(INFINITY, INFINITY), slope_tails=(term(-1), term(1)),
         numpy="abs(x)", numpy_slope="sign(x)",
-        source="absolute value", kink=0,
+        source="absolute value", kinks=(0,),
     ),
 )}
 
@@ -146,9 +193,29 @@ def exp(argument: Term) -> Apply:
     return Apply("exp", argument)
 
 
+def log(argument: Term) -> Apply:
+    """The natural logarithm of a term."""
+    return Apply("log", argument)
+
+
 def sqrt(argument: Term) -> Apply:
     """The square root of a term."""
     return Apply("sqrt", argument)
+
+
+def softplus(argument: Term) -> Apply:
+    """A smooth rectifier of a term, log(1 + exp(x))."""
+    return Apply("softplus", argument)
+
+
+def silu(argument: Term) -> Apply:
+    """The sigmoid-weighted linear unit of a term, x sigma(x)."""
+    return Apply("silu", argument)
+
+
+def hardsigmoid(argument: Term) -> Apply:
+    """The piecewise linear sigmoid of a term, x/6 + 1/2 between 0 and 1."""
+    return Apply("hardsigmoid", argument)
 
 
 def absolute(argument: Term) -> Apply:

@@ -82,8 +82,9 @@ def apply(name: str, x: Any) -> Any:
 def slope(name: str, x: Any) -> Any:
     """The derivative of a named function at real numbers, by complex step; none is claimed at a kink."""
     row = ACTIVATIONS.get(name)
-    if row is not None and row.kink is not None and np.any(np.real(x) == row.kink):
-        raise NotValid(f"{name} has no slope at {row.kink}.", f"{name}'({row.kink})", "any other point")
+    for kink in row.kinks if row is not None else ():
+        if np.any(np.real(x) == kink):
+            raise NotValid(f"{name} has no slope at {kink}.", f"{name}'({kink})", "any other point")
     return np.imag(apply(name, x + 1j * STEP)) / STEP
 
 
@@ -250,7 +251,7 @@ def _trace(self: Evaluator, node: Trace) -> Array:
     value = self(node.arg)
     if len(shape(value)) != 2 or shape(value)[0] != shape(value)[1]:
         raise NotValid("A trace is one of a square matrix.", plain(node), "as many rows as columns")
-    return np.trace(value, axis1=-2, axis2=-1)[..., None, None]
+    return np.asarray(np.trace(value, axis1=-2, axis2=-1))[..., None, None]
 
 
 def _rows(self: Evaluator, node: Rows) -> Array:

@@ -43,8 +43,9 @@ from symlstm.algebra import (
 from symlstm.evaluate import Array
 from symlstm.evidence.certificates import exponentials
 from symlstm.evidence.proof import Proof
-from symlstm.evidence.scalars import Decision, positive_certificate
+from symlstm.evidence.scalars import Decision
 from symlstm.evidence.scalars import decide as decide_scalar
+from symlstm.evidence.signs import positive_certificate
 from symlstm.model import Cell
 
 Constants = Mapping[str, Fraction]

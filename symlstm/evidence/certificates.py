@@ -1,7 +1,7 @@
 """Elements of a field as rational functions of exponentials, each of them positive: what a certificate is looked for in.
 
 >>> from symlstm.evidence.fields import Field
->>> from symlstm.evidence.scalars import positive_certificate
+>>> from symlstm.evidence.signs import positive_certificate
 >>> field = Field()
 >>> i, f = (field.function("sigma", field.generator((name,))) for name in "if")
 >>> [value] = exponentials(field, 1 - f * field.inverse(f + i))

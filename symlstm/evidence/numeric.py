@@ -27,6 +27,7 @@ from symlstm.algebra import (
     Apply,
     Interval,
     Limit,
+    Max,
     NotSupported,
     Partial,
     Prime,
@@ -44,6 +45,7 @@ from symlstm.evidence.sequence import COMPARE, Sequence, reference_of
 from symlstm.model import Cell
 
 TOLERANCE = 1e-12
+SMALL = 1e-3  # numbers are of order one: what is smaller, such as a sum that cancels, is compared as if it were this large
 SIZES = ((3, 2), (2, 4))  # two choices of n and m at which arrays are made
 FAR = 60.0  # far out: exp(-60) is below the tolerance
 INSIDE = 15.0  # up to here a strict bound is strict in float64 too
@@ -60,7 +62,7 @@ class Measured:
 
 
 def difference(left: Array, right: Array) -> float:
-    """The relative difference of two arrays in the Frobenius norm; infinite where their shapes differ.
+    """The difference of two arrays in the Frobenius norm relative to the larger; infinite where their shapes differ.
 
     >>> difference(np.ones((2, 1)), np.ones((2, 1))), difference(np.ones((2, 1)), np.ones((1, 2)))
     (0.0, inf)
@@ -68,7 +70,7 @@ def difference(left: Array, right: Array) -> float:
     if shape(left) and shape(right) and shape(left) != shape(right):
         return float("inf")
     off, size = np.linalg.norm(np.subtract(left, right)), max(np.linalg.norm(np.asarray(left)), np.linalg.norm(np.asarray(right)))
-    return float(off / size) if size else 0.0
+    return float(off / max(size, SMALL))
 
 
 def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = True) -> tuple[bool, float | None]:
@@ -80,7 +82,8 @@ def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = Tr
             ok &= errors[-1] < TOLERANCE
         elif operator in COMPARE:
             slack = TOLERANCE * (np.abs(left) + np.abs(right))
-            loose = COMPARE[operator](*((left, right + slack) if "<" in operator else (left + slack, right)))
+            weak = operator + "=" if operator in ("<", ">") else operator
+            loose = COMPARE[weak](*((left, right + slack) if "<" in operator else (left + slack, right)))
             ok &= bool(np.all(COMPARE[operator](left, right) if strict and "=" not in operator else loose))
         else:
             raise NotSupported(f"The sign {operator} is not compared in numbers.", operator)
@@ -91,11 +94,13 @@ def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = Tr
 
 
 def on_sequence(run: Sequence, line: Relation) -> Measured:
-    """A relation between quantities, at every time at which all of it exists."""
+    """A relation between quantities, at every time at which all of it exists; one with a kink in it on further runs too."""
+    runs = (run, *run.others) if any(map(_kinked, walk(line))) else (run,)
     try:
         if line.condition is not None and line.condition.operators == ("=",):
-            run, line = run.under(line.condition), Relation(line.terms, line.operators)
-        points = list(run.points(line))
+            runs = tuple(each.under(line.condition) for each in runs)
+            line = Relation(line.terms, line.operators)
+        points = [point for each in runs for point in each.points(line)]
         found = [_links(line.operators, sides) for _, sides in points]
     except SymlstmError as error:
         return Measured(False, None, error.what)
@@ -106,8 +111,14 @@ def on_sequence(run: Sequence, line: Relation) -> Measured:
     times = _times([times for times, _ in points])
     route = "the hand-written reference" if reference_of(run.cell) else "the component-wise interpreter"
     how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in walk(line)) else "values from"
-    note = f"{how} {route} at {sizes}, T = {run.steps}{times}"
+    more = f", on {len(runs)} runs" if len(runs) > 1 else ""
+    note = f"{how} {route} at {sizes}, T = {run.steps}{times}{more}"
     return Measured(all(ok for ok, _ in found), max(errors) if errors else None, note)
+
+
+def _kinked(node: Term) -> bool:
+    """Whether the signs of numbers decide the value of a node."""
+    return isinstance(node, Max) or (isinstance(node, (Apply, Prime)) and bool(activation(node.function).kinks))
 
 
 def _times(points: list[dict[str, int]]) -> str:
@@ -190,8 +201,8 @@ def _allowed(line: Relation) -> Array:
 def _defined(name: str, x: Array, *, slope: bool) -> Array:
     """Where a function, or its slope, is defined."""
     row = activation(name)
-    kink = row.kink if slope else None
-    return (x > 0 if row.positive else np.isfinite(x)) & (True if kink is None else np.abs(x - kink) > TOLERANCE)
+    kinks = row.kinks if slope else ()
+    return (x > 0 if row.positive else np.isfinite(x)) & np.all([np.abs(x - kink) > TOLERANCE for kink in kinks], axis=0)
 
 
 def _attained(line: Relation, grid: Array) -> str:

@@ -46,7 +46,7 @@ def _mp_function(name: str, x: Any) -> Any:
 def _slope(function: Callable[[str, Any], Any], step: Any) -> Callable[[str, Any], Any]:
     """The derivative of a function by complex step; no number at a kink."""
     def slope(name: str, x: Any) -> Any:
-        return NAN if x == activation(name).kink else function(name, x + step).imag / step.imag
+        return NAN if x in activation(name).kinks else function(name, x + step).imag / step.imag
 
     return slope
 
@@ -73,7 +73,7 @@ class _Numbers(Evaluator):
     def slope(self, name: str, x: Array) -> Array:
         found = np.frompyfunc(lambda entry: self.arithmetic.slope(name, entry), 1, 1)(x)
         if any(entry != entry for entry in np.ravel(found)):
-            raise NotValid(f"{name} has no slope at a kink.", f"{name}'({activation(name).kink})", "any other point")
+            raise NotValid(f"{name} has no slope at a kink.", f"{name}' at {', '.join(map(str, activation(name).kinks))}", "any other point")
         return found
 
     def divide(self, above: Array, below: Array) -> Array:

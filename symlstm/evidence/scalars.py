@@ -2,9 +2,8 @@
 
 With E = exp(x) every activation made of exponentials is a rational function of E (and x), and dE/dx = E gives its
 derivative. Two functions are equal when the rational functions are. A bound u <= v holds for every real x when v - u
-has a *certificate*: factored, each of its factors either has only coefficients that are not negative, so it is positive
-for E > 0, or is an even power, so it is zero only at its roots. E = 1 is x = 0. Maxima are decided case by case, for
-x > 0 and for x < 0; at a kink nothing is claimed.
+has a certificate (`symlstm.evidence.signs`), if need be on each side of 0. Maxima are decided case by case, between the
+kinks and, unless a slope is meant, at them; a logarithm is compared by what it is the logarithm of.
 
 >>> quarter = Num(Fraction(1, 4))
 >>> decide(Relation((Prime("sigma", X), quarter), ("<=",))).ok, decide(Relation((Prime("sigma", X), quarter), ("<",))).ok
@@ -13,14 +12,15 @@ x > 0 and for x < 0; at a kink nothing is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
-from sympy import QQ, limit, oo
-from sympy.polys.fields import FracElement, field
+from sympy import QQ, exp, limit, log, oo
+from sympy.polys.fields import FracElement
 from sympy.polys.rings import PolyElement
 
 from symlstm.activations import X, Y, activation
@@ -51,10 +51,9 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.evaluate import Evaluator
+from symlstm.evidence.signs import ARGUMENT, FIELD, LEFT, LINE, RIGHT, E, Stretch, certificate
 
-FIELD, E, ARGUMENT = field("E,x", QQ)
-INFINITY = Sym("infinity")
-SIDES = {1: "x > 0", -1: "x < 0"}
+INFINITY, ZERO = Sym("infinity"), Num(Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,21 @@ class Decision:
 
 
 class Rational(Evaluator):
-    """Terms in x to rational functions of E = exp(x) and x; `side` is the sign of x where there is a case to make."""
+    """Terms in x to rational functions of E = exp(x) and x; `stretch` is the stretch of the line where there is a case to make.
 
-    def __init__(self, argument: FracElement = ARGUMENT, side: int = 0) -> None:
+    With `inverse`, the name of the square root or the logarithm, all is written in its value s: x is s^2, or exp(s).
+    """
+
+    def __init__(self, argument: FracElement = ARGUMENT, stretch: Stretch = LINE, inverse: str = "") -> None:
         super().__init__(self._leaf)
-        self.argument, self.side = argument, side
+        self.argument, self.stretch, self.inverse = argument, stretch, inverse
+
+    def __call__(self, node: Term) -> Any:
+        if isinstance(node, Apply) and node.function == "exp" and not self.inverse:  # of a logarithm, or of minus one
+            inside = _of_logarithm(node.arg.arg if isinstance(node.arg, Neg) else node.arg)
+            if inside is not None:
+                return 1 / self(inside) if isinstance(node.arg, Neg) else self(inside)
+        return super().__call__(node)
 
     def _leaf(self, leaf: Term) -> FracElement:
         if leaf != X:
@@ -84,21 +93,37 @@ class Rational(Evaluator):
     def apply(self, name: str, x: FracElement) -> FracElement:
         if name == "exp":
             return _at(E, x)
+        if name == self.inverse and x == self.argument:
+            return ARGUMENT
         if name in _INVERSES:
             raise NotSupported(f"{name} is no rational function of exp(x).", name)
-        return type(self)(x, self.side)(activation(name).formula)
+        return type(self)(x, self.stretch)(activation(name).formula)
 
     def slope(self, name: str, x: FracElement) -> FracElement:
-        if name != "exp" and activation(name).kink is not None and not self.side:
+        if any(map(self.stretch.holds, activation(name).kinks)):
             raise NotSupported(f"{name} has a kink; a slope is claimed on one side of it.", name)
-        value = type(self)(ARGUMENT, self.side).apply(name, ARGUMENT)
-        return _at(_derivative(value), x)
+        if name == self.inverse and x == self.argument:
+            return 1 / _derivative(self.argument)
+        here = type(self)(ARGUMENT, self.stretch)
+        inside = _of_logarithm(Apply(name, X))
+        value = here(inside) if inside is not None else here.apply(name, ARGUMENT)
+        return _at(_derivative(value) / (value if inside is not None else 1), x)
 
     def power(self, base: FracElement, exponent: FracElement) -> FracElement:
         raise NotSupported("A power here has a whole number as exponent.", str(exponent))
 
     def larger(self, left: FracElement, right: FracElement) -> FracElement:
-        return left if certificate(left - right, self.side).sign >= 0 else right
+        return left if certificate(left - right, self.stretch).sign >= 0 else right
+
+
+def _of_logarithm(node: Term) -> Term | None:
+    """What a term is the logarithm of, as softplus is of 1 + exp(x) by its formula; None for any other term."""
+    if not isinstance(node, Apply):
+        return None
+    if node.function == "log":
+        return node.arg if node.arg != X else None
+    formula = activation(node.function).formula
+    return substitute(formula.arg, {X: node.arg}) if isinstance(formula, Apply) and formula.function == "log" else None
 
 
 def _derivative(value: FracElement) -> FracElement:
@@ -126,63 +151,6 @@ def _at(value: FracElement, x: FracElement) -> FracElement:
     return put(value.numer) / put(value.denom)
 
 
-# --- certificates ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """The sign of a function wherever it is not zero, and whether it may be zero, and if so only at x = 0."""
-
-    sign: int
-    zero: bool = False
-    only_at_zero: bool = False
-
-
-def certificate(value: FracElement, side: int = 0) -> Certificate:
-    """The sign of a function of E = exp(x) and x, for every x or on one side of 0.
-
-    Raises `NotSupported` where its factors do not show it.
-    """
-    if value and side:
-        value = _one_sided(value.numer, side) / _one_sided(value.denom, side)
-    return _certified(value, lambda factor: _sign(factor, side))
-
-
-def positive_certificate(value: FracElement) -> Certificate:
-    """The sign of a rational function of any number of variables, wherever all of them are positive."""
-    return _certified(value, lambda factor: _sign(factor, 1))
-
-
-def _certified(value: FracElement, sign_of: Callable[[PolyElement], int]) -> Certificate:
-    if not value:
-        return Certificate(0, True)
-    sign, roots = 1, []
-    for part in (value.numer, value.denom):
-        constant, factors = part.factor_list()
-        sign *= 1 if constant > 0 else -1
-        for factor, multiplicity in factors:
-            if factor_sign := sign_of(factor):
-                sign *= factor_sign**multiplicity
-            elif multiplicity % 2 == 0:
-                roots.append(factor)
-            else:
-                raise NotSupported("No certificate was found: a factor may change its sign.", str(factor.as_expr()))
-    return Certificate(sign, bool(roots), all(root in (E.numer - 1, 1 - E.numer) for root in roots))
-
-
-def _one_sided(part: PolyElement, side: int) -> FracElement:
-    """A polynomial in positive variables y and u: E = 1 + y and x = u for x > 0, E = 1/(1 + y) and x = -u for x < 0."""
-    e, x = (1 + E) ** side, side * ARGUMENT
-    return sum((FIELD(coefficient) * e**i * x**k for (i, k), coefficient in part.terms()), FIELD(0))
-
-
-def _sign(factor: PolyElement, side: int) -> int:
-    """The sign of a polynomial whose coefficients all have one sign, its variables being positive (x only on a side)."""
-    signs = {1 if coefficient > 0 else -1 for coefficient in factor.itercoeffs()}
-    any_sign = not side and any(monomial[1] % 2 for monomial in factor.itermonoms())
-    return 0 if any_sign or len(signs) > 1 else signs.pop()
-
-
 # --- deciding ---------------------------------------------------------------------------------------------------
 
 
@@ -195,42 +163,62 @@ def is_scalar(node: Term | Relation) -> bool:
 def decide(line: Relation) -> Decision:
     """Whether a statement about functions of x holds for every real x that its condition allows, exactly."""
     try:
-        for case in _cases(line):
-            for left, operator, right in line.links():
-                if not case.holds(left, operator, right):
-                    return Decision(False, f"{plain(left)} {operator} {plain(right)} does not hold{case.words()}")
-        return Decision(True, _note(line))
+        try:
+            return _decided(line, _cases(line))
+        except NotSupported:
+            if line.condition is not None or any(isinstance(part, Limit) for part in walk(line)):
+                raise
+            return _decided(line, _between(line, {0}))
     except NotSupported as error:
         return Decision(False, f"not decided: {error.what}", decided=False)
     except NotValid as error:
         return Decision(False, error.what)
 
 
+def _decided(line: Relation, cases: Iterable[_Case]) -> Decision:
+    parted = False
+    for case in cases:
+        parted = parted or case.value.stretch != LINE
+        for left, operator, right in line.links():
+            if not case.holds(left, operator, right):
+                return Decision(False, f"{plain(left)} {operator} {plain(right)} does not hold{case.words()}")
+    return Decision(True, _note(line, parted))
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One part of the real line: a side of 0, the point 0, or all of it (perhaps without 0)."""
+    """One part of the real line: a stretch of it, a point, or all of it (perhaps without 0)."""
 
     value: Rational
     without_zero: bool = False
 
     def words(self) -> str:
-        if not self.value.argument:
-            return " at x = 0"
-        return f" for {SIDES[self.value.side]}" if self.value.side else ""
+        if self.value.argument != ARGUMENT and not self.value.inverse:
+            return f" at x = {self.value.argument}"
+        return f" for {self.value.stretch}" if self.value.stretch != LINE else ""
 
     def holds(self, left: Term, operator: str, right: Term) -> bool:
         if operator == "in":
             return self._inside(left, right)
         if isinstance(left, Limit):
-            return operator == "=" and _limit(left) == _expression(self.value(right))
+            return operator == "=" and _limit(left) == (oo if right == INFINITY else _expression(self.value(right)))
         if operator == "~":
             return rounds_to(_constant(self.value(left)), right)
+        if _of_logarithm(left) is not None or _of_logarithm(right) is not None:
+            return self._compare(self._exponential(left), operator, self._exponential(right))
         return self._compare(self.value(left), operator, self.value(right))
+
+    def _exponential(self, node: Term) -> FracElement:
+        """exp of a logarithm or of 0; exp grows, so it keeps every comparison."""
+        inside = _of_logarithm(node)
+        if inside is None and node != ZERO:
+            raise NotSupported("A logarithm is compared with a logarithm or with 0.", plain(node))
+        return self.value(inside) if inside is not None else FIELD(1)
 
     def _compare(self, left: FracElement, operator: str, right: FracElement) -> bool:
         if operator == "=":
             return left == right
-        found = certificate(right - left if "<" in operator else left - right, self.value.side)
+        found = certificate(right - left if "<" in operator else left - right, self.value.stretch)
         strict = not found.zero or (found.only_at_zero and self.without_zero and found.sign)
         return {"!=": bool(found.sign and strict)}.get(operator, found.sign >= 0 and bool(strict or "=" in operator))
 
@@ -242,28 +230,60 @@ class _Case:
 
 
 def _cases(line: Relation) -> Iterator[_Case]:
-    """All of the line at once; where a maximum makes cases, the two sides of 0 and, unless a slope is meant, 0 itself."""
-    if line.condition is not None:
-        left, operator, right = next(line.condition.links())
-        sides = {">": 1, "<": -1, "!=": 0}
-        if left != X or right != Num(Fraction(0)) or operator not in sides:
-            raise NotSupported("A condition here is x > 0, x < 0 or x != 0.", plain(line.condition))
-        yield _Case(Rational(side=sides[operator]), without_zero=True)
-        return
-    if any(isinstance(part, Limit) for part in walk(line)) or not _has_kink(line):
+    """All of the line at once; where a maximum or a kink makes cases, the stretches between, and the points between them."""
+    if inverse := _inverse(line):
+        if line.condition is not None and _stretch(line.condition) != RIGHT:
+            raise NotSupported(f"What is said of {inverse} is said of positive x.", plain(line.condition))
+        yield _Case(Rational(Rational()(_INVERSES[inverse]), RIGHT if inverse == "sqrt" else LINE, inverse))
+    elif line.condition is not None:
+        yield _Case(Rational(stretch=_stretch(line.condition)), without_zero=True)
+    elif any(isinstance(part, Limit) for part in walk(line)) or not _has_kink(line):
         yield _Case(Rational())
-        return
-    yield from (_Case(Rational(side=side)) for side in SIDES)
-    if not any(isinstance(part, Prime) for part in walk(line)):
-        yield _Case(Rational(FIELD(0)))
+    else:
+        yield from _between(line, _kinks(line))
+
+
+def _inverse(line: Relation | Term) -> str:
+    """The inverse function that a statement is about: a square root or a logarithm of x."""
+    applied = (part for part in walk(line) if isinstance(part, (Apply, Prime)))
+    return next((part.function for part in applied if part.function in _INVERSES and part.arg == X), "")
+
+
+def _between(line: Relation, points: set[int]) -> Iterator[_Case]:
+    """The stretches that points cut the line into, and the points, of which a slope with a kink there says nothing."""
+    ends = [None, *sorted(points), None]
+    yield from (_Case(Rational(stretch=Stretch(lower, upper))) for lower, upper in pairwise(ends))
+    slopes = {kink for part in walk(line) if isinstance(part, Prime) for kink in activation(part.function).kinks}
+    yield from (_Case(Rational(FIELD(point))) for point in sorted(points - slopes))
+
+
+def _stretch(condition: Relation) -> Stretch:
+    """The stretch that a condition says."""
+    lower = upper = None
+    for left, operator, right in condition.links():
+        if operator in (">", ">="):
+            left, operator, right = right, operator.replace(">", "<"), left
+        ends = [side.value for side in (left, right) if isinstance(side, Num) and side.value.denominator == 1]
+        ends += [-side.arg.value for side in (left, right) if isinstance(side, Neg) and isinstance(side.arg, Num)]
+        if operator == "!=" and ends == [0] and left == X:
+            continue
+        if operator != "<" or len(ends) != 1 or X not in (left, right):
+            raise NotSupported("A condition here is x > 0, x < 0, x != 0 or -3 < x < 3.", plain(condition))
+        lower, upper = (int(ends[0]), upper) if right == X else (lower, int(ends[0]))
+    return Stretch(lower, upper)
 
 
 def _has_kink(line: Relation | Term) -> bool:
-    return any(isinstance(part, Max) or (isinstance(part, (Apply, Prime)) and _kinked(part.function)) for part in walk(line))
+    return any(isinstance(part, Max) for part in walk(line)) or bool(_own_kinks(line))
 
 
-def _kinked(name: str) -> bool:
-    return name != "exp" and activation(name).kink is not None
+def _own_kinks(line: Relation | Term) -> set[int]:
+    return {kink for part in walk(line) if isinstance(part, (Apply, Prime)) for kink in activation(part.function).kinks}
+
+
+def _kinks(line: Relation | Term) -> set[int]:
+    """Where the functions of a statement have kinks; a maximum by itself is taken to turn at 0."""
+    return _own_kinks(line) or {0}
 
 
 def _expression(value: FracElement) -> Any:
@@ -272,17 +292,24 @@ def _expression(value: FracElement) -> Any:
 
 
 def _limit(node: Limit) -> Any:
-    """SymPy's limit of a rational function of E as E grows or falls to 0, or of one in x."""
+    """SymPy's limit: of a rational function of E as E grows or falls to 0, of one in x, of one in both, or of a logarithm."""
     if node.variable != X:
         raise NotSupported("A limit here is one in x.", plain(node))
-    value = Rational(side=node.sign)(node.body)
-    letters = _expression(value).free_symbols
+    if inverse := _inverse(node.body):
+        if node.sign < 0:
+            raise NotSupported(f"{inverse} is defined for positive x.", plain(node))
+        value = Rational(Rational()(_INVERSES[inverse]), RIGHT, inverse)
+        return limit(_expression(value(node.body)).subs(E.as_expr(), exp(ARGUMENT.as_expr())), ARGUMENT.as_expr(), oo)
+    ends = _kinks(node.body)
+    value = Rational(stretch=Stretch(max(ends)) if node.sign > 0 else Stretch(None, min(ends)))
+    inside = _of_logarithm(node.body)
+    expression = _expression(value(node.body if inside is None else inside))
     e, x = (gen.as_expr() for gen in FIELD.ring.gens)
-    if x in letters:
-        if e in letters:
-            raise NotSupported("A limit here is one in exp(x) or in x.", plain(node))
-        return limit(_expression(value), x, node.sign * oo)
-    return limit(_expression(value), e, oo if node.sign > 0 else 0, "+" if node.sign < 0 else "-")
+    if x in expression.free_symbols:
+        found = limit(expression.subs(e, exp(x)), x, node.sign * oo)
+    else:
+        found = limit(expression, e, oo if node.sign > 0 else 0, "+" if node.sign < 0 else "-")
+    return found if inside is None else log(found)
 
 
 def rounds_to(value: Fraction, printed: Term) -> bool:
@@ -297,17 +324,18 @@ def rounds_to(value: Fraction, printed: Term) -> bool:
     return abs(value - _constant(Rational()(printed))) <= unit / 2
 
 
-def _note(line: Relation) -> str:
+def _note(line: Relation, parted: bool) -> str:
     """In words, what was shown."""
     kind = next(words for test, words in _NOTES if any(map(test, (*line.operators, *walk(line)))))
     if not any(part == X for part in walk(line)) or any(isinstance(part, Limit) for part in walk(line)):
         return kind
     if line.condition is not None:
-        return f"for every {_HALVES[line.condition.operators[0]]}: {kind}"
-    return f"for every x{', case by case' if _has_kink(line) else ''}: {kind}"
+        where = _stretch(line.condition)
+        return f"for every {_HALVES.get(where) or f'x with {where}'}: {kind}"
+    return f"for every x{', case by case' if parted else ''}: {kind}"
 
 
-_HALVES = {">": "positive x", "<": "negative x", "!=": "x other than 0"}
+_HALVES = {RIGHT: "positive x", LEFT: "negative x", LINE: "x other than 0"}
 _NOTES: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (lambda part: isinstance(part, Limit), "SymPy's limit of a rational function of the exponential of x, or of x"),
     (lambda part: part == "~", "recomputed in rational numbers: right to half a unit of the last digit printed"),
@@ -328,6 +356,10 @@ def slope_is_proved(name: str) -> bool:
     if row.slope_of is None and any(isinstance(part, Prime) for part in walk(row.slope_at)):
         return False
     slope = substitute(row.slope_of, {Y: Apply(name, X)}) if row.slope_of is not None else row.slope_at
+    inside = _of_logarithm(Apply(name, X))
+    if inside is not None and row.slope_of is not None and name not in _INVERSES:  # exp of the value is what is inside
+        slope_in_exp, value = Rational()(substitute(row.slope_of, {Y: X})), Rational()(inside)
+        return _composed(slope_in_exp, value) == _derivative(value) / value
     if name not in _INVERSES:
         return decide(equation(Prime(name, X), slope)).ok
     undone = Rational()(_INVERSES[name])
@@ -336,6 +368,17 @@ def slope_is_proved(name: str) -> bool:
         return here * _derivative(undone) == 1
     except NotSupported:
         return False
+
+
+def _composed(outer: FracElement, inner: FracElement) -> FracElement:
+    """A function of E alone with something else in place of E."""
+    if any(x for part in (outer.numer, outer.denom) for _, x in part.itermonoms()):
+        raise NotSupported("This is a function of more than the exponential.", str(outer))
+    above, below = (
+        sum((FIELD(coefficient) * inner**power for (power, _), coefficient in part.terms()), FIELD(0))
+        for part in (outer.numer, outer.denom)
+    )
+    return above / below
 
 
 _INVERSES: dict[str, Term] = {"sqrt": Pow(X, Num(Fraction(2))), "log": Apply("exp", X)}  # what they undo, by definition

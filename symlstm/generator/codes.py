@@ -48,6 +48,8 @@ def parsed(text: str, values: Mapping[str, Code]) -> Code:
                 return repr(value)
             case ast.BinOp(left, sign, right) | ast.Compare(left, [sign], [right]):
                 return Call(_SIGNS[type(sign)], (read(left), read(right)))
+            case ast.UnaryOp(ast.USub(), ast.Constant(value)):
+                return repr(-value)  # type: ignore[operator]  # a number of our own table
             case ast.UnaryOp(sign, operand):
                 return Call(_SIGNS[type(sign)], (read(operand),))
             case ast.Call(ast.Name(name), args):

@@ -55,7 +55,7 @@ def _kinks(cell: Cell) -> list[str]:
     """Where nothing is claimed: where two that are compared are equal, and where an activation has no slope."""
     parts = [part for line in cell.named for part in walk(line.rhs)]
     where = ["the two arguments of a maximum are equal"] if any(isinstance(part, Max) for part in parts) else []
-    if any(isinstance(part, Apply) and activation(part.function).kink is not None for part in parts):
+    if any(isinstance(part, Apply) and activation(part.function).kinks for part in parts):
         where.append("an activation has a kink")
     return [f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed."] if where else []
 
