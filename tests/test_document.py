@@ -27,8 +27,10 @@ from symlstm.algebra import (
     quantity,
     relation,
 )
+from symlstm.derivation import derive
 from symlstm.document.layout import COLUMNS, Line, alignments
 from symlstm.document.metrics import text_width, width
+from symlstm.evidence.report import Form, read_back
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE
 from symlstm.prose import Prose, prose
@@ -87,6 +89,31 @@ def test_the_mathematics_stands_in_its_order(cell: Cell, form: str) -> None:
         places = [text.find(bare(latex(node, notation, inline=inline)), place) for inline in (True, False)]
         assert max(places) >= 0, latex(node, notation)
         place = min(where for where in places if where >= 0)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
+@pytest.mark.parametrize("form", ["tex", "md"])
+def test_what_is_written_is_read_back(cell: Cell, form: Form) -> None:
+    derivation = derive(cell)
+    text = {"tex": derivation.latex, "md": derivation.markdown}[form]()
+    assert not [found.note for found in read_back(derivation, text, form) if not found.ok]
+
+
+@pytest.mark.parametrize(("name", "written", "changed"), [
+    ("lstm-full-feedback", "_{n+1:2n}", "_{1:n}"), ("lstm-full-feedback", "_{2n+1:2n+m}", "_{2n:2n+m}"),
+    ("lstm-layernorm", r"\mathbf{1}_n", r"\mathbf{1}_m"), ("lstm-layernorm", r"\sqrt{v_{i,t}}", "v_{i,t}"),
+    ("lstm-layernorm", "0.00001", "0.0001"), ("lstm-layernorm", r"^{\top} a_{i,t}}{n}", r"^{\top} a_{i,t}}{m}"),
+    ("lstm-layernorm", r"^{\top} a_{i,t}}{n}", r"^{\top} a_{i,t}}{2}"),
+    ("mlstm", r"\operatorname{tr}(C_{t-1}^{\top}", r"\operatorname{tr}(C_{t-1}"), ("mlstm", r"\lvert a_t \rvert", "a_t"),
+    ("mlstm", r"\sqrt{n}", "n"), ("mlstm", r"W_k x_t", r"W_q x_t"), ("slstm", r"\max(\tilde{f}_t", r"\min(\tilde{f}_t"),
+    ("slstm", r"\operatorname{ReLU}'(\tilde{i}_t", r"\operatorname{ReLU}(\tilde{i}_t"), ("slstm", r"\tilde{f}_t", "f_t"),
+    ("scalar", "g(z_t)", "h(z_t)"), ("scalar", "h'(c_t)", "h(c_t)"), ("scalar", "f(z_{o,t})", "f_t z_{o,t}"),
+])  # fmt: skip
+def test_a_change_in_the_file_is_seen(name: str, written: str, changed: str) -> None:
+    derivation = derive(name)
+    text = derivation.latex()
+    assert written in text
+    assert any(not found.ok for found in read_back(derivation, text.replace(written, changed, 1), "tex"))
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
@@ -178,6 +205,32 @@ def compiled(folder: Path, text: str) -> str:
     return (folder / "page.log").read_text(encoding="latin-1")
 
 
+WORD = re.compile(r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>')
+
+
+def lonely_numbers(folder: Path) -> list[str]:
+    """The equation numbers beside which nothing stands: TeX puts a number below a line for which there is no room."""
+    shown = subprocess.run(["pdftotext", "-bbox", "page.pdf", "-"], cwd=folder, capture_output=True, check=True, text=True)
+    found = []
+    for page in shown.stdout.split("<page ")[1:]:
+        words = [(*map(float, numbers), text) for *numbers, text in WORD.findall(page)]
+        for left, top, _, bottom, text in words:
+            middle = (top + bottom) / 2
+            beside = any(above < middle < below and start < left for start, above, _, below, _ in words)
+            if re.fullmatch(r"\(\d+\)", text) and left > 450 and not beside:
+                found.append(text)
+    return found
+
+
+@pytest.mark.tex
+@needs_tex
+def test_a_number_that_finds_no_room_is_found(tmp_path: Path) -> None:
+    line = r"\begin{equation} \hspace{0.98\textwidth} x \end{equation} \begin{equation} y = \frac{a}{b} \end{equation}"
+    compiled(tmp_path, rf"\documentclass[a4paper]{{article}}\usepackage{{amsmath}}\begin{{document}}{line}\end{{document}}")
+    if shutil.which("pdftotext"):
+        assert lonely_numbers(tmp_path) == ["(1)"]
+
+
 @pytest.mark.tex
 @needs_tex
 @pytest.mark.parametrize("cell", CELLS, ids=zoo.cells())
@@ -186,8 +239,7 @@ def test_pages_compile_with_nothing_too_wide(cell: Cell, tmp_path: Path) -> None
     assert "Output written" in log
     assert not re.findall(r"^(?:Over|Under)full.*|^!.*|.*Warning: (?!Label).*", log, re.M)
     if shutil.which("pdftotext"):
-        shown = subprocess.run(["pdftotext", "-layout", "page.pdf", "-"], cwd=tmp_path, capture_output=True, check=True)
-        assert not re.findall(rb"(?m)^\s*\(\d+\)\s*$", shown.stdout), "an equation number on a line of its own"
+        assert not lonely_numbers(tmp_path), "an equation number on a line of its own"
 
 
 @pytest.mark.tex

@@ -25,6 +25,7 @@ from symlstm.algebra import (
     Interval,
     Limit,
     Listed,
+    NotSupported,
     NotValid,
     Num,
     Partial,
@@ -171,7 +172,7 @@ def _equal(ring: Numbers, left: Term, right: Term, shapes: Shapes) -> bool:
     value = Components(ring, shapes)
     try:
         one, other = value(left), value(right)
-    except NotValid:
+    except (NotValid, NotSupported):
         return False
     scalar = {shape(one), shape(other)} <= {(), (1, 1)}
     return (scalar or shape(one) == shape(other)) and not any(map(ring.clear, value.entries(one - other)))
