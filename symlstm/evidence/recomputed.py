@@ -116,7 +116,7 @@ def _real(value: Any) -> Any:
 class Recomputed:
     """One step of a cell from given arrays: the value of every quantity, and of every adjoint by forward-mode derivatives."""
 
-    def __init__(self, cell: Cell, given: Mapping[Term, Blocks], arithmetic: Arithmetic = PRECISE) -> None:
+    def __init__(self, cell: Cell, given: Mapping[Term, Blocks | Num], arithmetic: Arithmetic = PRECISE) -> None:
         self.cell, self.arithmetic = cell, arithmetic
         self._draw = np.random.default_rng(0)
         self._given = {leaf: _with_rows(_Numbers(arithmetic, _no_leaf)(array)) for leaf, array in given.items()}
@@ -193,7 +193,7 @@ class Recomputed:
 
         Every link holds to one unit of the last digit printed on the right, and the ends to half a unit.
         """
-        values = [_Numbers(self.arithmetic, self.leaf, self._sizes)(side) for side in line.terms]
+        values = [_with_rows(_Numbers(self.arithmetic, self.leaf, self._sizes)(side)) for side in line.terms]
         rounded = "~" in line.operators
         unit = min((Fraction(1, 10**places) for places in _places(line.rhs) if rounded), default=Fraction(0))
         rooms = [unit if operator == "~" else Fraction(0) for operator in line.operators]

@@ -29,6 +29,7 @@ from symlstm.algebra import (
     Listed,
     NotSupported,
     NotValid,
+    Num,
     Prime,
     Relation,
     Space,
@@ -245,7 +246,8 @@ class _Judge:
 
     def __init__(self, derivation: Derivation, cell: Cell) -> None:
         self.derivation, self.cell = derivation, cell
-        self.constants = bounds.constants(step.relation for step in derivation.steps if step.kind == "number")
+        found = bounds.constants(step.relation for step in derivation.steps if step.kind == "number")
+        self.constants = {name: value for name, value in found.items() if name not in self.cell.shapes}  # a given value is none
 
     @cached_property
     def proof(self) -> Proof:
@@ -258,7 +260,7 @@ class _Judge:
     @cached_property
     def recomputed(self) -> dict[Arithmetic, Recomputed]:
         given = {step.relation.lhs: step.relation.rhs for step in self.derivation.steps
-                 if step.name.startswith("given ") and isinstance(step.relation.rhs, Blocks)}
+                 if step.name.startswith("given ") and isinstance(step.relation.rhs, (Blocks, Num))}
         return {arithmetic: Recomputed(self.cell, given, arithmetic) for arithmetic in (PRECISE, FLOAT)}
 
     def exact(self, each: Statement) -> Evidence:

@@ -21,15 +21,19 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from symlstm.activations import activation
+from symlstm.activations import STAND_INS, activation
 from symlstm.algebra import (
     Adj,
+    Apply,
     Blocks,
+    Diag,
     Listed,
     NotSupported,
     NotValid,
     Num,
+    Ones,
     Relation,
+    Rows,
     Sym,
     Term,
     Transpose,
@@ -37,6 +41,7 @@ from symlstm.algebra import (
     equation,
     plain,
     rebuild,
+    walk,
 )
 from symlstm.evaluate import ELEMENTARY, Evaluator
 from symlstm.model import Cell
@@ -55,23 +60,52 @@ EXPECTED = (
 class Exact(Evaluator):
     """Fractions while they last, then numbers of 60 digits."""
 
+    def __call__(self, node: Term) -> Any:
+        value = super().__call__(node)
+        return np.frompyfunc(_unboxed, 1, 1)(value) if isinstance(node, (Ones, Diag)) else value
+
     def number(self, value: Fraction) -> Any:
         return value
 
     def apply(self, name: str, x: Any) -> Any:
         with mpmath.workdps(PRECISION):
-            if name == "relu":
-                return np.vectorize(lambda value: max(value, Fraction(0)), otypes=[object])(x)
             if name not in ELEMENTARY:
-                row = activation(name)
-                return Exact(lambda _: x)(row.formula)
+                return Exact(lambda _: x)(activation(name).formula)
             return np.vectorize(lambda value: getattr(mpmath, name)(_mpf(value)), otypes=[object])(x)
+
+    def slope(self, name: str, x: Any) -> Any:
+        """The slope by complex step; of a function of straight pieces it is exact."""
+        kinks = activation(name).kinks
+        step = mpmath.mpc(0, mpmath.mpf(10) ** (-2 * PRECISION))
+
+        def at(value: Any) -> Any:
+            if value in kinks:
+                raise NotSupported(f"{name} has no slope at {value}.", f"{name}'({value})", "values at which it has one")
+            with mpmath.workdps(PRECISION):
+                found = self.apply(name, np.array([[_mpf(value) + step]], dtype=object))[0, 0].imag / step.imag
+                whole = int(mpmath.nint(found))
+                return Fraction(whole) if kinks and _exact(value) and found == whole else found
+
+        return np.vectorize(at, otypes=[object])(x)
+
+    def larger(self, left: Any, right: Any) -> Any:
+        with mpmath.workdps(PRECISION):
+            return np.frompyfunc(lambda a, b: a if _real(a) >= _real(b) else b, 2, 1)(left, right)
 
     def divide(self, above: Any, below: Any) -> Any:
         with mpmath.workdps(PRECISION):
             return np.vectorize(
                 lambda a, b: Fraction(a) / Fraction(b) if _exact(a) and _exact(b) else _mpf(a) / _mpf(b), otypes=[object]
             )(above, below)
+
+
+def _unboxed(value: Any) -> Any:
+    """NumPy's whole numbers as Python's."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _real(value: Any) -> Any:
+    return _mpf(value).real
 
 
 def _mpf(value: Any) -> Any:
@@ -94,7 +128,13 @@ class Values:
     def value(self, node: Term) -> Any:
         """The value of a term at the precision of the page's computation."""
         with mpmath.workdps(PRECISION):
-            return Exact(self.known.__getitem__)(node)
+            return Exact(self.known.__getitem__, sizes=self.sizes)(node)
+
+    def shape(self, leaf: Term) -> tuple[int, int]:
+        """Rows and columns of a quantity, or of its adjoint."""
+        symbol = leaf.of if isinstance(leaf, Adj) else leaf
+        assert isinstance(symbol, Sym)
+        return self.cell.shapes.at(symbol.name, self.sizes)
 
 
 # --- reading the values ---------------------------------------------------------------------------------------------
@@ -165,17 +205,25 @@ def _near(name: str, cell: Cell) -> str:
 
 
 def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:
-    """n and m, from the vectors that are given."""
-    lengths = {}
-    for size, names in (
-        ("m", [symbol.name for symbol in cell.input_terms[:1]]),
-        ("n", [f"{cell.state_terms[0].name}_prev", *(f"delta_{s.name}" for s in cell.state_terms[:1])]),
-    ):
-        given = next((name for name in names if name in values), None)
-        if given is None:
-            raise NotValid(f"The size {size} is not known: {names[0]} is not given.", ", ".join(values), EXPECTED)
-        lengths[size] = _array(given, values[given]).size
-    return lengths
+    """Every size of the cell, from the arrays that are given: n from the first state, m from the first input, others as found."""
+    known, sizes = leaves(cell), dict[str, int]()
+    first = (cell.input_terms[0].name, f"{cell.state_terms[0].name}_prev", f"delta_{cell.state_terms[0].name}")
+    for name in (*(name for name in first if name in values), *(name for name in known if name in values)):
+        extent = _array(name, values[name]).shape
+        for length, count in zip(cell.shapes.lengths[_symbol(known[name]).name], extent, strict=False):
+            if len(length) == 1 and length[0][0] and length[0][1] == 1:
+                sizes.setdefault(length[0][0], count)
+    used = {letter for extent in cell.shapes.lengths.values() for length in extent for letter, _ in length if letter}
+    for size in sorted(used - sizes.keys()):
+        needs = next(name for name, leaf in known.items() if cell.shapes.lengths[_symbol(leaf).name][0] == ((size, 1),))
+        raise NotValid(f"The size {size} is not known: {needs} is not given.", ", ".join(values), EXPECTED)
+    return sizes
+
+
+def _symbol(leaf: Term) -> Sym:
+    symbol = leaf.of if isinstance(leaf, Adj) else leaf
+    assert isinstance(symbol, Sym)
+    return symbol
 
 
 def _array(name: str, value: Any) -> Any:
@@ -224,19 +272,20 @@ def read(cell: Cell, values: Mapping[str, Any]) -> Values:
         if name not in known:
             raise NotValid("The cell has nothing of this name to put in.", repr(name), _near(name, cell))
     sizes = _sizes(cell, arrays)
-    if max(sizes.values()) > LARGEST:
-        raise NotSupported(
-            f"A worked step fits on a page up to size {LARGEST}.", f"n = {sizes['n']}, m = {sizes['m']}", "smaller arrays"
-        )
-    found = Values(cell, sizes, digits)
+    told = ", ".join(f"{size} = {value}" for size, value in sizes.items())
+    if max(sizes.values(), default=1) > LARGEST:
+        raise NotSupported(f"A worked step fits on a page up to size {LARGEST}.", told, "smaller arrays")
+    found = Values(cell, {"n": 1, "m": 1, **sizes}, digits)  # a cell of numbers has no sizes
     for name, value in arrays.items():
-        array, leaf = _array(name, value), known[name]
-        wanted = cell.array_shape(leaf.of.name if isinstance(leaf, Adj) else leaf.name, **sizes)  # type: ignore[attr-defined]
-        if array.shape != wanted and array.shape != (*wanted, 1):
-            state, x = cell.state_terms[0].name, cell.input_terms[0].name
-            why = f"n = {sizes['n']} (length of {state}_prev), m = {sizes['m']} (length of {x})"
-            raise NotValid(f"{name} has the wrong size.", f"{name} is {_size(array.shape)}", f"{_size(wanted)}, because {why}")
-        found.known[leaf] = array.reshape(array.shape[0], -1)
+        array, rows_columns = _array(name, value), found.shape(known[name])
+        if array.shape != rows_columns and (*array.shape, 1) != rows_columns:
+            wanted = tuple(count for k, count in enumerate(rows_columns) if not (k and count == 1))
+            raise NotValid(
+                f"{name} has the wrong size.",
+                f"{name} is {_size(array.shape)}",
+                f"{_size(wanted) if rows_columns != (1, 1) else 'one number'}{', because ' + told if told else ''}",
+            )
+        found.known[known[name]] = array.reshape(rows_columns)
     return found
 
 
@@ -254,12 +303,10 @@ def section(cell: Cell, values: Mapping[str, Any]) -> Section:
             "and rounded only to be printed."
         )
     ]
+    blocks += _meant(cell)
     blocks += [
         prose("Given:"),
-        *(
-            Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _printed(data.known[leaf], None)), prose(""))
-            for leaf in given
-        ),
+        *(Step(TOPIC, f"given {plain(leaf)}", "number", equation(leaf, _shown(data, leaf, None)), prose("")) for leaf in given),
     ]
     forward = list(_lines(data, cell.named))
     blocks += [prose("Forward:"), *forward] if forward else []
@@ -278,27 +325,46 @@ def section(cell: Cell, values: Mapping[str, Any]) -> Section:
     return Section(TOPIC, TITLE, tuple(blocks))
 
 
+def _meant(cell: Cell) -> list[Block]:
+    """What stands for the functions that the cell leaves open."""
+    used = {part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)}
+    if open_ := [name for name in STAND_INS if name in used]:
+        said = [f"{name} is {STAND_INS[name].source.partition('; ')[2].partition(' ')[0]}" for name in open_]
+        return [prose(f"In numbers, {' and '.join(said)}.")]
+    return []
+
+
 def _lines(data: Values, equations: tuple[Relation, ...]) -> Iterator[Step]:
     for line in equations:
-        if all(part in data.known for part in _leaves(line.rhs)):
-            data.known[line.lhs] = data.value(line.rhs)
+        used = list(_leaves(data, line.rhs))
+        if used and all(part in data.known for part in used):
+            value = np.asarray(data.value(line.rhs), dtype=object)
+            data.known[line.lhs] = np.broadcast_to(value, data.shape(line.lhs))
             yield Step(TOPIC, f"value of {plain(line.lhs)}", "number", _worked(data, line), prose("{}", line.rhs))
+        elif not used:
+            data.known[line.lhs] = np.full(data.shape(line.lhs), Fraction(0), dtype=object)
 
 
-def _leaves(node: Term) -> Iterator[Term]:
+def _leaves(data: Values, node: Term) -> Iterator[Term]:
+    """The quantities and adjoints of a term; a size is none."""
     if isinstance(node, (Sym, Adj)):
-        yield node
+        if not _is_size(data, node):
+            yield node
     else:
         for child in children(node):
-            yield from _leaves(child)
+            yield from _leaves(data, child)
+
+
+def _is_size(data: Values, node: Term) -> bool:
+    return isinstance(node, Sym) and node.time is None and node.name in data.cell.size_names
 
 
 def _worked(data: Values, line: Relation) -> Relation:
     """`q = the right side in numbers = the result`, with no more digits than it takes."""
     result = data.known[line.lhs]
     exact = all(_short(entry, data.digits) for entry in result.flat)
-    final = _printed(result, None if exact else data.digits)
-    operands_exact = all(_short(entry, data.digits) for part in _leaves(line.rhs) for entry in data.known[part].flat)
+    final = _shown(data, line.lhs, None if exact else data.digits)
+    operands_exact = all(_short(entry, data.digits) for part in _leaves(data, line.rhs) for entry in data.known[part].flat)
     if isinstance(line.rhs, (Sym, Adj)):
         return Relation((line.lhs, final), ("=" if exact else "~",))
     if operands_exact:
@@ -306,7 +372,7 @@ def _worked(data: Values, line: Relation) -> Relation:
         return Relation((line.lhs, filled, final), ("=", "=" if exact else "~"))
     for places in range(data.digits, data.digits + GUARD):
         filled = _filled(data, line.rhs, places)
-        off = _distance(data.value(filled), data.value(final))
+        off = _distance(*(np.asarray(data.value(side), dtype=object) for side in (filled, final)))
         if off <= mpmath.mpf(1) / (2 * 10**data.digits):
             return Relation((line.lhs, filled, final), ("~", "~"))
     raise NotSupported("No number of digits makes this line come out.", plain(line), "values of moderate size")
@@ -319,11 +385,28 @@ def _distance(left: Any, right: Any) -> Any:
 
 def _filled(data: Values, node: Term, places: int | None) -> Term:
     """The term with numbers for its leaves."""
+    if _is_size(data, node):
+        return Num(Fraction(data.sizes[node.name]))  # type: ignore[attr-defined]  # a size is a symbol
+    if isinstance(node, Ones):
+        return Ones(_length(data, node.rows))
+    if isinstance(node, Rows):
+        return Rows(_filled(data, node.arg, places), _length(data, node.start), _length(data, node.stop))
     if isinstance(node, (Sym, Adj)):
-        return _printed(data.known[node], places)
+        return _shown(data, node, places)
     if isinstance(node, Transpose) and isinstance(node.arg, (Sym, Adj)):
-        return _printed(data.known[node.arg].T, places)
+        number = data.cell.shapes.is_scalar(node.arg)
+        return _shown(data, node.arg, places) if number else _printed(data.known[node.arg].T, places)
     return rebuild(node, tuple(_filled(data, child, places) for child in children(node)))
+
+
+def _length(data: Values, size: Term) -> Num:
+    return Num(Fraction(Exact(data.known.__getitem__, sizes=data.sizes).length(size)))
+
+
+def _shown(data: Values, leaf: Term, places: int | None) -> Term:
+    """The value of a quantity as the page shows it: an array, or what is one number at every size."""
+    array = data.known[leaf]
+    return _number(array.item(), places) if data.cell.shapes.is_scalar(leaf) else _printed(array, places)
 
 
 def _printed(array: Any, places: int | None) -> Blocks:
