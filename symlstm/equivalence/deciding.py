@@ -125,12 +125,12 @@ def decide(both: Pair) -> Equivalence:
     worst = max(gaps)
     if worst == -np.inf:
         return replace(blank, note="No sequence was found on which the outputs of both cells are numbers.")
-    numbers = f"in numbers the outputs agree to {max(worst, SAME):.0e} (T = {STEPS}, sizes from 1 to 3)"
+    numbers = f"In numbers the outputs agree to {max(worst, SAME):.0e} (T = {STEPS}, n and m from 1 to 3)"
     problem = proof(both)
     if not problem:
-        return replace(blank, equal=True, note=f"{_proved(both)}; {numbers}.")
+        return replace(blank, equal=True, note=f"{_proved(both)}. {numbers}.")
     stray = _stray(points)
-    return replace(blank, note=f"The outputs agree in numbers, but {stray}." if stray else f"{problem}; {numbers}.")
+    return replace(blank, note=f"The outputs agree in numbers, but {stray}." if stray else f"{problem}. {numbers}.")
 
 
 def _stray(points: list[Point]) -> str:
@@ -139,10 +139,10 @@ def _stray(points: list[Point]) -> str:
         wrong = [found for found in point.run().states() if gap(*found[2:]) > DIFFERENT]
         if wrong:
             t, state, left, right = wrong[0]
-            said = named(point.both.said[state])
-            names = ", ".join(dict.fromkeys(f"{each.name} = {named(point.both.said[each])}" for _, each, _, _ in wrong))
-            there = f"{state.name} is {rounded(right)} and {said} is {rounded(left)}"
-            return f"not the states, for which the map says {names}: at step {t}, n = {point.n}, m = {point.m}, {there}"
+            said = point.both.said
+            names = ", ".join(dict.fromkeys(f"{each.name} = {named(said[each])}" for _, each, _, _ in wrong))
+            there = f"at step {t}, n = {point.n}, m = {point.m} it has {state.name} = {rounded(right)}"
+            return f"the states of {point.both.right.name} are not {names}, as the map says: {there} and not {rounded(left)}"
     return ""
 
 
@@ -151,9 +151,7 @@ def _proved(both: Pair) -> str:
     sizes = ", ".join(f"{name} = {value}" for name, value in ordered(both.left.shapes.full(SIZES)))
     divided = any(isinstance(part, Div) for cell in (both.left, both.right) for line in cell.named for part in walk(line))
     return (
-        "Proved by induction over time: where the map relates the states at t-1, one step of both cells relates them at t and "
-        f"gives equal outputs, for all parameters, inputs and states{' for which no divisor is 0' * divided}, in a field of "
-        f"rational functions at {sizes}"
+        f"Proved by induction over time, for all parameters, inputs and states{' for which no divisor is 0' * divided} ({sizes})"
     )
 
 

@@ -65,11 +65,17 @@ class Point:
         return replace(self, values=values, steps=steps)
 
     def plainer(self) -> Point:
-        """The same with as many numbers 0 or 1 as leave the difference visible."""
+        """The same with as many numbers 0 or 1 as leave the difference visible: whole arrays first, then single entries."""
         found, limit = self, min(VISIBLE, self.gap() / 2)
-        for symbol in [*self.values, *self.values]:
+        whole = [(symbol, np.s_[:, :]) for symbol in self.values]
+        entries = [
+            (symbol, place) for symbol, value in self.values.items() if value.size > 1 for place in np.ndindex(*value.shape)
+        ]
+        for symbol, place in (*whole, *whole, *entries):
             for simple in (0.0, 1.0):
-                trial = replace(found, values={**found.values, symbol: np.full_like(self.values[symbol], simple)})
+                value = found.values[symbol].copy()
+                value[place] = simple
+                trial = replace(found, values={**found.values, symbol: value})
                 if trial.gaps()[-1] >= limit:
                     found = trial
                     break

@@ -46,7 +46,7 @@ def proof(both: Pair) -> str:
         try:
             found = _proof(form, Field())
         except SymlstmError as error:
-            found = f"No proof was found: {error.what.rstrip('.')}"
+            found = f"No proof was found: {error.what[:1].lower()}{error.what[1:].rstrip('.')}"
         if not found:
             return ""
         problem = problem or found
@@ -63,7 +63,8 @@ def _proof(both: Pair, field: Field) -> str:
     x = tuple(symbols.opaque(symbol) for symbol in both.left.input_terms)
     states = [symbols.opaque(state.prev) for state in both.left.state_terms]
     run = both.run(params, [x], states, make, lambda left, right: _vanishes(field, left - right))
-    for _, state, left, right in run.states():
+    order = [line.lhs for line in both.right.named]
+    for _, state, left, right in sorted(run.states(), key=lambda found: order.index(found[1])):
         if not _vanishes(field, left - right):
             return f"No proof was found that {state.name} stays what the map says, {named(both.said[state])}"
     for _, left, right in run.outputs():
