@@ -6,7 +6,8 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from symlstm.algebra import (
     Diag,
     MatMul,
     Max,
+    Norm,
     NotSupported,
     NotValid,
     Ones,
@@ -122,11 +124,12 @@ ODD = (
 )
 CELLS = {cell.name: cell for cell in (*zoo.ZOO.values(), *OWN, *ODD)}
 SLOW = "one by one: "  # before the name of a cell that blocks can hold: the same, written equation by equation
-BOTH = (*CELLS, *(SLOW + name for name in CELLS if "np.dot" in sl.lambdify(CELLS[name]).source))
 LOSSY = {"rnn-relu": 2}  # relu is not smooth: a seed whose points stay off the kink
-SIZES = [(3, 2), (4, 5)]  # n, m; of two entries layer normalisation leaves but the signs, and its gradients are all rounding
+# n and m, batched or not; of two entries layer normalisation leaves but the signs, and its gradients are all rounding: n > 2
+POINTS = [(3, 2, True), (3, 2, False), (4, 5, True)]
 
 
+@cache
 def function(name: str) -> Any:
     """The function of a cell; after SLOW, equation by equation."""
     found = sl.lambdify(CELLS[name.removeprefix(SLOW)])
@@ -140,6 +143,9 @@ def changed(found: Any, source: str) -> Any:
     object.__setattr__(found, "source", source)
     object.__setattr__(found, "_module", _run(source, found.cell.name))
     return found
+
+
+BOTH = (*CELLS, *(SLOW + name for name in CELLS if "262144" in function(name).source))
 
 
 class Problem:
@@ -242,11 +248,10 @@ def judged(found: Any, problem: Problem) -> None:
         near(gradient, problem.slopes(key), 1e-13)
 
 
-@pytest.mark.parametrize("batched", [True, False], ids=["batch", "alone"])
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(("n", "m", "batched"), POINTS)
 @pytest.mark.parametrize("name", BOTH)
-def test_every_number_and_gradient_is_that_of_the_equations(name: str, size: tuple[int, int], batched: bool) -> None:
-    problem = Problem(CELLS[name.removeprefix(SLOW)], n=size[0], m=size[1])
+def test_every_number_and_gradient_is_that_of_the_equations(name: str, n: int, m: int, batched: bool) -> None:
+    problem = Problem(CELLS[name.removeprefix(SLOW)], n=n, m=m)
     judged(function(name), problem if batched else problem.alone(1))
 
 
@@ -306,16 +311,17 @@ def test_from_zero(name: str) -> None:
         np.testing.assert_array_equal(gradients[key], value)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", [name for name in BOTH if SLOW + name in BOTH])
 @pytest.mark.parametrize("steps", [1, 2, 300])
 def test_time_is_taken_in_stretches(name: str, steps: int) -> None:
     """The stretches in which factors are prepared leave no seam: T of 300 takes several for large sizes."""
-    problem, function = Problem(CELLS[name], T=steps, n=8, seed=1), sl.lambdify(CELLS[name])
+    problem, found = Problem(CELLS[name], T=steps, n=8, seed=1), function(name)
     scale = {key: 0.1 * value for key, value in problem.params.items()}
     state = tuple(0.1 * part for part in problem.state)
-    trace = function.forward(scale, 0.1 * problem.x, state)
-    gradients = function.backward(trace, problem.d_outputs)
-    code = function.source.replace("262144", "1")
+    trace = found.forward(scale, 0.1 * problem.x, state)
+    gradients = found.backward(trace, problem.d_outputs)
+    code = found.source.replace("262144", "1")
+    assert code != found.source
     module: dict[str, Any] = {}
     exec(code, module)
     again = module["backward"](module["forward"](scale, 0.1 * problem.x, state), problem.d_outputs)
@@ -328,30 +334,42 @@ def test_time_is_taken_in_stretches(name: str, steps: int) -> None:
 
 
 def arrays(value: Any) -> list[np.ndarray]:
-    return [*value.params.values(), value.inputs, *value.state] if hasattr(value, "params") else [value.outputs, *value.state]
+    if not hasattr(value, "params"):
+        return [value.outputs, *value.state]
+    inputs = value.inputs if isinstance(value.inputs, dict) else {"x": value.inputs}
+    return [*value.params.values(), *inputs.values(), *value.state]
 
 
-@pytest.mark.parametrize("name", ["lstm", "rnn", "reset-before", "crossed", "unnamed-output"])
+def changed_in_place(*given: Any) -> None:
+    """Every array in tuples and dictionaries, written over."""
+    for part in given:
+        if isinstance(part, (dict, tuple)):
+            changed_in_place(*(part.values() if isinstance(part, dict) else part))
+        else:
+            part[...] *= -3.0
+
+
+@pytest.mark.parametrize("name", BOTH)
 def test_traces_and_gradients_own_their_arrays(name: str) -> None:
-    problem, function = Problem(CELLS[name]), sl.lambdify(CELLS[name])
-    params, inputs = {key: value.copy() for key, value in problem.params.items()}, problem.x.copy()
-    state, d_state = tuple(map(np.copy, problem.state)), tuple(map(np.copy, problem.d_state))
-    trace = function.forward(params, inputs, state)
-    gradients = function.backward(trace, problem.d_outputs, d_state)
+    problem, found = Problem(CELLS[name.removeprefix(SLOW)]), function(name)
+    given = deepcopy((problem.params, problem.x, problem.state, problem.d_outputs, problem.d_state))
+    params, inputs, state, d_outputs, d_state = given
+    trace = found.forward(params, inputs, state)
+    gradients = found.backward(trace, d_outputs, d_state)
     kept = [array.copy() for array in (*arrays(trace), *arrays(gradients))]
-    for array in (*params.values(), inputs, *state, *d_state):
-        array *= -3.0
-    other = function.forward(params, inputs, state)
-    function.backward(other, -problem.d_outputs, d_state)
-    for array in arrays(other):
-        array[...] = 7.0
+    changed_in_place(*given)
+    with np.errstate(all="ignore"):
+        other = found.forward(params, inputs, state)
+        found.backward(other, d_outputs, d_state)
+    changed_in_place(*arrays(other))
     for array, before in zip((*arrays(trace), *arrays(gradients)), kept, strict=True):
         np.testing.assert_array_equal(array, before)
-    for array in arrays(trace):  # nor does a change of what a trace shows change its gradients
-        array[...] = 5.0
-    again = function.backward(trace, problem.d_outputs, problem.d_state)
+    changed_in_place(*arrays(trace))  # nor does a change of what a trace shows change its gradients
+    again = found.backward(trace, problem.d_outputs, problem.d_state)
     for array, before in zip(arrays(again), arrays(gradients), strict=True):
         np.testing.assert_array_equal(array, before)
+    for k, array in enumerate(arrays(again)):  # and no two gradients share one
+        assert not any(np.shares_memory(array, other) for other in arrays(again)[:k] if other is not array) or "np.dot" in found.source
 
 
 def test_two_parameters_with_one_gradient_get_two_arrays() -> None:
@@ -362,12 +380,17 @@ def test_two_parameters_with_one_gradient_get_two_arrays() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", BOTH)
 def test_the_dtype_is_kept(name: str, dtype: str) -> None:
-    problem, function = Problem(CELLS[name]), sl.lambdify(CELLS[name])
-    trace = function.forward({key: value.astype(dtype) for key, value in problem.params.items()}, problem.x.astype(dtype))
-    gradients = function.backward(trace, problem.d_outputs.astype(dtype))
+    problem, found = Problem(CELLS[name.removeprefix(SLOW)]), function(name)
+    exact = found.backward(found.forward(problem.params, problem.x, problem.state), problem.d_outputs, problem.d_state)
+    cast = lambda given: {key: value.astype(dtype) for key, value in given.items()}
+    x = cast(problem.x) if isinstance(problem.x, dict) else problem.x.astype(dtype)
+    trace = found.forward(cast(problem.params), x, tuple(part.astype(dtype) for part in problem.state))
+    gradients = found.backward(trace, problem.d_outputs.astype(dtype), tuple(part.astype(dtype) for part in problem.d_state))
     assert {str(array.dtype) for array in (*arrays(trace), *arrays(gradients))} == {dtype}
+    for array, expected in zip(arrays(gradients), arrays(exact), strict=True):
+        near(array, expected, 1e-2 if dtype == "float32" else 1e-15)
 
 
 def test_arrays_may_lie_in_any_order() -> None:
@@ -383,16 +406,34 @@ def test_arrays_may_lie_in_any_order() -> None:
 # --- far out -----------------------------------------------------------------------------------------------------
 
 
+# where gates go to zero together, a share of theirs is 0 / 0 in floating point, though not in the mathematics
+VANISHING = ("minlstm", SLOW + "minlstm")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("scale", [1e3, 1e6])
-def test_far_out_it_is_silent_and_finite(dtype: str, scale: float) -> None:
-    problem, function = Problem(zoo.LSTM), sl.lambdify(zoo.LSTM)
+@pytest.mark.parametrize("scale", [1e3, 1e4])
+@pytest.mark.parametrize("name", [name for name in BOTH if name.removeprefix(SLOW) in zoo.ZOO and name not in VANISHING])
+def test_far_out_it_is_silent_and_finite(name: str, dtype: str, scale: float) -> None:
+    problem, found = Problem(CELLS[name.removeprefix(SLOW)]), function(name)
+    cast = lambda given, scale=1.0: {key: (scale * value).astype(dtype) for key, value in given.items()}
+    x = cast(problem.x, scale) if isinstance(problem.x, dict) else (scale * problem.x).astype(dtype)
+    grows = any(word in name for word in ("relu", "noaf"))  # what has no bound is a number of float64
+    if grows and dtype == "float32":
+        x = x / scale
     with warnings.catch_warnings(), np.errstate(all="raise"):
         warnings.simplefilter("error")
-        params = {key: value.astype(dtype) for key, value in problem.params.items()}
-        trace = function.forward(params, (scale * problem.x).astype(dtype))
-        gradients = function.backward(trace, problem.d_outputs.astype(dtype))
+        trace = found.forward(cast(problem.params), x, tuple(part.astype(dtype) for part in problem.state))
+        gradients = found.backward(trace, problem.d_outputs.astype(dtype), tuple(part.astype(dtype) for part in problem.d_state))
     assert all(np.isfinite(array).all() for array in (*arrays(trace), *arrays(gradients)))
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_what_cannot_be_computed_is_not_silent(name: str) -> None:
+    """Both gates of minLSTM below the smallest number: NumPy says that 0 / 0 is no number."""
+    problem = Problem(CELLS["minlstm"])
+    params = {key: 0 * value - 1e4 * (key in ("b_i", "b_f")) for key, value in problem.params.items()}
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        assert np.isnan(function(name).forward(params, problem.x).outputs).all()
 
 
 @pytest.mark.parametrize(("dtype", "end"), [("float64", -708.0), ("float32", -87.0)])
@@ -407,15 +448,17 @@ def test_sigma_keeps_its_digits_in_the_negative_tail(dtype: str, end: float) -> 
 # --- the generated source ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", BOTH)
+def test_the_source_imports_numpy_alone(name: str) -> None:
+    source = function(name).source
+    assert [line for line in source.splitlines() if line.lstrip().startswith(("import ", "from "))] == ["import numpy as np"]
+    code = source.partition("import numpy")[2]
+    assert max(len(line) for line in code.splitlines() if "#" not in line) <= 140
+
+
+@pytest.mark.parametrize("name", ["lstm", "reset-before", "lstm-layernorm"])
 def test_the_source_runs_with_numpy_alone(name: str, tmp_path: Path) -> None:
     problem, function = Problem(CELLS[name]), sl.lambdify(CELLS[name])
-    imports = [line for line in function.source.splitlines() if line.lstrip().startswith(("import ", "from "))]
-    assert imports == ["import numpy as np"]
-    code = function.source.rpartition('"""')[0].rpartition("import numpy")[2]
-    assert max(len(line) for line in code.splitlines() if "#" not in line) <= 140
-    if name not in ("lstm", "reset-before"):
-        return
     (tmp_path / "generated.py").write_text(function.source)
     np.savez(tmp_path / "given.npz", x=problem.x, d=problem.d_outputs, **problem.params)
     code = ("import sys; sys.modules.update(dict.fromkeys(['sympy', 'symlstm', 'scipy', 'torch']))\n"
@@ -434,12 +477,12 @@ def test_the_source_runs_with_numpy_alone(name: str, tmp_path: Path) -> None:
 
 
 def test_names_never_meet() -> None:
-    n, T, all_h, d_x = quantities("n T all_h d_x")
-    cell = made("names", equation(n, sigma(W @ x + U @ h.prev + b)), equation(T, n * h.prev), equation(all_h, tanh(V @ T)),
-                equation(d_x, T + all_h), equation(h, d_x * n))
+    n_t, T, all_h, d_x = quantities("n T all_h d_x")
+    cell = made("names", equation(n_t, sigma(W @ x + U @ h.prev + b)), equation(T, n_t * h.prev), equation(all_h, tanh(V @ T)),
+                equation(d_x, T + all_h), equation(h, d_x * n_t))
     problem = Problem(cell)
     trace = sl.lambdify(cell).forward(problem.params, problem.x, problem.state)
-    np.testing.assert_allclose(trace.outputs, problem.plain(problem.params, problem.x, problem.state)[0], rtol=1e-12)
+    np.testing.assert_allclose(trace.outputs, problem.plain(problem.points())[0], rtol=1e-12)
     names = Names()
     wishes = [(1, "T"), (2, "h"), (3, "h"), (2, "other"), (4, "lambda")]
     assert [names(key, wish) for key, wish in wishes] == ["T_", "h", "h_", "h", "lambda_"]
@@ -475,7 +518,7 @@ def refused(call: Callable[[], Any], *words: str, kind: type[Exception] = NotVal
         assert word in str(caught.value), str(caught.value)
 
 
-P = Problem(zoo.LSTM)
+P = Problem(zoo.LSTM, T=4)
 F = sl.lambdify(zoo.LSTM)
 
 
@@ -511,9 +554,96 @@ def test_other_things_that_cannot_be() -> None:
     refused(lambda: F.backward(trace, P.d_outputs[:2]), "d_outputs", "(2, 3, 3)", "(4, 3, 3)")
     refused(lambda: F.backward(trace, P.d_outputs.astype("float32")), "d_outputs is float32")
     refused(lambda: F.backward(trace, P.d_outputs, (P.d_state[0], P.d_state[0][:1])), "d_state for c", "(1, 3)")
-    refused(lambda: F.backward(sl.lambdify(zoo.RNN).forward(random_parameters(zoo.RNN, 3, 2), P.x), P.d_outputs), "trace")
+    refused(lambda: F.backward(sl.lambdify(zoo.RNN).forward(sl.random_parameters(zoo.RNN, 3, 2), P.x), P.d_outputs), "trace")
     refused(lambda: sl.lambdify(zoo.LSTM, backend="fortran"), "fortran", "numpy", kind=NotSupported)
     refused(lambda: sl.lambdify(zoo.LSTM, args=("x",)), "by name")  # type: ignore[call-overload]
+
+
+SCALAR, MLSTM = Problem(zoo.ZOO["scalar"]), Problem(zoo.ZOO["mlstm"])
+
+
+def test_several_inputs_are_a_tuple_or_named() -> None:
+    found, values = sl.lambdify(SCALAR.cell), tuple(SCALAR.inputs.values())
+    one, two = found.forward({}, values, SCALAR.state), found.forward({}, SCALAR.inputs, SCALAR.state)
+    np.testing.assert_array_equal(one.outputs, two.outputs)
+    assert one.outputs.shape == (5, 3) and one.state[0].shape == (3,)
+    by_place, by_name = (found.backward(trace, SCALAR.d_outputs).inputs for trace in (one, two))
+    assert isinstance(by_place, tuple) and list(by_name) == ["z", "z_i", "z_f", "z_o"]
+    for left, right in zip(by_place, by_name.values(), strict=True):
+        assert left.shape == (5, 3)
+        np.testing.assert_array_equal(left, right)
+    turned = dict(reversed(SCALAR.inputs.items()))  # by name, the order does not count
+    np.testing.assert_array_equal(found.forward({}, turned, SCALAR.state).outputs, one.outputs)
+    alone = found.forward({}, tuple(value[:, 0] for value in values), tuple(part[0] for part in SCALAR.state))
+    assert alone.outputs.shape == (5,) and alone.state[0].shape == ()
+
+
+def test_inputs_that_cannot_be() -> None:
+    found, values = sl.lambdify(SCALAR.cell), SCALAR.inputs
+    def refusal(changes: dict[str, Any], *words: str) -> None:
+        refused(lambda: found.forward({}, {**values, **changes}), *words)
+    refusal({"z_f": values["z_f"][:4]}, "z_f", "(4, 3)", "(5, 3)", "as in z")
+    refusal({"z_f": values["z_f"][..., None, None]}, "the input z_f", "(5, 3, 1, 1)", "(T, B)")
+    refusal({"z_f": values["z_f"].astype("float32")}, "z_f is float32", "float64")
+    refusal({"z_f": np.where(values["z_f"] > 0, np.nan, 0)}, "z_f[", "nan")
+    refusal({"q": values["z"]}, "x has z, z_i, z_f, z_o, q", "(z, z_i, z_f, z_o)")
+    refused(lambda: found.forward({}, tuple(values.values())[:3]), "4 inputs", "3 parts", "(z, z_i, z_f, z_o)")
+    refused(lambda: found.forward({}, values["z"]), "4 inputs", "ndarray")
+    refused(lambda: found.forward({"W": values["z"]}, values), "no parameter 'W'")
+
+
+def test_numbers_and_matrices_that_cannot_be() -> None:
+    found, problem = sl.lambdify(MLSTM.cell), MLSTM
+    h_0, C_0, n_0, m_0 = problem.state
+    assert [part.shape for part in found.forward(problem.params, problem.x).state] == [(3, 3), (3, 3, 3), (3, 3), (3,)]
+    def refusal(state: tuple[Any, ...], *words: str) -> None:
+        refused(lambda: found.forward(problem.params, problem.x, state), *words)
+    refusal((h_0, C_0[..., 0], n_0, m_0), "the state C", "(3, 3)", "(3, 3, 3)")
+    refusal((h_0, C_0, n_0, m_0[:, None]), "the state m", "(3, 1)", "(3,)")
+    refusal((h_0, C_0, n_0), "3 parts", "(h, C, n, m)")
+    wrong = {**problem.params, "b_i": problem.params["b_i"][None]}
+    refused(lambda: found.forward(wrong, problem.x), "b_i has the shape (1,)", "(): b_i is a number")
+    refused(lambda: found.forward({**problem.params, "w_i": np.ones(3)}, problem.x), "w_i has the shape (3,)", "(2,)")
+
+
+@pytest.mark.parametrize(("name", "change", "words"), [
+    ("one-matrix", {"b": np.ones(13)}, ("b has the shape (13,)", "(12,)")),
+    ("one-matrix", {"W": np.ones((12, 6))}, ("W has the shape (12, 6)", "(12, 5)")),
+    ("lstm-full-feedback", {"W_i": np.ones((3, 7))}, ("W_i has the shape (3, 7)", "(3, 8)")),
+    ("lstm-projected", {"W_h": np.ones((3, 3))}, ("W_h has the shape (3, 3)", "(3, 4)", "k = 4")),
+])
+def test_sizes_that_do_not_fit(name: str, change: dict[str, Any], words: tuple[str, ...]) -> None:
+    problem = Problem(CELLS[name])
+    refused(lambda: function(name).forward({**problem.params, **change}, problem.x), *words)
+
+
+def test_further_sizes_are_read_off_the_parameters() -> None:
+    cell = zoo.ZOO["lstm-projected"]
+    trace = function("lstm-projected").forward(sl.random_parameters(cell, n=3, m=2, k=7), P.x)
+    assert trace.outputs.shape == (4, 3, 3) and trace.state[1].shape == (3, 7)
+
+
+def test_open_functions_are_what_one_says() -> None:
+    by_default, cell = sl.lambdify(SCALAR.cell), SCALAR.cell
+    same = sl.lambdify(cell, functions={"f": "sigma", "g": "tanh", "h": "tanh"})
+    other = sl.lambdify(cell, functions={"h": "relu"})
+    assert "f: any function; sigma stands for it" in by_default.source and "stands for it" not in same.source
+    assert "h[t] = tanh" not in other.source and "h: any function" not in other.source and "g: any function" in other.source
+    values = {name: value + 0.1 for name, value in SCALAR.inputs.items()}
+    results = []
+    for found in (by_default, same, other):
+        trace = found.forward({}, values, SCALAR.state)
+        back = found.backward(trace, SCALAR.d_outputs, SCALAR.d_state)
+        results.append((trace, [*back.inputs.values(), *back.state]))
+    near(results[1][0].outputs, results[0][0].outputs, 1e-15)
+    for one, two in zip(results[0][1], results[1][1], strict=True):
+        near(one, two, 1e-14)
+    c = results[2][0].state[1]  # written by hand: a = relu(c) sigma(z_o)
+    near(results[2][0].outputs[-1], np.maximum(c, 0) / (1 + np.exp(-values["z_o"][-1])), 1e-14)
+    refused(lambda: sl.lambdify(cell, functions={"q": "tanh"}), "'q'", "g, f, h")
+    refused(lambda: sl.lambdify(cell, functions={"f": "swoosh"}), "'swoosh'", "sigma")
+    refused(lambda: sl.lambdify(zoo.LSTM, functions={"f": "tanh"}), "lstm leaves no function 'f' open")
+    refused(lambda: sl.lambdify(zoo.LSTM.equations[0], functions={"f": "tanh"}), "Only a cell")  # type: ignore[call-overload]
 
 
 def test_huge_finite_numbers_are_numbers() -> None:
@@ -522,9 +652,13 @@ def test_huge_finite_numbers_are_numbers() -> None:
         assert np.isfinite(F.forward(params, P.x * 1e-100).outputs).all()
 
 
-@pytest.mark.parametrize("line", [equation(h, tanh(W @ x @ x.T @ x)), equation(h, U.T @ h.prev + W @ x)])
-def test_what_the_generator_cannot_do_it_says(line: Relation) -> None:
-    refused(lambda: sl.lambdify(made("odd", line)), kind=NotSupported)
+@pytest.mark.parametrize(("line", "word"), [
+    (equation(h, Max((W @ x, U @ h.prev, b))), "max(W @ x[t], U @ h[t-1], b)"),
+    (equation(h, tanh(W @ x) ** m), "exponent"),
+    (equation(h, Norm(U) @ (W @ x)), "Norm"),
+])
+def test_what_the_generator_cannot_do_it_says(line: Relation, word: str) -> None:
+    refused(lambda: sl.lambdify(made("odd", equation(g, tanh(h.prev)), line)), word, "h[t] = ", kind=NotSupported)
 
 
 def test_a_size_that_no_parameter_shows_is_an_error() -> None:

@@ -24,8 +24,10 @@ from symlstm.shapes import ONE, Length
 
 FUNCTIONS = '''@np.errstate(over="ignore", under="ignore")
 def forward(params, x, state=None):
-    """Run the cell over {x_words},
-    from the state {states}; from zero if it is None."""
+    """Run the cell over {x_words}.
+
+    It starts in the state {states}, in zero if that is None.
+    """
 {forward}
     outputs = {output}[1:].reshape({output_shape}).copy()
     state = (
@@ -364,4 +366,15 @@ def _written(parts: Iterable[str]) -> str:
 
 
 def _indented(lines: Iterable[str], times: int = 1) -> str:
-    return "\n".join("    " * times + line for line in lines)
+    """Lines as the body of a function; a formula that is too long for one line goes over several."""
+    return "\n".join(_short("    " * times + line) for line in lines)
+
+
+def _short(line: str) -> str:
+    head, sign, formula = line.partition("= ")
+    if len(line) <= 120 or line.lstrip().startswith("#"):
+        return line
+    if not line.lstrip().startswith('"'):  # an entry of a dictionary stands in brackets already
+        line = f"{head}{sign}({formula})"
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return fill(line, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
