@@ -185,7 +185,7 @@ class Problem:
 
     def gradients(self, found: Any) -> dict[Any, Array]:
         """What a backward pass gives, under the keys of `points`."""
-        inputs = found.inputs if isinstance(found.inputs, dict) else {name: found.inputs for name in self.inputs}
+        inputs = found.inputs if isinstance(found.inputs, dict) else dict.fromkeys(self.inputs, found.inputs)
         return {**found.params, **{("input", name): value for name, value in inputs.items()}, **dict(enumerate(found.state))}
 
     def plain(self, points: dict[Any, Array], many: Any = None) -> tuple[Array, list[Array]]:
@@ -369,7 +369,7 @@ def test_traces_and_gradients_own_their_arrays(name: str) -> None:
     for array, before in zip(arrays(again), arrays(gradients), strict=True):
         np.testing.assert_array_equal(array, before)
     for k, array in enumerate(arrays(again)):  # and no two gradients share one
-        assert not any(np.shares_memory(array, other) for other in arrays(again)[:k] if other is not array) or "np.dot" in found.source
+        assert not any(np.shares_memory(array, other) for other in arrays(again)[:k])
 
 
 def test_two_parameters_with_one_gradient_get_two_arrays() -> None:

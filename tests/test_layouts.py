@@ -42,6 +42,18 @@ def test_two_biases_are_added() -> None:
     np.testing.assert_array_equal(from_library(cell, "pytorch", weights)["b"], weights["bias_ih_l0"] + 2.0)
 
 
+def test_a_bias_of_ones_own_is_not_added() -> None:
+    cell = sl.cell("gru-reset-after")
+    weights = to_library(cell, "pytorch", sl.random_parameters(cell, n=4, m=3))
+    weights["bias_hh_l0"] = weights["bias_hh_l0"] + 2.0
+    found = from_library(cell, "pytorch", weights)
+    r, z, g = np.split(weights["bias_ih_l0"], 3)
+    np.testing.assert_array_equal(found["b_r"], r + 2.0)
+    np.testing.assert_array_equal(found["b_z"], z + 2.0)
+    np.testing.assert_array_equal(found["b_g"], g)
+    np.testing.assert_array_equal(found["d_g"], weights["bias_hh_l0"][8:])
+
+
 def test_what_is_not_there_is_named() -> None:
     cell = sl.cell("lstm")
     with pytest.raises(NotSupported, match="pytorch for lstm"):

@@ -98,7 +98,7 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     True
     """
     try:
-        return _head(cell) + (blocked and _blocked(cell) or general(cell))
+        return _head(cell) + ((blocked and _blocked(cell)) or general(cell))
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
         if line is None:
