@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from symlstm.algebra import Adj, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.algebra import Adj, Apply, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
 from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable
 from symlstm.claims.counterparts import relation_of
 from symlstm.claims.exactness import proved
@@ -195,7 +195,10 @@ class Document:
         return made, self.repaired(made)
 
     def has_open_deltas(self, made: Theory) -> bool:
-        """Whether some `\\delta` of a gate is not defined, and the gate's argument has no name of its own."""
+        """Whether some `\\delta` of a gate is not defined, and the gate's argument has no name of its own.
+
+        What an exponential gate is made of has a name wherever it is written about.
+        """
         for statement in self.source.statements:
             for line in statement.relations:
                 for part in (part for side in line.terms for part in walk(side)):
@@ -204,6 +207,7 @@ class Document:
                         and part.of.name not in made.adjoints
                         and part.of.name not in made.settled
                         and part.of.name + PRE in made.steps
+                        and not _is_exponential(made, part.of.name)
                     ):
                         return True
                     if (
@@ -328,6 +332,11 @@ class Document:
             line,
             line,
         )
+
+
+def _is_exponential(made: Theory, name: str) -> bool:
+    body = made.steps.get(name)
+    return isinstance(body, Apply) and body.function == "exp"
 
 
 def _repair(made: Theory, rows: bool) -> tuple[dict[str, str], bool] | None:

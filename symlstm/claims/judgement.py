@@ -258,6 +258,9 @@ class _Judge:
             for layout in ("elementwise", "column", "row"):
                 yield Reading(layout, "alone", before=before), line, "for the direct path only", "ambiguous"  # type: ignore[arg-type]
                 yield Reading(layout, "alone", direct=True, before=before), line, "for the direct path only", "ambiguous"  # type: ignore[arg-type]
+            for layout in ("column", "elementwise", "row"):
+                held = "with the other states of the step before held"
+                yield Reading(layout, "whole", within=True, before=before), line, held, "ambiguous"  # type: ignore[arg-type]
         if any(isinstance(part, Prime) for side in line.terms for part in walk(side)):
             for layout in layouts:
                 yield (

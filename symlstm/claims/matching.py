@@ -122,7 +122,8 @@ def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
     ends = [*((state, Sym("n")) for state in cell.state_terms[:1]), *((each, Sym("m")) for each in cell.input_terms[:1])]
     free = [(each.name, (length,)) for each, length in ends if each.name not in cell.sizes]
     sizes = [size(Sym(name), *sides) for name, sides in (*free, *cell.sizes.items())]
-    if any(each.name in theory.sizes for each in (*cell.state_terms, *cell.input_terms)):
+    said = [theory.sizes[each.name] for each in (*cell.state_terms, *cell.input_terms) if each.name in theory.sizes]
+    if not {part.name for space in said for part in walk(space) if isinstance(part, Sym)} <= cell.size_names:
         sizes = []  # the document has letters of its own
     names = {symbol.name for symbol in (*_quantities(cell), *cell.parameter_terms)}
     kinds = {name: _kind_in(cell, name) for name in sorted(names)}

@@ -60,7 +60,8 @@ class Reading:
 
     `layout`: gradients as columns, as rows, everything elementwise, Jacobians transposed, or gradients of matrices
     transposed. `mode`: a factor in a product of derivatives is the whole one-step Jacobian, the one with the other
-    states of the step held, the total derivative, or that of one equation. `direct`: so is every other derivative.
+    states of the step held, the total derivative, or that of one equation. `direct`: every other derivative is that of one
+    equation. `within`: every derivative within one step is that of the step alone, what comes before it held.
     `before`: a `\\delta` of a gate is taken before the activation. `by_value`: sigma'(y) is written in terms of y.
     `lists`: a transpose turns the list `[a, b]` into a column. `outer`: two columns make their outer product.
     """
@@ -68,6 +69,7 @@ class Reading:
     layout: Layout = "column"
     mode: Mode = "whole"
     direct: bool = False
+    within: bool = False
     before: bool = False
     by_value: bool = False
     lists: bool = False
@@ -308,7 +310,7 @@ class Valuer(Reckoner):
         blocks = self.run.theory.parts_of(wrt.name)
         if isinstance(blocks, Blocks):
             return self.by_blocks(of, wrt, blocks)
-        if isinstance(of, Sym) and (self.in_product or self.reading.direct or node.direct):
+        if isinstance(of, Sym) and (self.in_product or self.reading.direct or self.reading.within or node.direct):
             factor = self.factor(of, wrt, node.direct)
             if factor is not None:
                 return factor
