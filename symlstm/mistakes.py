@@ -136,7 +136,7 @@ def _time(node: Term, cell: Cell) -> Iterator[Term]:
 
 
 def _symbol(node: Term, cell: Cell) -> Iterator[Term]:
-    if isinstance(node, Sym):
+    if isinstance(node, Sym) and (node.time or node.name not in cell.size_names):
         yield from (Sym(name, node.time) for name in family(node.name, cell))
     if isinstance(node, Adj):
         yield from (Adj(Sym(name, node.of.time), node.arriving) for name in family(node.of.name, cell))

@@ -12,10 +12,10 @@ the hand-written loops of `symlstm.reference` for a quantity of a sequence, of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -61,8 +61,9 @@ class Measured:
     note: str
 
 
-def difference(left: Array, right: Array) -> float:
-    """The difference of two arrays in the Frobenius norm relative to the larger; infinite where their shapes differ.
+def difference(left: Array, right: Array, term: float = 0.0) -> float:
+    """The difference of two arrays in the Frobenius norm relative to the larger, or to the largest term of their sums, where
+    that is given; infinite where their shapes differ.
 
     >>> difference(np.ones((2, 1)), np.ones((2, 1))), difference(np.ones((2, 1)), np.ones((1, 2)))
     (0.0, inf)
@@ -70,15 +71,17 @@ def difference(left: Array, right: Array) -> float:
     if shape(left) and shape(right) and shape(left) != shape(right):
         return float("inf")
     off, size = np.linalg.norm(np.subtract(left, right)), max(np.linalg.norm(np.asarray(left)), np.linalg.norm(np.asarray(right)))
-    return float(off / max(size, SMALL))
+    return float(off / max(size, term, SMALL))
 
 
-def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = True) -> tuple[bool, float | None]:
-    """Whether a chain holds in numbers, and the largest difference over its equalities."""
+def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = True,
+           term: Callable[[], float] = lambda: 0.0) -> tuple[bool, float | None]:
+    """Whether a chain holds in numbers, and the largest difference over its equalities; `term` is asked where sums may cancel."""
     ok, errors = True, []
     for operator, left, right in zip(operators, sides[:-1], sides[1:], strict=True):
         if operator == "=":
-            errors.append(difference(left, right))
+            off = difference(left, right)
+            errors.append(off if off < TOLERANCE else difference(left, right, term()))
             ok &= errors[-1] < TOLERANCE
         elif operator in COMPARE:
             slack = TOLERANCE * (np.abs(left) + np.abs(right))
@@ -100,18 +103,18 @@ def on_sequence(run: Sequence, line: Relation) -> Measured:
         if line.condition is not None and line.condition.operators == ("=",):
             runs = tuple(each.under(line.condition) for each in runs)
             line = Relation(line.terms, line.operators)
-        points = [point for each in runs for point in each.points(line)]
-        found = [_links(line.operators, sides) for _, sides in points]
+        points = [(each, *point) for each in runs for point in each.points(line)]
+        found = [_links(line.operators, sides, term=partial(each.largest_term, line, times)) for each, times, sides in points]
     except SymlstmError as error:
         return Measured(False, None, error.what)
     if not found:
         return Measured(False, None, "there is no time at which all of it exists")
     errors = [error for _, error in found if error is not None]
     sizes = ", ".join(f"{letter} = {run.sizes[letter]}" for letter in ("n", "m", *sorted(run.sizes.keys() - {"n", "m"})))
-    times = _times([times for times, _ in points])
+    times = _times([times for _, times, _ in points])
     route = "the hand-written reference" if reference_of(run.cell) else "the component-wise interpreter"
     how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in walk(line)) else "values from"
-    more = f", on {len(runs)} runs" if len(runs) > 1 else ""
+    more = f", and in {len(runs) - 1} more runs" if len(runs) > 1 else ""
     note = f"{how} {route} at {sizes}, T = {run.steps}{times}{more}"
     return Measured(all(ok for ok, _ in found), max(errors) if errors else None, note)
 
@@ -194,7 +197,8 @@ def _allowed(line: Relation) -> Array:
             allowed &= COMPARE[operator](at(left), at(right))
     for part in walk(line):
         if isinstance(part, (Apply, Prime)):
-            allowed &= _defined(part.function, at(part.arg), slope=isinstance(part, Prime))
+            with np.errstate(all="ignore"):  # the argument itself may be a logarithm of what is not positive
+                allowed &= _defined(part.function, at(part.arg), slope=isinstance(part, Prime))
     return allowed
 
 

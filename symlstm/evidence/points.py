@@ -37,6 +37,7 @@ class Point:
     inputs: Sequence[tuple[Array, ...]]
     states: Sequence[Array]
     weights: Array  # of the loss: linear and quadratic, for each step
+    arriving: Sequence[Array]  # the adjoint of each state after the last step
 
 
 def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0) -> Point:
@@ -48,6 +49,7 @@ def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0) -> 
         [tuple(value[best] for value in given) for given in drawn.inputs],
         [value[best] for value in drawn.states],
         drawn.weights[best],
+        [value[best] for value in drawn.arriving],
     )
 
 
@@ -61,6 +63,7 @@ def _drawn(cell: Cell, steps: int, sizes: Mapping[str, int], draw: np.random.Gen
         [tuple(normal(symbol.name) for symbol in cell.input_terms) for _ in range(steps)],
         [normal(state.name) for state in cell.state_terms],
         normal(cell.state_terms[0].name, 2, steps),
+        [normal(state.name) for state in cell.state_terms],
     )
 
 

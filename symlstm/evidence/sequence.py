@@ -6,10 +6,12 @@ read off, and no rule of differentiation is used. Cells with a hand-written loop
 others by `symlstm.evaluate.forward`.
 
 The loss is a sum over t = 1..T of a generic quadratic function of the output of step t. The run is one step longer
-than the loss, so that the adjoints of step T+1 are measured too (they are zero).
+than the loss, so that the adjoints of step T+1 are measured too (they are zero). What is said of a step, and not of T, holds
+whatever arrives from later ones: it is looked at with one more term in the loss, generic and linear in all states of the next
+step. Without it some adjoints are zero at every step, such as those of a stabiliser on which no output depends.
 
 >>> from symlstm import zoo
->>> from symlstm.algebra import Adj, quantity
+>>> from symlstm.algebra import Add, Adj, quantity
 >>> run = Sequence(zoo.RNN, steps=4)
 >>> run.evaluator({"t": 2})(Adj(quantity("z"))).shape
 (3, 1)
@@ -19,13 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from symlstm import reference
-from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
+from symlstm.algebra import Add, Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
 from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Steps, forward
 from symlstm.evidence.conditions import held
 from symlstm.evidence.points import Point, generic
@@ -34,6 +36,7 @@ from symlstm.zoo import ZOO
 
 REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
 LOSS, LOSS_TERM = "L", "ell"
+OTHERS, SHORT = 8, 2  # more points at which a relation with a kink in it is looked at, and the steps of each
 
 
 class Outside(NotValid):
@@ -55,9 +58,10 @@ class Sequence:
                  point: Point | None = None, run: Callable[..., Steps] | None = None,
                  constants: Mapping[str, Any] | None = None) -> None:
         self.constants = dict(constants or {})
-        self.cell, self.steps, self.sizes = cell, steps, cell.shapes.full({"n": n, "m": m})
+        self.cell, self.steps, self.seed, self.sizes = cell, steps, seed, cell.shapes.full({"n": n, "m": m})
         self.point = point or generic(cell, steps + 1, self.sizes, seed)
-        self._known: dict[Term, Array] = {}
+        self._known: dict[tuple[Term, int | None], Array] = {}
+        self._later: dict[int, Array] = {}
         self._under: dict[Relation, Sequence] = {}
         self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
         self._measure()
@@ -76,6 +80,12 @@ class Sequence:
             sizes = {size: self.sizes[size] for size in ("n", "m")}
             self._under[condition] = Sequence(self.cell, self.steps, **sizes, point=point, constants=self.constants)
         return self._under[condition]
+
+    @cached_property
+    def others(self) -> tuple[Sequence, ...]:
+        """Short runs at other points, for what looks at the signs of numbers alone: one run has only a few signs."""
+        n, m = self.sizes["n"], self.sizes["m"]
+        return tuple(Sequence(self.cell, SHORT, n, m, self.seed + k, constants=self.constants) for k in range(1, OTHERS + 1))
 
     # --- running ---
 
@@ -139,23 +149,40 @@ class Sequence:
 
     # --- reading off ---
 
-    def evaluator(self, times: Mapping[str, int]) -> Evaluator:
-        """An evaluator of terms on this sequence, with values for the time letters; T is known."""
-        return Evaluator(self.leaf, {"T": self.steps, **times}, self.sizes)
+    def evaluator(self, times: Mapping[str, int], arriving: int | None = None) -> Evaluator:
+        """An evaluator of terms on this sequence, with values for the time letters; T is known.
 
-    def leaf(self, node: Term) -> Array:
+        With `arriving`, adjoints are those of the loss and one more term, in the states of that step.
+        """
+        return Evaluator(partial(self.leaf, arriving=arriving), {"T": self.steps, **times}, self.sizes)
+
+    def leaf(self, node: Term, arriving: int | None = None) -> Array:
         """The value of a leaf. Raises `Outside` where it does not exist, `NotValid` where the cell does not have it."""
-        if node not in self._known:
-            self._known[node] = self._found(node)
-        return self._known[node]
+        if not (isinstance(node, Adj) or (isinstance(node, Partial) and node.of == Sym(LOSS))):
+            arriving = None
+        if (node, arriving) not in self._known:
+            self._known[node, arriving] = self._found(node, self._changes(arriving))
+        return self._known[node, arriving]
 
-    def _found(self, node: Term) -> Array:
+    def _changes(self, arriving: int | None) -> Array:
+        """Of the loss, by everything perturbed."""
+        if arriving is None:
+            return self._change
+        if arriving not in self._later:
+            total = self._change.copy()
+            for state, weights in zip(self.cell.state_terms, self.point.arriving, strict=True):
+                last = np.imag(self._trace[arriving][state.name]) / STEP
+                total[:len(last)] += np.sum(weights * last, axis=(-2, -1))[..., None, None]
+            self._later[arriving] = total
+        return self._later[arriving]
+
+    def _found(self, node: Term, loss: Array) -> Array:
         if isinstance(node, Sym):
             return self._value(node)
         if isinstance(node, Adj):
-            return self._derivative(Sym(LOSS), node.of, arriving=node.arriving)
+            return self._derivative(Sym(LOSS), node.of, loss, arriving=node.arriving)
         if isinstance(node, Partial) and isinstance(node.of, Sym) and isinstance(node.wrt, Sym):
-            return self._direct(node.of, node.wrt) if node.direct else self._derivative(node.of, node.wrt)
+            return self._direct(node.of, node.wrt) if node.direct else self._derivative(node.of, node.wrt, loss)
         raise NotSupported(f"{type(node).__name__} has no value on a sequence.", plain(node))
 
     def _value(self, node: Sym) -> Array:
@@ -178,9 +205,11 @@ class Sequence:
             raise Outside(f"{plain(node)} does not exist on a sequence of {self.steps} steps.", plain(node))
         return trace[t][node.name]
 
-    def _derivative(self, of: Sym, wrt: Sym, *, arriving: bool = False) -> Array:
+    def _derivative(self, of: Sym, wrt: Sym, loss: Array, *, arriving: bool = False) -> Array:
         """d of / d wrt, in the shape of `wrt` for a number, else as a Jacobian: a row for each entry of `of`."""
-        change = self._change if of == Sym(LOSS) else np.imag(self._at(self._trace, of)) / STEP
+        if of.time == wrt.time == Time("", 0) and of != wrt:
+            raise Outside("What the first step starts from is given: no equation makes it.", f"d {plain(of)} / d {plain(wrt)}")
+        change = loss if of == Sym(LOSS) else np.imag(self._at(self._trace, of)) / STEP
         name = wrt.name + ("+" if arriving else "")
         if wrt.time is None and wrt.name in self.point.params:
             slots = [slot for (slot_name, _), slot in self._slots.items() if slot_name == name]
@@ -208,7 +237,7 @@ class Sequence:
         """Along the equation of `of` alone, everything else in it held fixed at every step between."""
         assert of.time is not None and wrt.time is not None
         if of.name == LOSS_TERM:
-            whole = self._derivative(of, wrt)
+            whole = self._derivative(of, wrt, self._change)
             return whole if wrt == self.cell.state_terms[0].at(of.time) else 0 * whole
         rhs = next((line.rhs for line in self.cell.declared if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
         if rhs is None:
@@ -230,13 +259,27 @@ class Sequence:
     def points(self, line: Relation) -> Iterator[tuple[dict[str, int], tuple[Array, ...]]]:
         """Every choice of times at which all of a relation exists and its condition holds, with the value of each side."""
         for times in self._times(line):
-            value = self.evaluator(times)
+            value = self._of_line(line, times)
             try:
                 if line.condition is not None and not _true(value, line.condition):
                     continue
                 yield times, tuple(map(value, line.terms))
             except Outside:
                 continue
+
+    def largest_term(self, line: Relation, times: Mapping[str, int]) -> float:
+        """The size of the largest term of the sums that a relation equates; rounding is in proportion to it."""
+        value = self._of_line(line, times)
+        terms = (part for side in line.terms if isinstance(side, Add) for part in side.args)
+        return max((float(np.linalg.norm(value(part))) for part in terms), default=0.0)
+
+    def _of_line(self, line: Relation, times: Mapping[str, int]) -> Evaluator:
+        """The evaluator for a relation: if it is about single steps, with something that arrives after the last of them."""
+        marks = {part.time for part in walk(line) if isinstance(part, Sym) and part.time is not None}
+        if any(isinstance(part, (Sum, Prod)) for part in walk(line)) or any(mark.base == "T" for mark in marks):
+            return self.evaluator(times)
+        latest = max((times.get(mark.base, 0) + mark.offset for mark in marks), default=0)
+        return self.evaluator(times, min(latest, self.steps) + 1)
 
     def _times(self, line: Relation) -> Iterator[dict[str, int]]:
         free = free_letters(line) - {"T", ""}
