@@ -28,7 +28,10 @@ class Activation:
     on the left and on the right. `numpy` and `numpy_slope` are
     expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow where its infinity is
     right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. An end of a range that is
-    no rational number is rounded outward to four decimals. At its `kinks` no slope is claimed.
+    no rational number is rounded outward to four decimals. At its `kinks` no slope is claimed; `pieces` are the slopes between
+    them where it is linear there. `words` says what it is, `rule` how the slope is found, `bounded` why it is bounded; `peak`
+    is the value at 0 where the slope is largest there. `undoes` is the function whose inverse
+    this one is, where that defines it.
     """
 
     name: str
@@ -42,8 +45,14 @@ class Activation:
     slope_tails: Ends
     numpy: str
     numpy_slope: str
+    words: str
+    rule: str
     source: str
+    bounded: str = "by its sign and its size"
     kinks: tuple[int, ...] = ()
+    pieces: tuple[Term, ...] = ()
+    peak: Term | None = None
+    undoes: Term | None = None
     positive: bool = False  # whether it is defined for positive x only
 
     def slope(self, argument: Term, value: Sym | None) -> Term:
@@ -79,6 +88,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
         tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
         numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)",
+        words="the logistic function", rule="quotient rule",
+        bounded="a square is never negative", peak=Div(term(1), term(2)),
         source="logistic function; Hochreiter & Schmidhuber (1997), A.1",
     ),
     Activation(
@@ -87,6 +98,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=_range(-1, 1), slopes=_range(0, 1, ends="(]"),
         tails=(term(-1), term(1)), slope_tails=(term(0), term(0)),
         numpy="tanh(x)", numpy_slope="1 - y * y",
+        words="the hyperbolic tangent", rule="quotient rule",
+        bounded="a square is taken off", peak=term(0),
         source="hyperbolic tangent",
     ),
     Activation(
@@ -95,6 +108,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(term(0), INFINITY, False, True), slopes=_range(0, 1, ends="[]"),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
         numpy="maximum(x, 0)", numpy_slope="(y > 0)",
+        words="the rectifier", rule="linear there",
+        pieces=(term(0), term(1)),
         source="rectifier; Nair & Hinton (2010)", kinks=(0,),
     ),
     Activation(
@@ -103,6 +118,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(term(0), INFINITY), slopes=_range(0, 1),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
         numpy="maximum(x, 0) + log1p(exp(-abs(x)))", numpy_slope="-expm1(-y)",
+        words="softplus, a smooth rectifier", rule="chain rule",
+        bounded="a logistic function",
         source="Dugas, Bengio, Belisle, Nadeau & Garcia (2000)",
     ),
     Activation(
@@ -111,6 +128,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=_between("-0.2785", None), slopes=_between("-0.0999", "1.0999"),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
         numpy="x / (1 + exp(-x))", numpy_slope="(1 + x / (1 + exp(x))) / (1 + exp(-x))",
+        words="the sigmoid-weighted linear unit, also called swish", rule="product rule",
+        bounded="the ends are rounded outward",
         source="sigmoid-weighted linear unit; Elfwing, Uchibe & Doya (2018)",
     ),
     Activation(
@@ -120,6 +139,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=_range(0, 1, ends="[]"), slopes=_range(0, Div(term(1), term(6)), ends="[]"),
         tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
         numpy="minimum(maximum(x + 3, 0), 6) / 6", numpy_slope="(x > -3) * (x < 3) / 6",
+        words="the hard sigmoid", rule="linear there",
+        pieces=(term(0), Div(term(1), term(6)), term(0)),
         source="piecewise linear, as PyTorch has it; ONNX's with alpha = 1/6", kinks=(-3, 3),
     ),
     Activation(
@@ -128,6 +149,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(term(0), INFINITY), slope_tails=(term(0), INFINITY),
         numpy="exp(x)", numpy_slope="y",
+        words="the exponential function", rule="it is its own derivative",
+        bounded="always positive",
         source="exponential function",
     ),
     Activation(
@@ -136,6 +159,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(-INFINITY, INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(None, INFINITY), slope_tails=(None, None),
         numpy="log(x)", numpy_slope="1 / x",
+        words="the natural logarithm", rule="one over the slope of its inverse",
+        bounded="positive", undoes=_GROW,
         source="natural logarithm", positive=True,
     ),
     Activation(
@@ -144,6 +169,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(None, INFINITY), slope_tails=(None, None),
         numpy="sqrt(x)", numpy_slope="1 / (2 * y)",
+        words="the square root", rule="one over the slope of its inverse",
+        bounded="positive", undoes=Pow(X, term(2)),
         source="square root", positive=True,
     ),
     Activation(
@@ -152,6 +179,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=Interval(term(0), INFINITY, False, True), slopes=_range(-1, 1, ends="[]"),
         tails=(INFINITY, INFINITY), slope_tails=(term(-1), term(1)),
         numpy="abs(x)", numpy_slope="sign(x)",
+        words="the absolute value", rule="linear there",
+        pieces=(term(-1), term(1)),
         source="absolute value", kinks=(0,),
     ),
 )}

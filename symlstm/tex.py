@@ -259,6 +259,8 @@ def _sum(node: a.Add, style: Style) -> Printed:
 
 
 def _negative(node: a.Neg, style: Style) -> Printed:
+    if isinstance(node.arg, a.Max) and all(isinstance(arg, a.Neg) for arg in node.arg.args):
+        return _called(r"\min", tuple(arg.arg for arg in node.arg.args if isinstance(arg, a.Neg)), style)
     inside = _at(node.arg, Level.BIG, style)
     return Printed(f"-{inside.text}", Level.SUM, inside.height)
 
@@ -334,7 +336,8 @@ def _prime(node: a.Prime, style: Style) -> Printed:
 
 def _blocks(node: a.Blocks, style: Style) -> Printed:
     named = not any(isinstance(block, a.Num) for row in node.rows for block in row)
-    if (style.inline or style.notation.stack == "list") and named and len(node.rows) > 1 and all(len(row) == 1 for row in node.rows):
+    flat = style.inline or style.notation.stack == "list"
+    if flat and named and len(node.rows) > 1 and all(len(row) == 1 for row in node.rows):
         stacked = [_printed(row[0], style) for row in node.rows]
         comma = ", " if style.notation.stack == "list" else "; "
         inside = Printed(comma.join(each.text for each in stacked), height=_tallest(stacked))

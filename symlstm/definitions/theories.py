@@ -155,6 +155,7 @@ class _Maker:
         self.raw: dict[str, tuple[Sym, Term, Relation | None]] = {}
         self.pieces: dict[str, list[tuple[tuple[str, ...], Term, Relation]]] = {}
         self.stacks: list[Relation] = []
+        self.losses = LOSSES  # the names that are losses
 
     def made(self) -> Theory:
         new = self.made_theory
@@ -180,6 +181,7 @@ class _Maker:
         return new
 
     def written(self) -> Theory:
+        self.losses = frozenset()  # in a cell any letter may be a gate
         new = self.made_theory
         for line in self.lines:
             self.sort(line)
@@ -230,7 +232,7 @@ class _Maker:
             new.values.setdefault((left.name, str(left.time)), line.terms[1])
         elif _is_numeric(line.terms[1]):
             new.values.setdefault((left.name, "" if left.time is None else str(left.time)), line.terms[1])
-        elif left.name in LOSSES or line.condition is not None:
+        elif left.name in self.losses or line.condition is not None:
             letter = left.time.base if left.time is not None else ""
             new.lazies.setdefault(lazy_key(left), []).append(Lazy(letter, line.terms[1], line.condition))
         elif left.name not in self.raw:
@@ -293,7 +295,7 @@ class _Maker:
             more = {
                 name
                 for name, (left, body, condition) in self.raw.items()
-                if left.time is None and name not in ends and name not in LOSSES and condition is None
+                if left.time is None and name not in ends and name not in self.losses and condition is None
                 and not any(isinstance(part, (Partial, Adj, Sum, Prod)) for part in walk(body))
                 and any(isinstance(part, Sym) and (part.time == Time("T") or part.name in ends) for part in walk(body))
                 and all(part.time in (None, Time("T")) for part in walk(body) if isinstance(part, Sym))
@@ -348,7 +350,7 @@ class _Maker:
                 for name, (left, body, _) in self.raw.items()
                 if left.time is None
                 and name not in found
-                and name not in LOSSES
+                and name not in self.losses
                 and not _is_lazy(body)
                 and any(
                     isinstance(part, Sym) and (part.time == NOW or part.time == Time("t", -1) or part.name in found)
@@ -377,7 +379,7 @@ class _Maker:
             name
             for name, (left, body, condition) in self.raw.items()
             if left.time is None
-            and name not in LOSSES
+            and name not in self.losses
             and condition is None
             and not _is_lazy(body)
             and not _stacks(body)
@@ -466,7 +468,7 @@ class _Maker:
             if part.time is not None and part.time.offset < 0 and part.name in new.steps:
                 _note(new.states, part.name)
         for part in (*used, *lazily):
-            if part.name in new.steps or new.lazy(part) or part.name in LOSSES:
+            if part.name in new.steps or new.lazy(part) or part.name in self.losses:
                 continue
             if part.time is not None:
                 _note(new.inputs, part.name)
@@ -481,7 +483,9 @@ class _Maker:
                     _note(new.parameters, part.name)
         for body in new.steps.values():
             for part in walk(body):
-                if isinstance(part, Apply) and isinstance(part.arg, Listed) and part.function.partition("[")[0] not in LOSSES:
+                if not isinstance(part, Apply) or not isinstance(part.arg, Listed):
+                    continue
+                if part.function.partition("[")[0] not in self.losses:
                     names = tuple(arg.name if isinstance(arg, Sym) else "" for arg in part.arg.args)
                     new.formals.setdefault(part.function, names)
 

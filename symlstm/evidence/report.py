@@ -35,6 +35,7 @@ from symlstm.algebra import (
     Space,
     Sym,
     Term,
+    children,
     plain,
     walk,
 )
@@ -382,6 +383,8 @@ class _Readings:
 
 def _misread(meant: Relation | Term, found: Found, shapes: Shapes) -> Iterator[str]:
     """In words, what a piece says in the file that it does not say in the derivation."""
+    if isinstance(meant, Interval) and isinstance(found, Blocks) and len(found.rows) == 2 == len(children(found)):
+        found = Interval(*children(found), open_below=False, open_above=False)  # [0, 1] by itself reads as a column
     if isinstance(found, Exception):
         yield f"{plain(meant)} cannot be read: {found}"
     elif isinstance(meant, Relation) and isinstance(found, Relation):

@@ -23,7 +23,7 @@ from sympy import QQ, exp, limit, log, oo
 from sympy.polys.fields import FracElement
 from sympy.polys.rings import PolyElement
 
-from symlstm.activations import X, Y, activation
+from symlstm.activations import ACTIVATIONS, X, Y, activation
 from symlstm.algebra import (
     Adj,
     Apply,
@@ -381,7 +381,7 @@ def _composed(outer: FracElement, inner: FracElement) -> FracElement:
     return above / below
 
 
-_INVERSES: dict[str, Term] = {"sqrt": Pow(X, Num(Fraction(2))), "log": Apply("exp", X)}  # what they undo, by definition
+_INVERSES = {row.name: row.undoes for row in ACTIVATIONS.values() if row.undoes is not None}  # what they undo, by definition
 
 
 @dataclass(frozen=True, slots=True)

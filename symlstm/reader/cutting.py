@@ -6,6 +6,7 @@ the page (sizes, spaces, boxes, colours, braces under a part) is gone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -341,8 +342,9 @@ class Cutter(Constructs):
             return after
         if inside.strip() == "Var" and self.text_at(after) == "_":
             return self.moment("Var", at, after)
-        if inside.strip() in FUNCTIONS:
-            return self.function(FUNCTIONS[inside.strip()], at, after)
+        word = re.sub(r"\\_|[\s_-]", "", inside)  # hard\_sigmoid, hard sigmoid
+        if word in FUNCTIONS:
+            return self.function(FUNCTIONS[word], at, after)
         name = inside.replace("\\_", "_").strip()
         prose = text.startswith(("\\text", "\\mbox")) and name != inside and len(name) > 1
         if name.isascii() and name.isidentifier() and not prose:

@@ -74,7 +74,10 @@ FUNCTIONS = {
     "sigma": "sigma", "sigmoid": "sigma", "sigm": "sigma", "logistic": "sigma",
     "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
     "exp": "exp", "log": "log", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
-    "sqrt": "sqrt", "abs": "abs", "tr": "tr", "Tr": "tr", "diag": "diag", "max": "max", "min": "min", "sech": "sech", "softplus": "softplus",
+    "sqrt": "sqrt", "abs": "abs", "tr": "tr", "Tr": "tr", "diag": "diag", "max": "max", "min": "min", "sech": "sech",
+    "softplus": "softplus", "Softplus": "softplus", "SoftPlus": "softplus",
+    "silu": "silu", "SiLU": "silu", "swish": "silu", "Swish": "silu",
+    "hardsigmoid": "hardsigmoid", "HardSigmoid": "hardsigmoid", "Hardsigmoid": "hardsigmoid", "hsigmoid": "hardsigmoid",
 }  # fmt: skip
 CONDITIONS = {"for": "_IF", "if": "_IF", "when": "_IF", "where": "_IF", "and": "SEP", "otherwise": "ELSE", "else": "ELSE"}
 TRANSPOSES = frozenset({"T", "\\top", "\\intercal", "Tr", "tr"})

@@ -1,4 +1,4 @@
-"""Topic `activations`: slopes, their bounds, ranges and tails. The same for every cell.
+"""Topic `activations`: definition, slope, bound, range and tails of what the cell applies, a row of the table at a time.
 
 x is one real number here; everything is elementwise, so it holds for each entry of a vector.
 """
@@ -6,34 +6,175 @@ x is one real number here; everything is elementwise, so it holds for each entry
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from symlstm import reference
-from symlstm.activations import ACTIVATIONS, Activation, X
-from symlstm.algebra import Apply, Limit, MatMul, Num, Pow, Prime, Relation, Term, equation, relation, term
+from symlstm.activations import ACTIVATIONS, INFINITY, STAND_INS, Activation, X, Y
+from symlstm.algebra import (
+    Apply,
+    Hadamard,
+    Interval,
+    Limit,
+    MatMul,
+    Max,
+    Neg,
+    Num,
+    Pow,
+    Prime,
+    Relation,
+    Term,
+    equation,
+    relation,
+    substitute,
+    term,
+    transform,
+    walk,
+)
 from symlstm.model import Cell
 from symlstm.prose import prose
 from symlstm.rendering import rendered
 from symlstm.steps import Block, Kind, Section, Step
 
 TOPIC, TITLE = "activations", "The activations and their slopes"
-
-S, TANH, RELU = (Apply(name, X) for name in ("sigma", "tanh", "relu"))
-DS, DTANH, DRELU = (Prime(name, X) for name in ("sigma", "tanh", "relu"))
+USUAL = ("sigma", "tanh", "relu")  # shown beside each other
 HALF, QUARTER = Num(term(1).value / 2), Num(term(1).value / 4)  # type: ignore[attr-defined]
+CODE: dict[str, tuple[Callable[..., object], ...]] = {
+    "sigma": (reference.sigmoid, reference.sigmoid_slope),
+    "tanh": (reference.tanh_slope,),
+}
 
 
-def section(_: Cell) -> Section:
-    """sigma, tanh and ReLU: slope, bound with equality, range, both tails."""
-    return Section(
-        TOPIC,
-        TITLE,
-        (
-            prose("In this section {} is one real number; the activations act on each entry of a vector by itself.", X),
-            *_sigma(),
-            *_tanh(),
-            *_relu(),
-        ),
-    )
+def section(cell: Cell) -> Section:
+    """What the cell applies; where that is of the usual three, all three of them."""
+    blocks = (block for name in _applied(cell) for block in _row(ACTIVATIONS[name]))
+    head = prose("In this section {} is one real number; the activations act on each entry of a vector by itself.", X)
+    return Section(TOPIC, TITLE, (head, *blocks))
+
+
+def _applied(cell: Cell) -> list[str]:
+    """The names of the activations, in the order of the table; a maximum has the slopes of the rectifier."""
+    parts = [part for line in cell.named for part in walk(line.rhs)]
+    found = {part.function for part in parts if isinstance(part, Apply)} | {"relu" for part in parts if isinstance(part, Max)}
+    open_ones = [STAND_INS[name].formula for name in found & STAND_INS.keys()]
+    found = (found - STAND_INS.keys()) | {row.name for row in ACTIVATIONS.values() if row.formula in open_ones}
+    return [name for name in ACTIVATIONS if name in (found if found - set(USUAL) else USUAL)]
+
+
+def _row(row: Activation) -> Iterator[Block]:
+    name, value, slope = row.name, Apply(row.name, X), Prime(row.name, X)
+    where = relation(X, ">", 0) if row.positive else None
+    yield prose(f"{row.words[0].upper()}{row.words[1:]}.")
+    made = equation(value, _of_a_number(row.formula)) if row.undoes is None else equation(substitute(row.undoes, {X: value}), X)
+    if made.lhs != made.rhs:
+        yield _step(name, "definition" if where is None else "identity", _for(made, where), "definition")
+    codes = list(CODE.get(name, ()))
+    if len(codes) > 1:
+        yield _as_code(name, "definition", made, codes.pop(0))
+    yield from _slopes(row)
+    if codes:
+        yield _as_code(f"slope of {name}", "identity", equation(slope, _of_the_value(row)), codes.pop())
+    yield from EXTRAS.get(name, lambda: iter(()))()
+    yield from _bounds(row, where)
+    if _between(value, row.values) is not None:
+        line = relation(value, "in", row.values) if row.values.upper != INFINITY else _between(value, row.values)
+        words = "strictly inside" if row.values.open_below else "with its ends"
+        yield _step(f"range of {name}", "bound", _for(line, where), words)
+    for what, of, ends in (("", value, row.tails), ("slope in the ", slope, row.slope_tails)):
+        for side, sign, end in (("left", -1, ends[0]), ("right", 1, ends[1])):
+            if end is not None:
+                line = equation(Limit(of, X, sign), end)
+                yield _step(f"{what}{side} tail of {name}", "limit", line, _tail_words(end, of == slope))
+
+
+def _tail_words(end: Term, slope: bool) -> str:
+    """Why a tail is of interest."""
+    if end == INFINITY:
+        return "it grows without bound"
+    return ("a saturated unit passes no gradient" if end == term(0) else "it becomes linear") if slope else "it levels off"
+
+
+def _slopes(row: Activation) -> Iterator[Block]:
+    """The slope at the argument and in terms of the value; of what is piecewise linear, on each piece."""
+    slope = Prime(row.name, X)
+    if row.pieces:
+        marks = " and ".join("{}" for _ in row.kinks)
+        yield prose(f"At {marks} it has no slope, and none is claimed.", *_listed(row.kinks))
+        for place, (piece, (lower, upper)) in enumerate(zip(row.pieces, pairwise((None, *row.kinks, None)), strict=True), 1):
+            line = Relation((slope, piece), ("=",), _stretch(lower, upper))
+            yield _step(f"slope of {row.name}, piece {place}", "identity", line, row.rule)
+        return
+    sides = [_of_a_number(row.slope_at)]
+    if row.slope_of is not None and _of_the_value(row) != sides[0]:
+        sides.append(_of_the_value(row))
+    line = equation(slope, *sides)
+    yield _step(f"slope of {row.name}", "identity", _for(line, relation(X, ">", 0) if row.positive else None), row.rule)
+
+
+def _listed(kinks: tuple[int, ...]) -> list[Term]:
+    return [term(kink) if kink >= 0 else Neg(term(-kink)) for kink in kinks]
+
+
+def _stretch(lower: int | None, upper: int | None) -> Relation:
+    """`x < 0`, `-3 < x < 3`, `x > 3`."""
+    ends = {end: _listed((end,))[0] for end in (lower, upper) if end is not None}
+    if lower is None:
+        return relation(X, "<", ends[upper])  # type: ignore[index]
+    return relation(X, ">", ends[lower]) if upper is None else relation(ends[lower], "<", X, "<", ends[upper])
+
+
+def _bounds(row: Activation, where: Relation | None) -> Iterator[Step]:
+    """The range of the slope, and where its largest value is attained."""
+    name, slope = row.name, Prime(row.name, X)
+    line = _between(slope, row.slopes)
+    if line is not None:
+        yield _step(f"bound of the slope of {name}", "bound", _for(line, where), row.bounded)
+    if row.peak is not None:
+        here, value = equation(Prime(name, term(0)), row.slopes.upper), equation(Apply(name, term(0)), row.peak)
+        yield _step("where the bound is attained", "identity", here, "{} there", value)
+        only = relation(slope, "<", row.slopes.upper, condition=relation(X, "!=", 0))
+        yield _step("only there", "bound", only, "{} grows strictly", Apply(name, X))
+
+
+def _between(middle: Term, interval: Interval) -> Relation | None:
+    """The interval as a chain of bounds, without infinite ends; nothing where both are."""
+    terms: list[Term] = [middle]
+    operators: list[str] = []
+    if interval.upper == INFINITY and interval.lower != Neg(INFINITY):
+        return relation(middle, ">" if interval.open_below else ">=", interval.lower)
+    if interval.lower != Neg(INFINITY):
+        terms, operators = [interval.lower, *terms], ["<" if interval.open_below else "<="]
+    if interval.upper != INFINITY:
+        terms, operators = [*terms, interval.upper], [*operators, "<" if interval.open_above else "<="]
+    return Relation(tuple(terms), tuple(operators)) if operators else None
+
+
+def _completed_square() -> Iterator[Step]:
+    value, slope = Apply("sigma", X), Prime("sigma", X)
+    line = equation(QUARTER - slope, Pow(value - HALF, term(2)))
+    yield _step("completing the square", "identity", line, "completing the square")
+
+
+def _from_sigma() -> Iterator[Step]:
+    line = equation(Apply("tanh", X), MatMul((term(2), Apply("sigma", MatMul((term(2), X))))) - 1)
+    yield _step("tanh from sigma", "identity", line, "the same curve, scaled and moved")
+
+
+EXTRAS: dict[str, Callable[[], Iterator[Step]]] = {"sigma": _completed_square, "tanh": _from_sigma}
+
+
+def _of_the_value(row: Activation) -> Term:
+    """The slope in terms of the value, or else of the argument."""
+    return _of_a_number(row.slope_at if row.slope_of is None else substitute(row.slope_of, {Y: Apply(row.name, X)}))
+
+
+def _of_a_number(node: Term) -> Term:
+    """A formula of the table for one number, whose products are written without a sign."""
+    return transform(node, lambda part: MatMul(part.args) if isinstance(part, Hadamard) else part)
+
+
+def _for(line: Relation | None, where: Relation | None) -> Relation:
+    assert line is not None
+    return Relation(line.terms, line.operators, where)
 
 
 def _step(name: str, kind: Kind, line: Relation, reason: str, *math: Term | Relation, written: str | None = None) -> Step:
@@ -42,70 +183,3 @@ def _step(name: str, kind: Kind, line: Relation, reason: str, *math: Term | Rela
 
 def _as_code(name: str, kind: Kind, line: Relation, function: Callable[..., object]) -> Step:
     return _step(f"{name}, as code", kind, line, "the reference, as code", written=rendered(function))
-
-
-def _sigma() -> Iterator[Block]:
-    row = ACTIVATIONS["sigma"]
-    yield prose("The logistic function.")
-    yield _step("sigma", "definition", equation(S, row.formula), "definition")
-    yield _as_code("sigma", "definition", equation(S, row.formula), reference.sigmoid)
-    yield _step("slope of sigma", "identity", equation(DS, row.slope_at, MatMul((S, 1 - S))), "quotient rule")
-    yield _as_code("slope of sigma", "identity", equation(DS, MatMul((S, 1 - S))), reference.sigmoid_slope)
-    yield _step("completing the square", "identity", equation(QUARTER - DS, Pow(S - HALF, term(2))), "completing the square")
-    yield _step("bound of the slope of sigma", "bound", relation(0, "<", DS, "<=", QUARTER), "a square is never negative")
-    yield _step(
-        "where the bound is attained",
-        "identity",
-        equation(Prime("sigma", term(0)), QUARTER),
-        "{} there",
-        equation(Apply("sigma", term(0)), HALF),
-    )
-    yield _step("only there", "bound", relation(DS, "<", QUARTER, condition=relation(X, "!=", 0)), "{} grows strictly", S)
-    yield from _tails(row)
-
-
-def _tanh() -> Iterator[Block]:
-    row = ACTIVATIONS["tanh"]
-    yield prose("The hyperbolic tangent.")
-    yield _step("tanh", "definition", equation(TANH, row.formula), "definition")
-    yield _step("slope of tanh", "identity", equation(DTANH, row.slope_at, 1 - Pow(TANH, term(2))), "quotient rule")
-    yield _as_code("slope of tanh", "identity", equation(DTANH, 1 - Pow(TANH, term(2))), reference.tanh_slope)
-    yield _step("bound of the slope of tanh", "bound", relation(0, "<", DTANH, "<=", 1), "{} is taken off", Pow(TANH, term(2)))
-    yield _step(
-        "where the bound is attained",
-        "identity",
-        equation(Prime("tanh", term(0)), term(1)),
-        "{} there",
-        equation(Apply("tanh", term(0)), term(0)),
-    )
-    yield _step("only there", "bound", relation(DTANH, "<", 1, condition=relation(X, "!=", 0)), "{} grows strictly", TANH)
-    yield _step(
-        "tanh from sigma",
-        "identity",
-        equation(TANH, MatMul((term(2), Apply("sigma", MatMul((term(2), X))))) - 1),
-        "the same curve, scaled and moved",
-    )
-    yield from _tails(row)
-
-
-def _relu() -> Iterator[Block]:
-    yield prose("The rectifier, beside them. At {} it has no slope, and none is claimed.", term(0))
-    yield _step("relu", "definition", equation(RELU, ACTIVATIONS["relu"].formula), "definition")
-    yield _step("slope of relu, right", "identity", Relation((DRELU, term(1)), ("=",), relation(X, ">", 0)), "the identity there")
-    yield _step("slope of relu, left", "identity", Relation((DRELU, term(0)), ("=",), relation(X, "<", 0)), "constant there")
-    yield _step("range of relu", "bound", relation(RELU, ">=", 0), "never negative, not bounded above")
-    yield _step("left tail of relu", "limit", equation(Limit(RELU, X, -1), term(0)), "does not pass a negative number on")
-
-
-def _tails(row: Activation) -> Iterator[Step]:
-    value, slope, name = Apply(row.name, X), Prime(row.name, X), row.name
-    yield _step(f"range of {name}", "bound", relation(value, "in", row.values), "strictly inside")
-    yield _step(f"left tail of {name}", "limit", equation(Limit(value, X, -1), row.values.lower), "left tail")
-    yield _step(f"right tail of {name}", "limit", equation(Limit(value, X, 1), row.values.upper), "right tail")
-    yield _step(
-        f"slope in the left tail of {name}",
-        "limit",
-        equation(Limit(slope, X, -1), term(0)),
-        "a saturated unit passes no gradient",
-    )
-    yield _step(f"slope in the right tail of {name}", "limit", equation(Limit(slope, X, 1), term(0)), "on either side")
