@@ -23,13 +23,14 @@ from symlstm.evidence.rings import Key
 
 WIDTH = 16  # bits for one exponent
 HALF, MASK = 1 << WIDTH - 1, (1 << WIDTH) - 1
-ALLOWED = 150_000  # products of terms for one proof
+ALLOWED = 150_000  # products of terms, and terms looked through, for one proof
 
 
 class Polynomial:
     """A polynomial: its terms by packed exponents, and a bound for the size of every exponent.
 
-    `spent` counts the products of terms since it was set to 0; from `ALLOWED` on a product raises `NotSupported`.
+    `spent` counts the products of terms, and the terms that were looked through, since it was set to 0; from `ALLOWED` on
+    `NotSupported` is raised.
     """
 
     __slots__ = ("_hash", "bound", "terms")
@@ -37,6 +38,13 @@ class Polynomial:
 
     def __init__(self, terms: Mapping[int, Any], bound: int = 0) -> None:
         self.terms, self.bound, self._hash = terms, bound, 0
+
+    @classmethod
+    def spend(cls, count: int) -> None:
+        """Count work. Raises `NotSupported` when it is too much for one proof."""
+        Polynomial.spent += count
+        if Polynomial.spent > ALLOWED:
+            raise NotSupported("The polynomials have too many terms.")
 
     def __add__(self, other: Any) -> Polynomial:
         other = _polynomial(other)
@@ -71,9 +79,9 @@ class Polynomial:
         if other is None:
             return NotImplemented
         bound = self.bound + other.bound
-        Polynomial.spent += len(self.terms) * len(other.terms)
-        if bound >= HALF or Polynomial.spent > ALLOWED:
-            raise NotSupported("The polynomials have too many terms.")
+        Polynomial.spend(len(self.terms) * len(other.terms))
+        if bound >= HALF:
+            raise NotSupported("The polynomials have too high powers.")
         few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
         terms: dict[int, Any] = {}
         for one, factor in few.items():
@@ -221,6 +229,7 @@ class Packed:
 
     def by_powers(self, element: Polynomial, place: int) -> Parts:
         """The element as a polynomial in a single generator."""
+        Polynomial.spend(len(element.terms))
         shift, found = WIDTH * place, dict[int, dict[int, Any]]()
         for monomial, coefficient in element.terms.items():
             power = next((power for at, power in self.exponents(monomial) if at == place), 0)

@@ -34,6 +34,7 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     Time,
+    map_relation,
     plain,
     substitute,
     transform,
@@ -45,7 +46,7 @@ from symlstm.evidence.conditions import held
 from symlstm.evidence.counterpoints import refuted
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import Decision
-from symlstm.evidence.sequence import free_letters, reference_of
+from symlstm.evidence.sequence import Outside, free_letters, reference_of
 from symlstm.evidence.truth import FIRST, INNER, LAST, Facts
 
 
@@ -68,6 +69,8 @@ class Proof(Facts):
 
     def deciding(self, decide: Callable[[], Decision]) -> Decision:
         """Decide; an error becomes the decision that it means."""
+        if len(self.ring.keys) > FULL:
+            self.reset()
         Polynomial.spent, self.last, self.ring.met = 0, {}, set()
         try:
             return decide()
@@ -86,7 +89,26 @@ class Proof(Facts):
             if not (self._products(left, right) if _over_time(left, right) else self._equal(left, right)):
                 return Decision(False, f"{plain(left)} and {plain(right)} differ")
             notes.append(self._note(left, right))
+        if (first := self._first(line)) is not None:
+            try:
+                if not self._decide(first).ok:
+                    return Decision(False, f"at the first step, where a state does not come from a step before: {plain(first)} fails")
+            except Outside:
+                pass  # the relation begins with a later step
         return Decision(True, "; ".join(dict.fromkeys(notes)))
+
+    def _first(self, line: Relation) -> Relation | None:
+        """A relation about derivatives of the states of an earlier step at the time when those are the initial ones."""
+        wholes = [part.of for part in walk(line) if isinstance(part, Adj) and not part.arriving]
+        wholes += [side for part in walk(line) if isinstance(part, Partial) for side in (part.of, part.wrt) if isinstance(side, Sym)]
+        early = [part.time.offset for part in wholes
+                 if part.time is not None and part.time.base == "t" and part.at(Time()) in self.cell.state_terms]
+        back = min(early, default=0)
+
+        def move(part: Term) -> Term:
+            now = isinstance(part, Sym) and part.time is not None and part.time.base == "t"
+            return part.at(Time("", part.time.offset - back)) if now else part  # type: ignore[union-attr]
+        return map_relation(line, lambda side: transform(side, move)) if back < 0 and not _over_time(*line.terms) else None
 
     def _under(self, condition: Relation, line: Relation) -> Decision:
         """Decide with a condition put in: what it binds has a definition for the time being."""
@@ -207,6 +229,7 @@ def _over_time(*nodes: Term) -> bool:
     return any(isinstance(part, Prod) for node in nodes for part in walk(node))
 
 
+FULL = 2000  # generators, from which on it is better to start again
 SOON = 6  # definitions put in before points are tried
 _SIZES = "n = {n}, m = {m}".format(**SIZES)
 

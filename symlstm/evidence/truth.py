@@ -41,7 +41,7 @@ from symlstm.evidence.duals import Dual
 from symlstm.evidence.fields import Exactly, Field, Rank
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.rings import Key
-from symlstm.evidence.sequence import LOSS, LOSS_TERM
+from symlstm.evidence.sequence import LOSS, LOSS_TERM, Outside
 from symlstm.model import Cell
 from symlstm.shapes import Shapes
 
@@ -160,7 +160,12 @@ class Facts:
     """The values, adjoints and Jacobians of a cell at n = 2, m = 3, for symbolic parameters, inputs, states and losses."""
 
     def __init__(self, cell: Cell) -> None:
-        self.cell, self.ring = cell, Field()
+        self.cell = cell
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again in an empty field: one with fewer generators is faster."""
+        cell, self.ring = self.cell, Field()
         self._steps: dict[Time, Step] = {}
         self._adjoints: dict[tuple[Sym, Time], Array] = {}
         self._arrivals: dict[tuple[Sym, Time], Array] = {}
@@ -179,9 +184,9 @@ class Facts:
     # --- truths about steps ---
 
     def step(self, at: Time) -> Step:
-        """The step at a time, run once. Raises `NotValid` for one that no sequence has."""
+        """The step at a time, run once. Raises `Outside` for one that no sequence has."""
         if not at.base and at.offset < 1:
-            raise NotValid(f"There is no step {at}.", str(at), "a step from 1 to T")
+            raise Outside(f"There is no step {at}.", str(at), "a step from 1 to T")
         if not EARLIEST <= at.offset <= -EARLIEST:
             raise NotSupported(f"A step as far off as {at} is not looked at.", str(at))
         if at not in self._steps:
@@ -284,6 +289,9 @@ class Facts:
             return np.full((self.value(of).size, self.value(wrt).size), self.ring.element(0), dtype=object)
         states = self.cell.state_terms
         is_handed = wrt.at(Time()) in states and not self._has(wrt.time)
+        if is_handed and of.time == wrt.time:
+            return matrix([[self.ring.element(int(of == wrt and j == k)) for k in range(self.value(wrt).size)]
+                           for j in range(self.value(of).size)])
         at = wrt.time if not is_handed else wrt.time + 1
         through = wrt.at(Time()).prev if is_handed else self._known(wrt)
         if at == of.time:
