@@ -253,10 +253,10 @@ class _Printer(NumPyPrinter):
             return f"{inside.func}_slope({self._print(inside.args[0])})"
         return super()._print_Derivative(expr)
 
-    def _print_Subs(self, expr: Any) -> str:
-        if isinstance(expr.expr, sympy.Derivative) and expr.expr.variables == expr.variables:
-            return self._print_Derivative(expr.expr).partition("(")[0] + f"({self._print(expr.point[0])})"
-        return super()._print_Subs(expr)
+    def _print_Subs(self, obj: Any) -> str:
+        if isinstance(obj.expr, sympy.Derivative) and obj.expr.variables == obj.variables:
+            return self._print_Derivative(obj.expr).partition("(")[0] + f"({self._print(obj.point[0])})"
+        return super()._print_Subs(obj)
 
     def _print_Function(self, expr: Any) -> str:
         name = str(expr.func)

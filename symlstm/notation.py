@@ -36,8 +36,9 @@ class Notation:
 
     `rename` maps our names to this notation's; a key `W_*` renames a whole family, the star standing for the rest of
     the name. `parameters` are the families (or the full names) whose time mark says "the copy that step t uses" and
-    therefore stands in brackets above; `numbers` are the quantities that are one number, whose products need no sign. `stack` is how one vector on top of another is written, as a matrix of two
-    blocks or as a list in square brackets. `operator` is the macro for upright function names.
+    therefore stands in brackets above; `numbers` are the quantities that are one number, whose products need no sign.
+    `stack` is how one vector on top of another is written, as a matrix of two blocks or as a list in square brackets.
+    `operator` is the macro for upright function names.
     """
 
     name: str

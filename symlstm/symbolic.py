@@ -184,7 +184,7 @@ class Slice(MatrixExpr):
         return stop - start, arg.shape[1]  # type: ignore[operator, attr-defined]
 
     def _entry(self, i: Any, j: Any, **_: Any) -> Expr:
-        arg, start, _ = self.args
+        arg, start, _stop = self.args
         return arg[start + i, j]  # type: ignore[index, operator]
 
     def _sympystr(self, printer: Any) -> str:
