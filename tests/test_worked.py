@@ -14,8 +14,12 @@ import pytest
 
 import symlstm as sl
 from symlstm import reference
-from symlstm.algebra import Blocks, NotValid, Num
+from symlstm.algebra import Adj, Blocks, NotSupported, NotValid, Num
+from symlstm.evaluate import column, forward
+from symlstm.model import Cell
+from symlstm.reverse import sweep
 from symlstm.steps import Step
+from symlstm.topics import worked
 
 ONE_GATE = Path(__file__).parent.parent / "docs" / "one-gate.json"
 
@@ -123,3 +127,73 @@ def test_a_file_that_is_no_values_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_decimal_and_float_mean_the_decimal() -> None:
     assert _results(_values() | {"x": [Decimal("0.1"), 0.1, Fraction(1, 10)]})["x[t]"][:, 0].tolist() == [Fraction(1, 10)] * 3
+
+
+def _drawn(cell: Cell, n: int = 2, m: int = 3) -> dict[str, Any]:
+    """Generic values of everything that can be given; only what a cell divides by is kept away from zero."""
+    generator, sizes = np.random.default_rng(5), cell.shapes.full({"n": n, "m": m})
+    drawn: dict[str, Any] = {}
+    for name, leaf in worked.leaves(cell).items():
+        rows, columns = cell.shapes.at((leaf.of if isinstance(leaf, Adj) else leaf).name, sizes)  # type: ignore[attr-defined]
+        array = np.round(generator.standard_normal((rows, columns)), 2) + (2 if name == "n_prev" else 0)
+        drawn[name] = array if columns > 1 else array[:, 0] if rows > 1 else float(array[0, 0])
+    return drawn
+
+
+@pytest.mark.parametrize("name", sl.cells())
+def test_every_cell_works_in_numbers(name: str) -> None:
+    """Every line of the step is there, and every number is the interpreter's, to the digits printed; adjoints too."""
+    cell, values = sl.cell(name), _drawn(sl.cell(name))
+    derivation = sl.derive(name, "worked", values=values | {"digits": 6})
+    results = {step.relation.lhs: step.relation.rhs for step in derivation.steps if step.name.startswith("value of")}
+    swept = sweep(cell)
+    assert set(results) == {line.lhs for line in cell.named} | {line.relation.lhs for line in swept.lines if line.shares}
+
+    columns = {key: column(value).astype(float) for key, value in values.items()}
+    given = tuple(columns[symbol.name] for symbol in cell.input_terms)
+    before = [columns[f"{state.name}_prev"] for state in cell.state_terms]
+    slots: dict[str, tuple[int, int]] = {}
+
+    def run(at: str = "", step: Any = 0) -> dict[str, Any]:
+        def nudge(key: str, t: int, value: Any) -> Any:
+            slots[key] = value.shape
+            return value + step if (key, t) == (at, 0 if at.endswith("+") else 1) else value
+
+        params = {symbol.name: columns[symbol.name] for symbol in cell.parameter_terms}
+        return forward(cell, params, [given], before, nudge=nudge)[1]
+
+    truth = run()
+    for lhs, printed in results.items():
+        if isinstance(lhs, Adj):
+            key = lhs.of.name + ("+" if lhs.arriving else "")
+            wanted = np.zeros(slots[key])
+            for place in np.ndindex(*slots[key]):
+                step = np.zeros(slots[key], dtype=complex)
+                step[place] = 1e-30j
+                moved = run(key, step)
+                seeds = ((columns[f"delta_{seed.of.name}"], moved[seed.of.name]) for seed in swept.given)
+                wanted[place] = sum(np.sum(seed * np.imag(value)) for seed, value in seeds) / 1e-30
+        else:
+            wanted = truth[lhs.name]  # type: ignore[attr-defined]
+        shown = np.array([[float(entry.value) for entry in row] for row in _rows(printed)])  # type: ignore[attr-defined]
+        assert shown.shape == wanted.shape and np.max(abs(shown - wanted)) <= 0.5e-6 + 1e-9, lhs
+    assert sl.verify(derivation).ok
+
+
+def _rows(printed: Any) -> Any:
+    return printed.rows if isinstance(printed, Blocks) else ((printed,),)
+
+
+def test_a_size_that_nothing_gives_is_named() -> None:
+    values = {name: value for name, value in _drawn(sl.cell("lstm-projected")).items() if name not in ("c_prev", "delta_c")}
+    matrices = {name: value for name, value in values.items() if name in ("x", "h_prev")}
+    with pytest.raises(NotValid, match="The size k is not known: c_prev is not given"):
+        sl.derive("lstm-projected", "worked", values=matrices)
+
+
+@pytest.mark.parametrize(("cell", "values", "place"), [
+    ("rnn-relu", {"x": [1], "h_prev": [1], "W": [[1]], "U": [[-1]], "b": [0], "delta_h": [1]}, "relu'"),
+])  # fmt: skip
+def test_a_kink_is_named(cell: str, values: dict[str, Any], place: str) -> None:
+    with pytest.raises(NotSupported, match=place):
+        sl.derive(cell, "worked", values=values)

@@ -215,7 +215,8 @@ def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:
                 sizes.setdefault(length[0][0], count)
     used = {letter for extent in cell.shapes.lengths.values() for length in extent for letter, _ in length if letter}
     for size in sorted(used - sizes.keys()):
-        needs = next(name for name, leaf in known.items() if cell.shapes.lengths[_symbol(leaf).name][0] == ((size, 1),))
+        vectors = sorted(known.items(), key=lambda item: _symbol(item[1]).time is None)  # parameters last
+        needs = next(name for name, leaf in vectors if cell.shapes.lengths[_symbol(leaf).name][0] == ((size, 1),))
         raise NotValid(f"The size {size} is not known: {needs} is not given.", ", ".join(values), EXPECTED)
     return sizes
 
