@@ -24,6 +24,7 @@ from symlstm.activations import ACTIVATIONS, X, activation
 from symlstm.algebra import (
     NOW,
     Add,
+    Adj,
     Apply,
     Blocks,
     Diag,
@@ -169,12 +170,14 @@ class Evaluator:
             return leaf
         if isinstance(leaf, Sym):
             return leaf.at(self.when(leaf.time)) if leaf.time else leaf
+        if isinstance(leaf, Adj):
+            return Adj(self.timed(leaf.of), leaf.arriving)  # type: ignore[arg-type]  # a symbol, as it was
         return transform(leaf, lambda part: part.at(self.when(part.time)) if isinstance(part, Sym) and part.time else part)
 
 
 def shape(value: Array) -> tuple[int, ...]:
     """Rows and columns; empty for a bare number."""
-    return np.shape(value)[-2:]
+    return value.shape[-2:] if isinstance(value, np.ndarray) else np.shape(value)[-2:]
 
 
 def fit(node: Term, left: Array, right: Array) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,8 @@ class Sequence:
                 for given in self.point.inputs
             ]
             point = replace(self.point, params=params, inputs=inputs)
-            sizes = {size: self.sizes[size] for size in ("n", "m")}
-            self._under[condition] = Sequence(self.cell, self.steps, **sizes, point=point, constants=self.constants)
+            n, m = self.sizes["n"], self.sizes["m"]
+            self._under[condition] = Sequence(self.cell, self.steps, n, m, point=point, constants=self.constants)
         return self._under[condition]
 
     @cached_property
@@ -275,8 +275,8 @@ class Sequence:
 
     def _of_line(self, line: Relation, times: Mapping[str, int]) -> Evaluator:
         """The evaluator for a relation: if it is about single steps, with something that arrives after the last of them."""
-        marks = {part.time for part in walk(line) if isinstance(part, Sym) and part.time is not None}
-        if any(isinstance(part, (Sum, Prod)) for part in walk(line)) or any(mark.base == "T" for mark in marks):
+        marks = _marks(line)
+        if marks is None:
             return self.evaluator(times)
         latest = max((times.get(mark.base, 0) + mark.offset for mark in marks), default=0)
         return self.evaluator(times, min(latest, self.steps) + 1)
@@ -306,6 +306,15 @@ def _not_a_matrix(of: Sym, wrt: Sym) -> NotSupported:
     return NotSupported("The derivative of a matrix, or by one, is not a matrix.", f"d {plain(of)} / d {plain(wrt)}")
 
 
+@lru_cache(maxsize=256)
+def _marks(line: Relation) -> frozenset[Time] | None:
+    """The time marks of a relation about single steps; None where it is about T, or sums over steps."""
+    marks = frozenset(part.time for part in walk(line) if isinstance(part, Sym) and part.time is not None)
+    over_time = any(isinstance(part, (Sum, Prod)) for part in walk(line)) or any(mark.base == "T" for mark in marks)
+    return None if over_time else marks
+
+
+@lru_cache(maxsize=256)
 def free_letters(node: Term | Relation) -> set[str]:
     """The time letters of a tree that no sum or product binds."""
     bound = {part.index for part in walk(node) if isinstance(part, (Sum, Prod))}
