@@ -282,7 +282,10 @@ def _functions() -> dict[str, Callable[..., Any]]:
         return applied
 
     def slope(name: str) -> Callable[[Any], Any]:
-        return lambda x: _evaluated(sloped(name, "x", "y"), {"x": x, "y": value(name)(x)})
+        def applied(x: Any) -> Any:
+            with np.errstate(over="ignore", under="ignore"):
+                return _evaluated(sloped(name, "x", "y"), {"x": x, "y": value(name)(x)})
+        return applied
 
     names = (*ACTIVATIONS, *OPEN)
     found = {name: value(name) for name in names} | {f"{name}_slope": slope(name) for name in names}
