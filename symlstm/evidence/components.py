@@ -1,6 +1,6 @@
 """Terms as arrays of polynomials: what two terms mean is compared component by component in one polynomial ring.
 
-The leaves' components are generators of a ring over the rationals (`sympy.polys.rings`). What is not a polynomial
+The leaves' components are generators of a ring over the rationals (`symlstm.evidence.polynomials`). What is not a polynomial
 becomes a generator of its own, keyed by what it is made of: an activation by its name and its argument, a quotient by
 its divisor, a sum over time by its limits and its body. So equal keys are equal values, and a difference that vanishes
 in the ring vanishes for all real numbers. Nothing is decided by sampling.

@@ -28,7 +28,7 @@ from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.rings import Key
 
 FAR = 1e-7  # of the size of the terms: what is farther from zero than this is not zero
-TRIED = 4  # points, so that different cases come up
+TRIED = 12  # points, so that different cases come up
 
 
 def refuted(field: Field, element: Any) -> bool:
