@@ -53,6 +53,12 @@ SHOWN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "no stabiliser": ("slstm", "slstm-plain", (UNSTABILISED,)),
     "any stabiliser": ("slstm-any", "slstm-plain", (UNSTABILISED,)),
     "a stabiliser of 0": ("slstm", "slstm", ("m_t = 0, m = 0", UNSTABILISED)),
+    "a gate fed with the output": ("lstm", "scalar-row", ("x = [x, h_{t-1}]", each("W_# = [W_#, U_#]"))),
+    "no input gate": ("lstm-nig", "lstm-peephole", ("i = 1",)),
+    "the minimal gated unit": (
+        "mgu", "gru", ("W_r = W_f, U_r = U_f, b_r = b_f, W_z = -W_f, U_z = -U_f, b_z = -b_f",)),
+    "shares of one": ("minlstm", "mingru", ("z = i_bar",)),
+    "the larger in another order": ("slstm", "slstm", (r"m_t = \max(\tilde{i}_t, \tilde{f}_t + m_{t-1})",)),
     "peepholes of 0": ("lstm", "lstm-peephole", ("p_i, p_f, p_o = 0",)),
     "peepholes of 0, the other one": ("lstm-np", "lstm-peephole", ("p_i, p_f, p_o = 0",)),
     "coupled, peepholes of 0": ("lstm-coupled", "lstm-cifg", ("p_i, p_o = 0",)),
@@ -108,6 +114,13 @@ def test_every_line_of_a_map_matters(left: str, right: str, where: tuple[str, ..
             assert found.counterexample["left"] != found.counterexample["right"]
         refused += 1
     assert refused >= len(lines(where, one, other))
+
+
+def test_matrix_memory_does_not_depend_on_its_stabiliser() -> None:
+    assert sl.equivalent("mlstm", "mlstm", r"m_t = 0, m = 0, C = C \exp(m), n = n \exp(m)").equal is True
+    assert sl.equivalent("mlstm", "mlstm", r"m_t = 0, m = 0, C = C \exp(m)").equal is False
+    assert sl.equivalent("mlstm", "mlstm", r"s_t = |a|, m_t = 0, m = 0, C = C \exp(m), n = n \exp(m)", given="s_t = |a_t|").equal is True
+    assert sl.equivalent("mlstm", "mlstm", r"s_t = |a|, m_t = 0, m = 0, C = C \exp(m), n = n \exp(m)").equal is False
 
 
 @pytest.mark.parametrize(("left", "right"), [("gru", "gru-reset-after"), ("gru-z-new", "gru-reset-after-z-new")])

@@ -133,6 +133,9 @@ EQUAL: tuple[tuple[Term, Term], ...] = (
     (Max((P, Q)), Max((Q, P))),
     (Max((P, Q)) + Max((-P, -Q)), Apply("abs", P - Q)),
     (Max((2 * P, 2 * Q)), 2 * Max((P, Q))),
+    (Max((P * Apply("exp", Q), Q * Apply("exp", Q))), Apply("exp", Q) * Max((P, Q))),
+    (Apply("abs", P / Apply("exp", Q) - Apply("exp", P - Q)), Apply("abs", P - Apply("exp", P)) / Apply("exp", Q)),
+    (Apply("abs", P * Apply("sigma", Q)), Apply("sigma", Q) * Apply("abs", P)),
     (Apply("abs", P) * Apply("abs", P), P * P),
     (Apply("relu", P) * Apply("relu", -P), term(0)),
     (Apply("relu", P) - Apply("relu", -P), P),
@@ -144,6 +147,7 @@ DIFFERENT: tuple[tuple[Term, Term], ...] = (
     (Max((P, Q)), P),  # it is so in one case
     (Apply("abs", P), P),
     (Max((-P, -Q)), -Max((P, Q))),
+    (Max((P * Apply("tanh", Q), Q * Apply("tanh", Q))), Apply("tanh", Q) * Max((P, Q))),
     (1 / (P + Q), 1 / P + 1 / Q),
 )
 

@@ -136,7 +136,8 @@ def _readings(said: Term, want: Shape, shapes: Shapes) -> Iterator[Term]:
         turned = Blocks((tuple(row[0] for row in said.rows),)) if all(len(row) == 1 for row in said.rows) else said
         yield from (_blocks(each, want, shapes) for each in (said, turned))
     else:
-        yield said if _shape(said, shapes) not in (None, (ONE, ONE)) or want == (ONE, ONE) else constant(said, want)
+        shape = _shape(said, shapes)
+        yield constant(said, want) if shape is None or (shape == (ONE, ONE) != want) else said
 
 
 def constant(number: Term, of: Shape) -> Term:

@@ -8,7 +8,7 @@ The value of a function is an *atom*, a generator keyed by the function and its 
 | exp | exp(a + b) = exp(a) exp(b), exp(log(x)) = x; positive, so it may be divided by |
 | sqrt | its square is the argument |
 | sigma, tanh and their like | f(-x) from f(x), where the table's formula shows such a symmetry |
-| the case p > 0 | 1 if it is the case and 0 if not: s^2 = s, and s of -p is 1 - s of p |
+| the case p > 0 | 1 if it is the case and 0 if not: s^2 = s, s of -p is 1 - s of p, s of e p is s of p for positive atoms e |
 
 With the last one the larger of two is b + (a - b) s(a - b), and an element that is zero once s^2 = s is used up is zero in
 every case: that is the case split, done at once. At a = b nothing is claimed of a slope.
@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS, X, Y
-from symlstm.algebra import Apply, Max, NotSupported, Prime, Term, plain, walk
+from symlstm.algebra import Apply, Max, NotSupported, Prime, Term, plain, term, walk
 from symlstm.evaluate import Array, Evaluator
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Packed, Parts, Polynomial, exactly, total
@@ -101,6 +101,7 @@ class Field(Packed):
             raise NotSupported("At a kink nothing is claimed.")
         if x.constant is not None:
             return self.element(int(x.constant > 0))
+        x = self._without_positive_factors(x)
         if self._turned(x):
             return 1 - self.positive(-x)
         x = x * exactly(1 / Fraction(x.terms[max(x.terms)]))
@@ -113,6 +114,16 @@ class Field(Packed):
         if key not in self._given:
             self.cases[len(self.keys)] = ""
         return self.related(key, once)
+
+    def _without_positive_factors(self, x: Polynomial) -> Polynomial:
+        """The element without the powers of positive atoms that all its terms have: its sign is the same."""
+        for place in self.places(x):
+            name = self.keys[place][1] if self.keys[place][:1] == ("apply",) else None
+            if name in ACTIVATIONS and is_positive(name):
+                common = min(self.by_powers(x, place))
+                x = x * self.inverse(self.generator(self.keys[place])) ** common if common > 0 else (
+                    x * self.generator(self.keys[place]) ** -common)
+        return x
 
     def tell(self, start: int, words: str) -> None:
         """Say in words what the cases are about that have been made since there were so many generators."""
@@ -291,6 +302,12 @@ def is_composed(name: str) -> bool:
     if row is None or any(part == Apply(name, X) for part in walk(row.formula)):
         return False
     return row.slope_of is None or not slope_is_proved(name)
+
+
+def is_positive(name: str) -> bool:
+    """Whether every value of a function of the table is more than 0."""
+    values = ACTIVATIONS[name].values
+    return values.lower == term(0) and values.open_below
 
 
 _KNOWN: dict[str, Callable[[Field, Polynomial], Polynomial]] = {"exp": Field.exponential, "sqrt": Field.root}
