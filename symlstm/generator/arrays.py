@@ -34,7 +34,7 @@ from symlstm.algebra import (
     Transpose,
     plain,
 )
-from symlstm.generator.codes import Call, activated, number, slope_reads, sloped
+from symlstm.generator.codes import Call, activated, limited, number, slope_reads, sloped
 from symlstm.generator.rows import Value, diagonal, joined, product, some_rows, stacked, summed, trace, transposed
 from symlstm.shapes import ONE, Length, Shapes, linear, total_length
 
@@ -112,9 +112,7 @@ class Arrays:
         if named is not None:
             return self(named)
         argument = self.typed(self(node.arg))
-        code = activated(node.function, argument.array())
-        if isinstance(code, Call) and code.function == "exp":  # 0 times what is too large for the dtype is still 0
-            code = Call("minimum", (code, self.constant("largest", "")))
+        code = limited(activated(node.function, argument.array()), lambda: self.constant("largest", ""))
         return Value(code, argument.rows, argument.columns, argument.many)
 
     def slope(self, node: Prime) -> Value:

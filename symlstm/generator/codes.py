@@ -63,6 +63,13 @@ def activated(function: str, argument: Code) -> Code:
     return parsed(activation(function).numpy, {"x": argument})
 
 
+def limited(code: Code, largest: Callable[[], str]) -> Code:
+    """An exponential that is too large for the dtype becomes its largest number: 0 times it is 0, and a share of it is right."""
+    if isinstance(code, Call) and code.function == "exp":
+        return Call("minimum", (code, largest()))
+    return code
+
+
 def sloped(function: str, argument: Code, value: Code) -> Code:
     """The NumPy form of an activation's derivative, from its argument and its value."""
     return parsed(activation(function).numpy_slope, {"x": argument, "y": value})

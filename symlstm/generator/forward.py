@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from textwrap import fill
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
-from symlstm.generator.codes import Code, activated, elementwise, statements, with_constants
+from symlstm.generator.codes import Code, activated, elementwise, limited, statements, with_constants
 from symlstm.generator.layout import Array, Layout, Scope, size_text, views_last
 from symlstm.generator.program import Block
 from symlstm.generator.rows import forward_product
@@ -132,7 +132,7 @@ class Forward:
         layout, early, arg = self.layout, of in self.program.early, rhs.arg
         assert isinstance(arg, Sym)
         if arg not in layout.slot or layout.over.get(arg) != of:
-            self._emit(activated(rhs.function, self._ref(arg, early)), self._ref(of, early), early, [of], of)
+            self._emit(self._applied(rhs.function, self._ref(arg, early)), self._ref(of, early), early, [of], of)
             return
         block, k = layout.slot[arg]
         def alike(j: int) -> bool:
@@ -142,7 +142,11 @@ class Forward:
         place = self._place(layout.run(block, start, stop), early, True)
         values = [layout.over[member] for member in block.members[start:stop]]
         self.done |= set(values)
-        self._emit(activated(rhs.function, place), place, early, values, arg)
+        self._emit(self._applied(rhs.function, place), place, early, values, arg)
+
+    def _applied(self, function: str, argument: str) -> Code:
+        name = self.layout.names(("constant", "largest"), "largest")
+        return limited(activated(function, argument), lambda: self.scope.make(name, "np.array(np.finfo(x.dtype).max)"))
 
 
 def quoted(symbol: Sym) -> str:

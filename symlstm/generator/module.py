@@ -72,7 +72,7 @@ def forward(params, x, state=None):
         {kept}))
 
 
-@np.errstate(under="ignore")
+@np.errstate({back_errors})
 def backward(trace, d_outputs, d_state=None):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
     ({kept}) = trace.kept
@@ -82,10 +82,6 @@ def backward(trace, d_outputs, d_state=None):
     d_state = tuple(part.reshape(*batch, -1) for part in {d_states})
     return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
 '''
-
-# what NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then
-INFINITE = 'over="ignore", under="ignore"'
-
 
 def written(cell: Cell, *, blocked: bool = True) -> str:
     """The source of the NumPy module of a cell: in blocks where it is made of vectors, else equation by equation.
@@ -137,11 +133,15 @@ def _blocked(cell: Cell) -> str:
         return ""
     bases = [layout.value(state).base for state in program.states]
     kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
-    infinite = any("np.exp" in line for line in forward)
     return BLOCKED.format(
         width=layout.width(program.states[0]), states=_tuple(state.name for state in program.states),
-        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=kept, errors=INFINITE if infinite else 'under="ignore"',
+        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=kept, errors=_errors(forward), back_errors=_errors(backward),
         forward=_indented(forward), backward=_indented(backward), d_states=_tuple(map(layout.state_adjoint, program.states)))
+
+
+def _errors(lines: Iterable[str]) -> str:
+    """What NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then."""
+    return 'over="ignore", under="ignore"' if any("np.exp(" in line for line in lines) else 'under="ignore"'
 
 
 def _tuple(names: Iterable[str]) -> str:
