@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import symlstm as sl
-from symlstm.algebra import NotValid, Num, Sym, Term, walk
+from symlstm.algebra import NotValid, Num, Ones, Sym, Term, walk
 from symlstm.reverse import sweep
-from symlstm.rules import vjp
+from symlstm.rules import Known, vjp
 from symlstm.topics import TOPICS
 
 # gates and adjoints written down by hand from the literature (Greff et al. 2017, eq. in appendix; columns)
@@ -26,14 +26,71 @@ LSTM_GRADIENTS = {
 }
 
 
+# of other cells, by name and line, each from its paper's equations by hand
+OTHER_GRADIENTS = {
+    ("gru", "adjoint of z"): "delta z[t] = delta h[t] * (h[t-1] - g[t])",
+    ("gru", "adjoint of r"): "delta r[t] = (U_g^T @ delta z_g[t]) * h[t-1]",
+    ("gru", "adjoint of U_g"): "delta U_g[t] = delta z_g[t] @ (r[t] * h[t-1])^T",
+    ("gru-reset-after", "adjoint of r"): "delta r[t] = delta z_g[t] * (U_g @ h[t-1] + d_g)",
+    ("gru-reset-after", "adjoint of U_g"): "delta U_g[t] = (delta z_g[t] * r[t]) @ h[t-1]^T",
+    ("lstm-peephole", "adjoint of c"): "delta c[t] = delta+ c[t] + delta z_o[t] * p_o + delta h[t] * o[t] * (1 - tanh(c[t])^2)",
+    ("lstm-peephole", "adjoint of p_o"): "delta p_o[t] = delta z_o[t] * c[t]",
+    ("lstm-coupled", "adjoint of i"): "delta i[t] = delta c[t] * g[t] - delta f[t]",
+    ("lstm-projected", "adjoint of o"): "delta o[t] = (W_h^T @ delta h[t]) * tanh(c[t])",
+    ("lstm-layernorm", "adjoint of d_c"): "delta d_c[t] = (2 @ delta v_c[t] @ d_c[t])/n + (delta y_c[t] * alpha_c)/s_c[t]",
+    ("lstm-layernorm", "adjoint of mu_c"): "delta mu_c[t] = -ones(n)^T @ delta d_c[t]",
+    ("slstm", "adjoint of n"): "delta n[t] = delta+ n[t] - (delta h[t] * o[t] * c[t])/n[t]^2",
+    ("mlstm", "adjoint of C"): "delta C[t] = delta+ C[t] + ((delta h[t] * o[t]) @ q[t]^T)/s[t]",
+    ("mlstm", "adjoint of f"): "delta f[t] = tr(C[t-1]^T @ delta C[t]) + n[t-1]^T @ delta n[t]",
+    ("mlstm", "adjoint of v"): "delta v[t] = i[t] @ delta C[t] @ k[t]",
+    ("scalar", "adjoint of z_f"): "delta z_f[t] = delta c[t] @ c[t-1] @ f'(z_f[t])",
+}
+
+# the flow of the gradient: how each state is carried over, and in all
+FLOWS = {
+    ("lstm", "direct path of c"): "d c[t] / d c[t-1] (direct) = diag(f[t])",
+    ("lstm-nfg", "direct path of c"): "d c[t] / d c[t-1] (direct) = diag(ones(n))",
+    ("gru", "direct path of h"): "d h[t] / d h[t-1] (direct) = diag(z[t])",
+    ("gru-z-new", "direct path of h"): "d h[t] / d h[t-1] (direct) = diag(1 - z[t])",
+    ("gru", "total Jacobian of h"): "d h[t] / d h[t-1] = diag((1 - z[t]) * (1 - g[t]^2)) @ U_g @ diag(h[t-1] * r[t] * (1 - r[t])) @ U_r"
+    " + diag((h[t-1] - g[t]) * z[t] * (1 - z[t])) @ U_z + diag((1 - z[t]) * (1 - g[t]^2)) @ U_g @ diag(r[t]) + diag(z[t])",
+    ("mingru", "total Jacobian of h"): "d h[t] / d h[t-1] = d h[t] / d h[t-1] (direct)",
+    ("lstm-layernorm", "d_i from a_i, same step"): "d d_i[t] / d a_i[t] = diag(ones(n)) - (ones(n) @ ones(n)^T)/n",
+    ("lstm-layernorm", "y_i from d_i, same step"): "d y_i[t] / d d_i[t] = diag(alpha_i)/s_i[t]"
+    " - ((alpha_i * d_i[t]) @ d_i[t]^T)/(n @ s_i[t]^3)",
+    ("mlstm", "direct path of n"): "d n[t] / d n[t-1] (direct) = f[t] @ diag(ones(n))",
+    ("mlstm", "adjoint of C_prev"): "delta+ C[t-1] = f[t] @ delta C[t]",
+    ("scalar", "direct path of c"): "d c[t] / d c[t-1] (direct) = f(z_f[t])",
+    ("slstm", "c from m, same step"): "d c[t] / d m[t] = -diag(g[t] * i[t] + c[t-1] * f[t])",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("topic", "lines"), [("gradients", OTHER_GRADIENTS), ("flow", FLOWS)])
+def test_lines_of_other_cells(topic: str, lines: dict[tuple[str, str], str]) -> None:
+    for (cell, name), wanted in lines.items():
+        (step,) = (step for step in sl.derive(cell, topic).steps if step.name == name)
+        assert repr(step.relation) == wanted, cell
+
+
+def test_every_line_has_a_name_of_its_own() -> None:
+    """Within a topic of a cell no two lines have one name, so a line can be pointed at."""
+    for cell in sl.cells():
+        for topic in set(TOPICS) - {"activations"}:
+            names = [step.name for step in sl.derive(cell, topic).steps if step.written is None]
+            assert len(set(names)) == len(names), (cell, topic)
+
+
 @pytest.mark.parametrize("name", LSTM_GRADIENTS)
 def test_gradients_are_those_of_the_literature(name: str) -> None:
     step = next(step for step in sl.derive("lstm", "gradients").steps if step.name == name)
     assert repr(step.relation) == LSTM_GRADIENTS[name]
 
 
-def test_all_topics_in_order() -> None:
-    assert sl.derive("lstm").topics == tuple(TOPICS) == ("shapes", "forward", "activations", "gradients", "bptt", "flow")
+@pytest.mark.parametrize("cell", sl.cells())
+def test_all_topics_in_order(cell: str) -> None:
+    topics = sl.derive(cell).topics
+    assert topics[:6] == tuple(TOPICS) == ("shapes", "forward", "activations", "gradients", "bptt", "flow")
+    assert len(set(topics)) >= 6
 
 
 @pytest.mark.parametrize("cell", sl.cells())
@@ -48,19 +105,23 @@ def test_every_quantity_has_its_adjoint(cell: str) -> None:
 @pytest.mark.parametrize("cell", sl.cells())
 def test_every_application_is_recorded_and_can_be_repeated(cell: str) -> None:
     made = sl.cell(cell)
-    values = {line.rhs: line.lhs for line in made.named}
+    known = Known({line.rhs: line.lhs for line in made.named}, made.shapes)  # type: ignore[misc]
     seen: set[Term] = set()
     for step in sl.derive(made, "gradients").steps:
         for application in step.applications:
-            assert vjp(application.node, application.adjoint, values) == (application.rule, list(application.shares))  # type: ignore[arg-type]
+            assert vjp(application.node, application.adjoint, known) == (application.rule, list(application.shares))
             seen.add(application.node)
-    leaves = (Sym, Num)
     assert seen == {
         part
         for line in made.named
         for part in walk(line.rhs)
-        if not isinstance(part, leaves) and any(isinstance(below, Sym) for below in walk(part))
+        if not isinstance(part, (Sym, Num, Ones)) and any(_varies(made, below) for below in walk(part))
     }
+
+
+def _varies(cell: sl.Cell, part: Term) -> bool:
+    """Whether a term is a quantity or a parameter; a size is neither."""
+    return isinstance(part, Sym) and (part.time is not None or part.name not in cell.size_names)
 
 
 def test_the_recurrences_over_time_are_one_line_a_quantity() -> None:
