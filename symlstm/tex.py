@@ -300,6 +300,8 @@ def _script(sign: str, text: str) -> str:
 
 
 def _transpose(node: a.Transpose, style: Style) -> Printed:
+    if isinstance(node.arg, a.Rows) and isinstance(node.arg.arg, a.Transpose):
+        return _rows(a.Rows(node.arg.arg.arg, node.arg.start, node.arg.stop), style, ":,")
     inside = _at(node.arg, Level.ATOM, style)
     return Printed(rf"{inside.text}^{{\top}}", Level.FACTOR, inside.height)
 
@@ -401,11 +403,11 @@ def _ones(node: a.Ones, style: Style) -> Printed:
     return Printed(_ONE + _script("_", _tight(_printed(node.rows, style).text)))
 
 
-def _rows(node: a.Rows, style: Style) -> Printed:
-    """The rows from the first to the last, both counted from 1 and both taken: `(v)_{1:n}`."""
+def _rows(node: a.Rows, style: Style, before: str = "") -> Printed:
+    """The rows from the first to the last, both counted from 1 and both taken, `(v)_{1:n}`; columns are `(W)_{:,1:n}`."""
     inside = _bracketed(_printed(node.arg, style))
     first, last = (_printed(end, style).text for end in (_successor(node.start), node.stop))
-    return Printed(f"{inside.text}_{{{_tight(first)}:{_tight(last)}}}", Level.FACTOR, inside.height)
+    return Printed(f"{inside.text}_{{{before}{_tight(first)}:{_tight(last)}}}", Level.FACTOR, inside.height)
 
 
 def _tight(size: str) -> str:

@@ -119,6 +119,7 @@ W, U, b = Sym("W_f"), Sym("U"), Sym("b")
         (r"\bigl(h_t\bigr)_{n+1:2n}", Rows(h, n, MatMul((term(2), n)))),
         (r"(h_t)_{2n+1:2n+m}", Rows(h, MatMul((term(2), n)), Add((MatMul((term(2), n)), m)))),
         (r"(h_t)_{2:n}", Rows(h, term(1), n)),
+        (r"(W_f)_{:,1:n}", Transpose(Rows(Transpose(W), term(0), n))),
         (r"\operatorname{tr}(U^{\top} U)", Trace(MatMul((Transpose(U), U)))),
         (r"\mathrm{tr}(U) h_t", MatMul((Trace(U), h))),
         (r"\sqrt{x + 1}", Apply("sqrt", Add((x, term(1))))),

@@ -127,6 +127,7 @@ LINES: list[tuple[Term | Relation, str]] = [
     (Trace(U.T @ Adj(Sym("U", NOW))), r"\operatorname{tr}(U^{\top} \delta U^{(t)})"),
     (Rows(W_f.T @ Adj(f), MatMul((term(2), n)), MatMul((term(2), n)) + m), r"(W_f^{\top} \delta f_t)_{2n+1:2n+m}"),
     (Rows(Hadamard((h, 1 - f)), term(0), n), r"\bigl(h_t \odot (1 - f_t)\bigr)_{1:n}"),
+    (Rows(W_f.T, n, n + m).T, r"(W_f)_{:,n+1:n+m}"),
     (Div(h, Apply("sqrt", n)), r"\frac{h_t}{\sqrt{n}}"),
     (Pow(Apply("sqrt", y), term(2)), r"(\sqrt{x})^2"),
     (Prime("sqrt", y), r"\operatorname{sqrt}'(x)"),

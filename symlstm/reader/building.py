@@ -232,6 +232,9 @@ class Builder:
         arg, first, last = parts
         return Rows(arg, _before(first), last)
 
+    def columns(self, parts: Children) -> Term:
+        return Transpose(self.rows([Transpose(parts[0]), *parts[1:]]))
+
     def ones(self, parts: Children) -> Term:
         return Ones(parts[0])
 

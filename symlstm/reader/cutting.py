@@ -240,15 +240,17 @@ class Cutter(Constructs):
         return i
 
     def part(self, i: int) -> int:
-        r"""Rows of what is in brackets, `(v)_{1:n}`."""
+        r"""Rows of what is in brackets, `(v)_{1:n}`, or columns, `(W)_{:,1:n}`."""
         at = self.raws[i].at
         inside, after = self.script(i + 1)
+        columns = [raw.text for raw in inside[:2]] == [":", ","]
+        inside = inside[2:] if columns else inside
         colon = next((k for k, raw in enumerate(inside) if raw.text == ":"), None)
         if colon is None or not self.found or self.found[-1].type not in FACTOR_ENDS:
             raise Fault("The character '_' is not read.", at, kind=NotSupported)
         ends = (inside[:colon], inside[colon + 1 :])
         self.raws[i + 1 : after] = [raw for end in ends for raw in (Raw("{", at), *end, Raw("}", at))]
-        self.add("_SLICE", "_", at)
+        self.add("_COLUMNS" if columns else "_ROWS", "_", at)
         return i + 1
 
     def power(self, i: int) -> int:
