@@ -34,11 +34,29 @@ class Line:
 
     def rows(self, room: float) -> tuple[str, ...]:
         """The right side in rows, each with its `&`, none wider than `room` if that can be."""
+        whole, long = self.whole
+        if long <= room:
+            return (whole,)
+        if room not in self.broken:
+            rows = [row for link in self.links for row in _balanced(link, room)]
+            self.broken[room] = (*rows[:-1], rows[-1] + self.condition)
+        return self.broken[room]
+
+    @cached_property
+    def broken(self) -> dict[float, tuple[str, ...]]:
+        """The right side in rows, by the room for it: many ways to form groups leave a line the same room."""
+        return {}
+
+    @cached_property
+    def whole(self) -> tuple[str, float]:
+        """The right side in one row, and its width."""
         whole = " ".join(f"{link.sign} {' '.join(link.pieces)}" for link in self.links) + self.condition
-        if width(whole) <= room:
-            return (f"&{whole}",)
-        rows = [row for link in self.links for row in _balanced(link, room)]
-        return (*rows[:-1], rows[-1] + self.condition)
+        return f"&{whole}", width(whole)
+
+    @cached_property
+    def sides(self) -> tuple[float, float]:
+        """The widths of the left side and of the reason."""
+        return width(self.left), text_width(self.reason)
 
     @cached_property
     def least(self) -> float:
@@ -88,7 +106,12 @@ def alignments(lines: tuple[Line, ...]) -> tuple[Alignment, ...]:
     """
     best: list[tuple[float, list[Alignment]]] = [(0.0, [])]
     for end in range(1, len(lines) + 1):
-        best.append(min((_extended(best[start], lines[start:end]) for start in range(end)), key=lambda found: found[0]))
+        found: tuple[float, list[Alignment]] = (inf, [])
+        for start in range(end):
+            least = best[start][0] + (end - start) + NEW_GROUP  # a line takes a row or more
+            if least < found[0]:
+                found = min(found, _extended(best[start], lines[start:end]), key=lambda each: each[0])
+        best.append(found)
     return tuple(best[-1][1])
 
 
@@ -102,17 +125,17 @@ def _extended(before: tuple[float, list[Alignment]], lines: Sequence[Line]) -> t
 
 def _rooms(lines: Sequence[Line]) -> list[float]:
     """The widths of the column of reasons worth trying: what the longest needs, and narrower ones."""
-    longest = max(text_width(line.reason) for line in lines)
+    longest = max(line.sides[1] for line in lines)
     return [min(longest, REASONS[0]), *(room for room in REASONS[1:] if room < longest)]
 
 
 def _tried(lines: Sequence[Line], reasons: float) -> tuple[float, Alignment]:
     """The lines with this much room for reasons, and how many rows they take on the page; infinite if they do not fit."""
-    room = COLUMNS - max(width(line.left) for line in lines) - reasons
+    room = COLUMNS - max(line.sides[0] for line in lines) - reasons
     if any(line.least > room for line in lines):
         return inf, Alignment((), (), 0)
     rows = tuple(line.rows(room) for line in lines)
-    height = sum(max(len(own), ceil(text_width(line.reason) / reasons) if line.reason else 0)
+    height = sum(max(len(own), ceil(line.sides[1] / reasons) if line.reason else 0)
                  for line, own in zip(lines, rows, strict=True))
     return height, Alignment(tuple(lines), rows, reasons)
 
