@@ -13,7 +13,7 @@ Every quantity of a step and every adjoint has a name in the field, and its defi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,11 @@ class Reckoned(Exactly, Components):
         super().__init__(ring, shapes)
         self.leaf, self.sizes = leaves.__getitem__, shapes.full(SIZES)
 
+    def of(self, node: Term, leaves: Mapping[Term, Array]) -> Array:
+        """The value of a term for other leaves."""
+        self.leaf = leaves.__getitem__
+        return self(node)
+
 
 class Step:
     """One step: the value of every quantity, and its derivatives by the components of those that its equation uses."""
@@ -89,7 +94,7 @@ class Step:
             starts[part], count = count, count + values.size
             self.users.setdefault(part, []).append(line.lhs)
             self._uses.setdefault(line.lhs, []).append(part)
-        result = Reckoned(self.facts.ring, self.cell.shapes, leaves)(line.rhs)
+        result = self.facts.reckoned.of(line.rhs, leaves)
         duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in _filled(result, self.facts.extent(line.lhs)).flat]
         zero = self.facts.ring.element(0)
         for part, start in starts.items():
@@ -170,16 +175,11 @@ class Facts:
         self._adjoints: dict[tuple[Sym, Time], Array] = {}
         self._arrivals: dict[tuple[Sym, Time], Array] = {}
         self._opaque = Components(self.ring, cell.shapes)
-        self.extent = self._opaque.extent
+        self.extent, self.leaf_generators = cache(self._opaque.extent), cache(self._opaque.opaque)  # the symbols of a leaf
+        self.reckoned = Reckoned(self.ring, cell.shapes, {})
         self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {s.prev for s in cell.state_terms}}
         self._quantities = {*cell.parameter_terms, *cell.input_terms, *(line.lhs for line in cell.named)}
         self.last: dict[str, int] = {}  # the last step, by its letter, through which adjoints are followed
-
-    # --- generators ---
-
-    def leaf_generators(self, leaf: Term) -> Array:
-        """The symbols that stand for the components of a leaf."""
-        return self._opaque.opaque(leaf)
 
     # --- truths about steps ---
 
@@ -322,7 +322,7 @@ class Facts:
         moved = shifted(line.rhs, of.time)
         symbols = self.value(wrt)
         leaves = {part: self.value(part) for part in walk(moved) if isinstance(part, Sym) and not self._is_size(part)}
-        result = Reckoned(self.ring, self.cell.shapes, {**leaves, wrt: seeded(symbols, self.ring.element(1))})(moved)
+        result = self.reckoned.of(moved, {**leaves, wrt: seeded(symbols, self.ring.element(1))})
         duals = [entry if isinstance(entry, Dual) else Dual(entry) for entry in _filled(result, self.extent(of)).flat]
         return matrix([[dual.parts.get(k, self.ring.element(0)) for k in range(symbols.size)] for dual in duals])
 
