@@ -1,7 +1,8 @@
 """The arithmetic of a document's formulas over a polynomial ring: the same readings of products, and nothing rounded.
 
-A function is a symbol for every argument it has, its derivative is written in terms of its value where the table of
-activations says how, and softmax is a vector of symbols that sum up to one. Dual numbers carry derivatives.
+A function is an atom for every argument it has, with what is known of it (`symlstm.evidence.fields`), its derivative is
+written in terms of its value where the table of activations says how, and softmax is a vector of symbols that sum up to
+one. A maximum, and a function with a kink, holds in every case of its arguments. Dual numbers carry derivatives.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS, Y
-from symlstm.algebra import Apply, Diag, Div, Extreme, Max, Norm, NotSupported, Num, Pow, Total, plain, walk
+from symlstm.algebra import Apply, Diag, Div, Extreme, Max, Norm, NotSupported, Num, Pow, Term, Total, Trace, plain, walk
 from symlstm.claims.arithmetic import Array, Misfit, Reckoner, is_scalar, is_vector, shape
 from symlstm.definitions.sources import LOSSES
 from symlstm.evaluate import Evaluator
 from symlstm.evidence.duals import Dual
-from symlstm.evidence.polynomials import Packed
+from symlstm.evidence.fields import Field, is_composed
 
 HIGHEST = 12  # power that is multiplied out
 
@@ -29,7 +30,7 @@ class Undecided(Exception):
 class Exactly(Reckoner):
     """`Reckoner` over elements of a ring and dual numbers of them."""
 
-    ring: Packed
+    ring: Field
 
     def number(self, node: Num) -> Array:
         return self.ring.element(node.value)
@@ -63,13 +64,15 @@ class Exactly(Reckoner):
         entry = self.ring.element(entry)
         if name == "sqrt" and not entry:
             return entry
-        return self.ring.generator(("apply", name, entry))
+        return self.ring.function(name, entry) if name in ACTIVATIONS else self.ring.generator(("apply", name, entry))
 
     def slope_of(self, name: str, entry: Any) -> Any:
         """The derivative of a function at an element: by its value where that is known."""
         row = ACTIVATIONS.get(name)
         if isinstance(entry, Dual):
             raise Undecided(f"the second derivative of {name}")
+        if is_composed(name) or name == "sqrt":
+            return self.ring.slope(name, entry)
         if row is not None and row.slope_of is not None:
             return Evaluator(lambda leaf: {Y: self.atom(name, entry)}[leaf])(row.slope_of)  # type: ignore[index]
         known: dict[str, Callable[[], Any]] = {
@@ -157,10 +160,37 @@ class Exactly(Reckoner):
         return total
 
     def larger(self, node: Max) -> Array:
-        raise Undecided("a maximum")
+        start = len(self.ring.keys)
+        total = self(node.args[0])
+        for arg in node.args[1:]:
+            total = np.frompyfunc(self.ring.larger, 2, 1)(total, self(arg))
+        self.ring.tell(start, plain(node))
+        return total
+
+    def applied(self, node: Apply) -> Array:
+        start = len(self.ring.keys)
+        value = super().applied(node)
+        self.ring.tell(start, plain(node))
+        return value
 
     def norm(self, node: Norm) -> Array:
-        raise Undecided("a norm")
+        value = self(node.arg)
+        if not is_vector(value):
+            raise Undecided("the norm of a matrix")
+        return _boxed(self.atom("sqrt", sum((value * value).flat, self.ring.element(0))))
+
+    def trace(self, node: Trace) -> Array:
+        value = self(node.arg)
+        if len(set(shape(value))) != 1:
+            raise Misfit(node, shape(value), shape(value)[::-1], "a trace is one of a square matrix")
+        return _boxed(sum(np.diagonal(value), self.ring.element(0)))
+
+    def count(self, node: Term) -> int:
+        value = self(node)
+        number = self.ring.element(value.flat[0] if np.ndim(value) else value).constant
+        if number is None or number != int(number):
+            raise Undecided(f"the length {plain(node)}")
+        return int(number)
 
     def extreme(self, node: Extreme) -> Array:
         raise Undecided("an extreme value")
@@ -169,7 +199,7 @@ class Exactly(Reckoner):
 class Elements(Exactly):
     """The arithmetic of one step, or of numbers alone."""
 
-    def __init__(self, ring: Packed, leaf: Callable[[Any], Array] | None = None, times: Any = None, theory: Any = None) -> None:
+    def __init__(self, ring: Field, leaf: Callable[[Any], Array] | None = None, times: Any = None, theory: Any = None) -> None:
         super().__init__(leaf, times, theory)
         self.ring = ring
 

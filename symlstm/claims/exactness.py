@@ -14,9 +14,9 @@ numeric, and no verdict is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -28,7 +28,10 @@ from symlstm.algebra import (
     Add,
     Adj,
     Apply,
+    Div,
     Extreme,
+    Hadamard,
+    MatMul,
     Neg,
     Num,
     Partial,
@@ -251,16 +254,19 @@ def _proved(case: Case, relation: Relation, reading: Reading) -> str:
             raise Undecided("a sum of steps beside a step")
     else:
         indices = letters | _hidden(case.theory, relation) or {"t"}
+    claim = _Claim(case, sides, reading)
     try:
-        _Claim(case, sides, reading).decide(indices, lagged)
+        claim.decide(indices, lagged)
     except Contradiction:
         if len(indices) == 1:
             raise
-        _Claim(case, sides, reading, through=True).decide(indices, lagged)
+        claim = replace(claim, through=True)
+        claim.decide(indices, lagged)
     if case.theory.values and not case.theory.steps:
         return "Recomputed in rational numbers."
     every = ", term by term of the sum" if sides[0].spread else " at every step" if letters else ""
-    return f"Proved in a polynomial ring{every}."
+    split = f", in every case of {' and '.join(sorted(claim.cases))}" if claim.cases else ""
+    return f"Proved in a polynomial ring{every}{split}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +283,14 @@ class _Claim:
     """The sides of a claim in a case under a reading.
 
     With `through` a loss of a step much later is worked out through that step, instead of being a symbol for each derivative.
+    `cases` are the maxima and kinks that were met, in words.
     """
 
     case: Case
     sides: tuple[_Side, ...]
     reading: Reading
     through: bool = False
+    cases: set[str] = field(default_factory=set)
 
     def decide(self, letters: set[str], lagged: set[str]) -> None:
         """Look at the steps that stand for all: any one, and the last one where the claim looks further.
@@ -316,6 +324,7 @@ class _Claim:
             for (one, other), (left, right) in zip(pairwise(values), pairwise(self.sides), strict=True):
                 if not _equal(run, one, other, left.term, right.term):
                     raise Contradiction(f"{left.term} = {right.term} at {dict(times)}")
+            self.cases.update(_cases(run, values))
             return extents
         raise Undecided("a formula over so many steps")
 
@@ -326,6 +335,14 @@ class _Claim:
             kept[extents, self.through] = Stretches(self.case.theory, self.case.sizes, run.strict, extents, self.through)
         kept[extents, self.through].work = 0
         return kept[extents, self.through]
+
+
+def _cases(run: Stretches, values: Iterable[Array]) -> Iterator[str]:
+    """The maxima and kinks that values depend on, in words."""
+    arrays = (value.array if isinstance(value, Tensor) else value for value in values)
+    run.ring.met.clear()
+    run.ring.meet(*(entry for array in arrays for entry in np.asarray(array, dtype=object).flat))
+    return (run.ring.cases[place] for place in sorted(run.ring.met) if run.ring.cases[place])
 
 
 def _value(run: Stretches, side: _Side, reading: Reading, times: Mapping[str, int]) -> Array:
@@ -341,7 +358,7 @@ def _sums(term: Term) -> Iterator[Sum]:
     """The sums over all steps that a side consists of."""
     if isinstance(term, Sum) and term.lower == ENDS[0] and term.upper in ENDS[1:]:
         yield term
-    elif isinstance(term, (Add, Neg, Transpose)):
+    elif _is_linear(term):
         for part in children(term):
             yield from _sums(part)
 
@@ -375,12 +392,27 @@ def _is_whole(theory: Theory, loss: Sym) -> bool:
     return any(isinstance(part, Sum) and any(_sums(part)) for part in parts)
 
 
+def _is_linear(term: Term) -> bool:
+    """Whether a term is linear in the sums over all steps in it: of a product, one factor, and the others have no time."""
+    if isinstance(term, (MatMul, Hadamard)):
+        others = [arg for arg in term.args if not any(_sums(arg))]
+        return len(others) == len(term.args) - 1 and all(map(_is_timeless, others))
+    return isinstance(term, (Add, Neg, Transpose)) or (isinstance(term, Div) and _is_timeless(term.below))
+
+
+def _is_timeless(term: Term) -> bool:
+    """Whether a term is made of numbers and parameters alone."""
+    return not any(isinstance(part, (Adj, Partial, Prod, Sum)) or (isinstance(part, Sym) and part.time) for part in walk(term))
+
+
 def _body(term: Term) -> Term:
     """A sum over all steps without its sign, and what is linear in such sums. Raises `Undecided` for anything else."""
     if isinstance(term, Sum) and any(_sums(term)):
         return term.body
     if isinstance(term, (Add, Neg, Transpose)):
         return rebuild(term, tuple(map(_body, children(term))))
+    if _is_linear(term):
+        return rebuild(term, tuple(_body(part) if any(_sums(part)) else part for part in children(term)))
     raise Undecided("a sum beside something else")
 
 

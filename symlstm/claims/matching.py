@@ -127,7 +127,8 @@ def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
         sizes = []  # the document has letters of its own
     names = {symbol.name for symbol in (*_quantities(cell), *cell.parameter_terms)}
     kinds = {name: _kind_in(cell, name) for name in sorted(names)}
-    return Match({name: name for name in declared}, extra=(*lines, *sizes), given=frozenset(each.name for each in _quantities(cell)), kinds=kinds)
+    given = frozenset(each.name for each in _quantities(cell))
+    return Match({name: name for name in declared}, extra=(*lines, *sizes), given=given, kinds=kinds)
 
 
 def _quantities(cell: Cell) -> Iterator[Sym]:

@@ -21,7 +21,7 @@ from symlstm.claims.runs import Slot
 from symlstm.claims.sizes import Sizes
 from symlstm.definitions.theories import Theory
 from symlstm.evidence.duals import Dual
-from symlstm.evidence.polynomials import Packed
+from symlstm.evidence.fields import Field
 
 BLOCK = 300  # steps between the stretches: k, t, T
 AT = {"": 0, "k": BLOCK, "t": 2 * BLOCK, "T": 3 * BLOCK}
@@ -53,7 +53,7 @@ class Stretches:
         self, theory: Theory, sizes: Sizes, strict: bool = False, extents: Extents = (), through: bool = False
     ) -> None:
         self.theory, self.sizes, self.strict, self.through = theory, sizes, strict, through
-        self.ring, self.work, self.steps = Packed(), 0, AT["T"]
+        self.ring, self.work, self.steps = Field(), 0, AT["T"]
         self.first = {block: block + sum(one for around, one in extents if around == block and one < 0) for block in AT.values()}
         self.last = {block: block + sum(one for around, one in extents if around == block and one > 0) for block in AT.values()}
         self.first[0] = 1
