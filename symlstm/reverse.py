@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symlstm.algebra import NOW, Adj, Apply, Num, Ones, Relation, Sym, Term, equation
+from symlstm.algebra import NOW, Adj, Apply, Num, Ones, Partial, Relation, Sym, Term, equation, quantity
 from symlstm.model import Cell
 from symlstm.rules import Known, vjp
 from symlstm.steps import Application
 from symlstm.tidying import Tidying
+
+LOSS_TERM = quantity("ell")  # the loss of step t, one summand of L; it depends on the output h_t alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ def sweep(cell: Cell) -> Sweep:
             seed = Adj(line.lhs, arriving=bool(shares))
             given.append(seed)
             if shares:
-                lines.append(_line(tidy, line.lhs, shares, seed))
+                # the loss of a step depends on its output, and no other equation says so
+                loss = (Partial(LOSS_TERM, line.lhs),) if line.lhs == cell.state_terms[0] else ()
+                lines.append(_line(tidy, line.lhs, shares, *loss, seed))
         else:
             lines.append(_line(tidy, line.lhs, shares))
         _through(line, cell, known, collected)

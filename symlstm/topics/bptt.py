@@ -16,7 +16,6 @@ from symlstm.algebra import (
     Time,
     equation,
     map_relation,
-    quantity,
     shift,
     term,
     transform,
@@ -24,7 +23,7 @@ from symlstm.algebra import (
 )
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
-from symlstm.reverse import AdjointLine, Sweep, sweep
+from symlstm.reverse import LOSS_TERM, AdjointLine, Sweep, sweep
 from symlstm.rules import added
 from symlstm.steps import Block, Section, Step
 from symlstm.tidying import Tidying
@@ -33,7 +32,7 @@ from symlstm.topics.gradients import reason
 TOPIC, TITLE = "bptt", "Backpropagation through time"
 
 FIRST, LAST, START = Time("", 1), Time("T", 0), Time("", 0)
-LOSS, LOSS_TERM = Sym("L"), quantity("ell")
+LOSS = Sym("L")
 
 
 def section(cell: Cell) -> Section:
@@ -134,7 +133,8 @@ def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
         parts.append(Partial(LOSS_TERM, state))
     parts.append(shift(swept.line(state.prev).relation.rhs, 1))
     if line is not None:
-        parts += [part for part in _summands(line.relation.rhs) if part != Adj(state, arriving=True)]
+        given = (Adj(state, arriving=True), Partial(LOSS_TERM, state))
+        parts += [part for part in _summands(line.relation.rhs) if part not in given]
     relation = equation(Adj(state), Tidying(swept.cell.shapes).summed(parts))
     return Step(TOPIC, f"adjoint of {state.name}", "identity", relation, _words(state, swept, line))
 

@@ -11,6 +11,7 @@ from symlstm.algebra import (
     Adj,
     Apply,
     Diag,
+    Div,
     Interval,
     MatMul,
     Neg,
@@ -43,7 +44,7 @@ from symlstm.zoo.lstm import LSTM
 TOPIC, TITLE = "flow", "The flow of the gradient"
 
 T, K = Time("t"), Time("k")
-GAMMA, INFINITY = Sym("gamma"), Sym("infinity")
+GAMMA = Sym("gamma")
 UNIT = Interval(term(0), term(1), True, True)
 
 
@@ -175,19 +176,19 @@ def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]
     if direct is not None:
         yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
     for (of, wrt), inner in named.items():
-        line = equation(Partial(of, wrt), inner)
+        line = found.equation(of, wrt, inner)
         yield _step(f"{of.name} from {wrt.name}, same step", "identity", line, prose("one summand a path"))
     if parts == [direct]:
         parts = [Partial(state, state.prev, True)]
     for other, forward, within in ways:
-        back = Partial(other.prev, state.prev)
-        first: Term = Partial(state, other.prev)
+        back = found.partial(other.prev, state.prev)
+        first: Term = found.partial(state, other.prev)
         if any(other in found.reaching(each) for each in states if each != other):
             first = found.added(forward)  # a derivative by it would count the states that it changes as well
         else:
-            line = equation(first, found.added(forward))
+            line = found.equation(state, other.prev, found.added(forward))
             yield _step(f"{state.name} from {other.name}_prev", "identity", line, prose("one summand a path"))
-        line = equation(Partial(other, state), within)
+        line = found.equation(other, state, within)
         yield _step(f"{other.name} from {state.name}, same step", "identity", line, prose("inside one step"))
         parts.append(MatMul((first, back)))
     whole = equation(Partial(state, state.prev), found.tidy.summed(parts))
@@ -244,23 +245,24 @@ def _recurrent(found: Jacobians, state: Sym) -> Iterator[Block]:
     )
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
-    row = _bounded_slope(cell)
+    row = _bounded_slope(cell, state)
     if row is None or not (isinstance(one_step, MatMul) and isinstance(one_step.args[0], Diag) and len(one_step.args) == 2):
         return
     yield from _norms(found, state, one_step, line, row)
 
 
-def _bounded_slope(cell: Cell) -> str | None:
-    """The one activation of a cell whose slope is bounded, by name."""
-    used = [part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)]
-    if len(used) != 1 or used[0] in STAND_INS or activation(used[0]).slopes.upper == INFINITY:
+def _bounded_slope(cell: Cell, state: Sym) -> str | None:
+    """The activation whose value the state is, by name, where its slope has a largest value."""
+    right = next(line.rhs for line in cell.named if line.lhs == state)
+    if not isinstance(right, Apply) or right.function in STAND_INS or activation(right.function).slopes.open_above:
         return None
-    return used[0]
+    return right.function
 
 
 def _norms(found: Jacobians, state: Sym, one_step: MatMul, line: Relation, function: str) -> Iterator[Block]:
     """From the largest slope of the activation to a bound over time, and what follows from it."""
     row, weights, name = ACTIVATIONS[function], one_step.args[1], state.name
+    largest = _as_number(row.slopes.upper)
     yield prose(
         "Let {} be the largest slope of the activation: {} for the hyperbolic tangent, {} for the logistic function.",
         GAMMA,
@@ -270,8 +272,8 @@ def _norms(found: Jacobians, state: Sym, one_step: MatMul, line: Relation, funct
     yield _step(
         "gamma",
         "number",
-        equation(GAMMA, row.slopes.upper),
-        prose("{} here", relation(Prime(row.name, X), "<=", row.slopes.upper)),
+        equation(GAMMA, largest),
+        prose("{} here", relation(Prime(row.name, X), "<=", largest)),
     )
     growth = product(GAMMA, Norm(weights))
     yield _step(
@@ -289,6 +291,13 @@ def _norms(found: Jacobians, state: Sym, one_step: MatMul, line: Relation, funct
     )
     yield _consequences(growth)
     yield from _vanishing()
+
+
+def _as_number(value: Term) -> Term:
+    """A fraction of numbers as one number."""
+    if isinstance(value, Div) and isinstance(value.above, Num) and isinstance(value.below, Num):
+        return Num(value.above.value / value.below.value)
+    return value
 
 
 def _consequences(growth: Term) -> Prose:

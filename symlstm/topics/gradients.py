@@ -9,7 +9,7 @@ from symlstm.activations import activation
 from symlstm.algebra import NOW, Adj, Apply, MatMul, Max, Partial, Prime, Sym, Term, Transpose, equation, walk
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
-from symlstm.reverse import AdjointLine, Share, Sweep, sweep
+from symlstm.reverse import LOSS_TERM, AdjointLine, Share, Sweep, sweep
 from symlstm.steps import Application, Section, Step
 
 TOPIC, TITLE = "gradients", "One step backward"
@@ -52,12 +52,19 @@ def section(cell: Cell) -> Section:
 
 
 def _kinks(cell: Cell) -> list[str]:
-    """Where nothing is claimed: where two that are compared are equal, and where an activation has no slope."""
+    """What stands for the slope of a maximum and of an absolute value, and where nothing is claimed."""
     parts = [part for line in cell.named for part in walk(line.rhs)]
-    where = ["the two arguments of a maximum are equal"] if any(isinstance(part, Max) for part in parts) else []
-    if any(isinstance(part, Apply) and activation(part.function).kinks for part in parts):
-        where.append("an activation has a kink")
-    return [f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed."] if where else []
+    maxima = any(isinstance(part, Max) for part in parts)
+    kinked = {part.function for part in parts if isinstance(part, Apply) and activation(part.function).kinks}
+    said: list[str] = []
+    if maxima:
+        said.append(" The larger argument of a maximum gets its whole adjoint: ReLU' is 1 where it is, and 0 where it is not.")
+    if "abs" in kinked:
+        said.append(" The slope of the absolute value is the sign.")
+    where = [*(["two arguments of a maximum are equal"] if maxima else []), *(["an activation has a kink"] if kinked else [])]
+    if where:
+        said.append(f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed.")
+    return said
 
 
 def _name(of: Sym) -> str:
@@ -78,6 +85,8 @@ def _given(swept: Sweep) -> Prose:
     elif parts:
         of = listed(Adj(seed.of) for seed in parts)
         said.append(joined("Of ", of, " the parts ", listed(parts), " are given, which arrive from the step after. "))
+    if any(seed.of == swept.cell.state_terms[0] for seed in parts):
+        said.append(prose("From the loss of the step comes {}. ", Partial(LOSS_TERM, swept.cell.state_terms[0])))
     return joined(*said)
 
 
@@ -89,6 +98,7 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
     if not line.shares:
         return prose("nothing in this step uses it")
     seeds = sum(seed.of == line.of for seed in swept.given)
+    seeds += line.of == swept.cell.state_terms[0]  # its loss
     count = len(line.shares) + seeds
     if count == 1:
         return _of_one_path(swept.cell, line.of, line.shares[0])

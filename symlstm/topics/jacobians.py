@@ -21,10 +21,12 @@ from symlstm.algebra import (
     NotSupported,
     Ones,
     Partial,
+    Relation,
     Rows,
     Sym,
     Term,
     Transpose,
+    equation,
     plain,
     term,
     walk,
@@ -140,7 +142,7 @@ class Jacobians:
                 if (there, here) not in named:
                     inner = self.added(self.paths(there, here, named))
                     named[there, here] = inner
-                stack.append((there, (Partial(there, here), *factors)))
+                stack.append((there, (self.partial(there, here), *factors)))
             else:
                 stack += [(each, (*self._edge(here, each), *factors)) for each in reversed(onward)]
         return found
@@ -168,6 +170,35 @@ class Jacobians:
 
     def _is_number(self, factor: Term) -> bool:
         return not isinstance(factor, Partial) and self.shapes.is_scalar(factor)
+
+    # --- names ---
+
+    def _is_row(self, of: Sym, wrt: Sym) -> bool:
+        return self.shapes.is_scalar(of) and not self.shapes.is_scalar(wrt)
+
+    def partial(self, of: Sym, wrt: Sym) -> Term:
+        """The name of a Jacobian as a factor: the derivative of a number by a vector is a column, its Jacobian the row."""
+        return Transpose(Partial(of, wrt)) if self._is_row(of, wrt) else Partial(of, wrt)
+
+    def equation(self, of: Sym, wrt: Sym, whole: Term) -> Relation:
+        """The equation of a Jacobian with a name."""
+        return equation(Partial(of, wrt), self._turned(whole) if self._is_row(of, wrt) else whole)
+
+    def _turned(self, node: Term) -> Term:
+        """The transpose, carried down to the factors."""
+        if isinstance(node, Neg):
+            return Neg(self._turned(node.arg))
+        if isinstance(node, Add):
+            return Add(tuple(map(self._turned, node.args)))
+        if isinstance(node, Div):
+            return Div(self._turned(node.above), node.below)
+        if isinstance(node, MatMul):
+            numbers = tuple(each for each in node.args if self._is_number(each))
+            rest = tuple(self._turned(each) for each in reversed(node.args) if each not in numbers)
+            return self.tidy.matrix_product(MatMul((*numbers, *rest)))
+        if isinstance(node, Diag):
+            return node
+        return node.arg if isinstance(node, Transpose) else node if self._is_number(node) else Transpose(node)
 
     # --- one share ---
 

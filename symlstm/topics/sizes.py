@@ -62,7 +62,12 @@ def _given(cell: Cell) -> Prose:
         group = [symbol for symbol in _all(cell) if symbol.name in cell.sizes and test(symbol)]
         if group:
             said += ["Each of " if len(group) > 1 else "", listed(group), f" is declared to be {word}. "]
-    return joined(*said, "The equations force all the others.")
+    said.append("The equations force all the others.")
+    same = [symbol for symbol in _all(cell) if symbol.time is not None and symbol.name in cell.size_names]
+    if same:
+        letters = listed(symbol.at(None) for symbol in same)
+        said += [" With a time, ", listed(same), " are quantities of the step; without one, ", letters, " are sizes."]
+    return joined(*said)
 
 
 def _all(cell: Cell) -> tuple[Sym, ...]:
@@ -230,7 +235,8 @@ def _parameter_kind(cell: Cell, symbol: Sym) -> str:
 def _concatenated(cell: Cell) -> list[Block]:
     """W [h; x] = U h + W x, for the first equation that adds two such products."""
     for line in cell.named:
-        products = [part for part in walk(line.rhs) if isinstance(part, MatMul) and len(part.args) == 2]
+        pairs = [part for part in walk(line.rhs) if isinstance(part, MatMul) and len(part.args) == 2]
+        products = [part for part in pairs if all(isinstance(factor, Sym) for factor in part.args)]
         recurrent = next((p for p in products if p.args[1] == cell.state_terms[0].prev), None)
         forward = next((p for p in products if p.args[1] == cell.input_terms[0]), None)
         if isinstance(line.rhs, Add) and recurrent and forward:
