@@ -316,9 +316,9 @@ class Facts:
         self._closed(of, wrt)
         if of.name == wrt.name and of.time.offset > wrt.time.offset + 1:
             return self.direct(of, of.prev) @ self.direct(of.prev, wrt)
-        line = next((line for line in self.cell.declared if line.lhs == self._known(of)), None)
+        line = next((line for line in self.cell.named if line.lhs == self._known(of)), None)
         if line is None:
-            raise NotSupported(f"No declared equation defines {plain(of)}.", plain(of))
+            raise NotSupported(f"No equation defines {plain(of)}.", plain(of))
         moved = shifted(line.rhs, of.time)
         symbols = self.value(wrt)
         leaves = {part: self.value(part) for part in walk(moved) if isinstance(part, Sym) and not self._is_size(part)}
