@@ -212,6 +212,19 @@ def test_the_proof_does_not_rest_on_the_numbers(name: str) -> None:
     assert found.equal is None and "No proof was found" in found.note
 
 
+def test_rounding_is_no_difference() -> None:
+    """Where the numbers differ by less than a person would see, a proof goes before them."""
+    found = sl.equivalent("rnn", "rnn", r"h_t = (10^{12} + \tanh(z)) - 10^{12}")
+    assert found.equal is True and "1e-12" not in found.note
+    assert sl.equivalent("rnn", "rnn", r"h_t = \tanh(z) + 10^{-5}").equal is False
+
+
+def test_a_size_may_be_a_number_of_an_equation() -> None:
+    assert sl.equivalent("lstm", "lstm", "b_g = n b_g / n").equal is True
+    found = sl.equivalent("lstm", "lstm", "b_g = n b_g")
+    assert found.equal is False and "At n = 1 they agree" in found.note
+
+
 def test_a_cell_may_be_fed_with_quantities_of_the_other() -> None:
     assert sl.equivalent("lstm", "rnn", r"h_t = o_t \odot \tanh(c_t)").equal is True
     assert sl.equivalent("lstm", "rnn", r"h_t = i_t \odot \tanh(c_t)").equal is False

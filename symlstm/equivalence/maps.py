@@ -233,7 +233,7 @@ def revised(cell: Cell, said: Sorted, source: Cell | None = None) -> Cell:
     fed = tuple(
         symbol
         for symbol in dict.fromkeys(part for line in equations for part in walk(line.rhs) if isinstance(part, Sym))
-        if symbol.time is not None and symbol.name not in own and source is not None and symbol.name in signals(source)
+        if symbol.time == NOW and symbol.name not in own and source is not None and symbol.name in signals(source)
     )
     sizes = _sizes(cell, cell.shapes) | (_sizes(source, [symbol.name for symbol in fed]) if source else {})
     return Cell(cell.name, (*cell.input_terms, *fed), cell.state_terms, equations, title=cell.title, sizes=sizes)
