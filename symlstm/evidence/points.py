@@ -2,7 +2,8 @@
 
 Many points are drawn at once and run side by side. Left out are those with a value too large, a divisor near zero, or a
 maximum whose two sides nearly meet: at a kink nothing is claimed. Of the others that one is chosen at which each maximum
-(and so each relu and absolute value) falls most evenly on its two sides, so that both are exercised.
+(and so each relu and absolute value) falls most evenly on its two sides, so that both are exercised; or, on demand, one at
+which the two sides come close, so that a formula with another sign in it is found out.
 
 >>> from symlstm import zoo
 >>> point = generic(zoo.cell("slstm"), steps=6, sizes={"n": 3, "m": 2})
@@ -40,10 +41,14 @@ class Point:
     arriving: Sequence[Array]  # the adjoint of each state after the last step
 
 
-def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0) -> Point:
-    """The best of many points drawn at random, always the same for the same seed; where none is good, the first."""
+def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0, *, close: bool = False) -> Point:
+    """The best of many points drawn at random, always the same for the same seed; where none is good, the first.
+
+    With `close` the two sides of maxima are nearer to each other, though never nearer than `CLEAR`.
+    """
     drawn = _drawn(cell, steps, sizes, np.random.default_rng(seed))
-    best = int(np.argmax(_scores(cell, drawn)))
+    clear, gaps = _looked_at(cell, drawn)
+    best = int(np.argmax(clear * (1 + (_closeness(gaps) if close else _balance(gaps)))))
     return Point(
         {name: value[best] for name, value in drawn.params.items()},
         [tuple(value[best] for value in given) for given in drawn.inputs],
@@ -100,8 +105,8 @@ class _Watching(Evaluator):
         return super().divide(above, below)
 
 
-def _scores(cell: Cell, drawn: Point) -> Array:
-    """For each candidate 0 if it is not clear, else 1 and the smallest share that any maximum has on one of its sides."""
+def _looked_at(cell: Cell, drawn: Point) -> tuple[Array, list[list[Array]]]:
+    """Whether each candidate is clear, and for each maximum of the equations its differences at every step."""
     seen = _Seen()
 
     def watching(leaf: Callable[[Term], Array], sizes: Mapping[str, int]) -> Evaluator:
@@ -120,11 +125,19 @@ def _scores(cell: Cell, drawn: Point) -> Array:
         for gap in seen.gaps:
             clear &= _all(np.abs(gap) > CLEAR)
     places = len(seen.gaps) // len(drawn.inputs)  # the same maxima at every step
-    shares = [np.ones(CANDIDATES)]
-    for place in range(places):
-        above = np.mean([np.mean(gap > 0, axis=(-2, -1)) for gap in seen.gaps[place::places]], axis=0)
-        shares.append(np.minimum(above, 1 - above))
-    return clear * (1 + np.min(shares, axis=0))
+    return clear, [seen.gaps[place::places] for place in range(places)]
+
+
+def _balance(gaps: list[list[Array]]) -> Array:
+    """For each candidate the smallest share that any maximum has on one of its sides."""
+    above = [np.mean([np.mean(gap > 0, axis=(-2, -1)) for gap in over_time], axis=0) for over_time in gaps]
+    return np.min([np.ones(CANDIDATES), *(np.minimum(share, 1 - share) for share in above)], axis=0)
+
+
+def _closeness(gaps: list[list[Array]]) -> Array:
+    """For each candidate how near to 1, from 0, the two sides of its widest maximum come on the average."""
+    widths = [np.mean([np.mean(np.abs(gap), axis=(-2, -1)) for gap in over_time], axis=0) for over_time in gaps]
+    return 1 / (1 + np.max([np.zeros(CANDIDATES), *widths], axis=0))
 
 
 def _all(holds: Any) -> Any:

@@ -7,8 +7,8 @@ others by `symlstm.evaluate.forward`.
 
 The loss is a sum over t = 1..T of a generic quadratic function of the output of step t. The run is one step longer
 than the loss, so that the adjoints of step T+1 are measured too (they are zero). What is said of a step, and not of T, holds
-whatever arrives from later ones: it is looked at with one more term in the loss, generic and linear in all states of the next
-step. Without it some adjoints are zero at every step, such as those of a stabiliser on which no output depends.
+whatever arrives from later ones: it is looked at with one more term in the loss, generic and linear in all states that the
+last of its steps hands on. Without it some adjoints are zero, such as those of a stabiliser on which no output depends.
 
 >>> from symlstm import zoo
 >>> from symlstm.algebra import Add, Adj, quantity
@@ -36,7 +36,7 @@ from symlstm.zoo import ZOO
 
 REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
 LOSS, LOSS_TERM = "L", "ell"
-OTHERS, SHORT = 8, 2  # more points at which a relation with a kink in it is looked at, and the steps of each
+OTHERS, SHORT = 12, 2  # more points at which a relation with a kink in it is looked at, and the steps of each
 
 
 class Outside(NotValid):
@@ -85,7 +85,8 @@ class Sequence:
     def others(self) -> tuple[Sequence, ...]:
         """Short runs at other points, for what looks at the signs of numbers alone: one run has only a few signs."""
         n, m = self.sizes["n"], self.sizes["m"]
-        return tuple(Sequence(self.cell, SHORT, n, m, self.seed + k, constants=self.constants) for k in range(1, OTHERS + 1))
+        points = [generic(self.cell, SHORT + 1, self.sizes, self.seed + k, close=True) for k in range(1, OTHERS + 1)]
+        return tuple(Sequence(self.cell, SHORT, n, m, point=point, constants=self.constants) for point in points)
 
     # --- running ---
 
@@ -152,7 +153,7 @@ class Sequence:
     def evaluator(self, times: Mapping[str, int], arriving: int | None = None) -> Evaluator:
         """An evaluator of terms on this sequence, with values for the time letters; T is known.
 
-        With `arriving`, adjoints are those of the loss and one more term, in the states of that step.
+        With `arriving`, adjoints are those of the loss and one more term, in the states that this step hands on.
         """
         return Evaluator(partial(self.leaf, arriving=arriving), {"T": self.steps, **times}, self.sizes)
 
@@ -171,10 +172,20 @@ class Sequence:
         if arriving not in self._later:
             total = self._change.copy()
             for state, weights in zip(self.cell.state_terms, self.point.arriving, strict=True):
+                if state.prev not in self._read:
+                    continue
                 last = np.imag(self._trace[arriving][state.name]) / STEP
                 total[:len(last)] += np.sum(weights * last, axis=(-2, -1))[..., None, None]
+                if (f"{state.name}+", arriving) in self._slots:
+                    start, _ = self._slots[f"{state.name}+", arriving]
+                    total[start:start + weights.size, 0, 0] += weights.ravel()
             self._later[arriving] = total
         return self._later[arriving]
+
+    @cached_property
+    def _read(self) -> frozenset[Term]:
+        """What a step reads of the step before."""
+        return frozenset(part for line in self.cell.named for part in walk(line.rhs) if isinstance(part, Sym))
 
     def _found(self, node: Term, loss: Array) -> Array:
         if isinstance(node, Sym):
@@ -239,7 +250,7 @@ class Sequence:
         if of.name == LOSS_TERM:
             whole = self._derivative(of, wrt, self._change)
             return whole if wrt == self.cell.state_terms[0].at(of.time) else 0 * whole
-        rhs = next((line.rhs for line in self.cell.declared if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
+        rhs = next((line.rhs for line in self.cell.named if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
         if rhs is None:
             raise NotValid(f"No equation defines {plain(of)}.", plain(of))
         start = self._value(wrt)
@@ -279,7 +290,7 @@ class Sequence:
         if marks is None:
             return self.evaluator(times)
         latest = max((times.get(mark.base, 0) + mark.offset for mark in marks), default=0)
-        return self.evaluator(times, min(latest, self.steps) + 1)
+        return self.evaluator(times, min(max(latest, 0), self.steps + 1))
 
     def _times(self, line: Relation) -> Iterator[dict[str, int]]:
         free = free_letters(line) - {"T", ""}
@@ -308,8 +319,12 @@ def _not_a_matrix(of: Sym, wrt: Sym) -> NotSupported:
 
 @lru_cache(maxsize=256)
 def _marks(line: Relation) -> frozenset[Time] | None:
-    """The time marks of a relation about single steps; None where it is about T, or sums over steps."""
+    """The time marks of a relation about single steps; None where it is about T, or sums over steps.
+
+    What arrives at a step comes from the next one, which counts too.
+    """
     marks = frozenset(part.time for part in walk(line) if isinstance(part, Sym) and part.time is not None)
+    marks |= {part.of.time + 1 for part in walk(line) if isinstance(part, Adj) and part.arriving and part.of.time is not None}
     over_time = any(isinstance(part, (Sum, Prod)) for part in walk(line)) or any(mark.base == "T" for mark in marks)
     return None if over_time else marks
 
