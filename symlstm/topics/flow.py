@@ -60,11 +60,19 @@ def section(cell: Cell) -> Section:
 
 
 def _or_said(write: Callable[[Jacobians, Sym], Iterator[Block]], found: Jacobians, state: Sym) -> Iterator[Block]:
-    """What is written of a state; where a derivative on the way is no matrix, the text stops there and says so."""
+    """What is written of a state; where a derivative on the way is no matrix, the text says so and shows the adjoint."""
     try:
         yield from write(found, state)
-    except NotSupported as error:
-        yield prose(f"Further Jacobians of {{}} are not written here. {error.what}", state)
+    except NotSupported:
+        text = "On a way from {} to {} lies a matrix, and derivatives by it are not matrices. What the step does to an adjoint is seen here."
+        yield prose(text, state.prev, state)
+        yield _backward(found, state)
+
+
+def _backward(found: Jacobians, state: Sym) -> Step:
+    return _step(
+        f"adjoint of {state.name}_prev", "identity", found.swept.line(state.prev).relation, prose("from the step backward")
+    )
 
 
 def _step(name: str, kind: Kind, line: Relation, reason: Prose) -> Step:
@@ -175,9 +183,7 @@ def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]
         return
     if direct is not None:
         yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
-    for (of, wrt), inner in named.items():
-        line = found.equation(of, wrt, inner)
-        yield _step(f"{of.name} from {wrt.name}, same step", "identity", line, prose("one summand a path"))
+    yield from _with_names(found, named)
     if parts == [direct]:
         parts = [Partial(state, state.prev, True)]
     for other, forward, within in ways:
@@ -198,9 +204,15 @@ def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]
         yield _step(f"total Jacobian of {state.name} over time", "identity", line, prose("chain rule, latest factor first"))
 
 
+def _with_names(found: Jacobians, named: Named) -> Iterator[Step]:
+    """The equations of the Jacobians that have a name."""
+    for (of, wrt), inner in named.items():
+        line = found.equation(of, wrt, inner)
+        yield _step(f"{of.name} from {wrt.name}, same step", "identity", line, prose("one summand a path"))
+
+
 def _matrix_state(found: Jacobians, state: Sym) -> Iterator[Block]:
     """A matrix that is carried over: its derivative by itself is no matrix, but its adjoint is multiplied by something."""
-    line = found.swept.line(state.prev)
     yield prose(
         "{} is a matrix, so its derivative by {} has four indices and is not written as a matrix. What it does to an adjoint "
         "is seen from {}.",
@@ -208,7 +220,7 @@ def _matrix_state(found: Jacobians, state: Sym) -> Iterator[Block]:
         state.prev,
         Adj(state.prev, arriving=True),
     )
-    yield _step(f"adjoint of {state.name}_prev", "identity", line.relation, prose("from the step backward"))
+    yield _backward(found, state)
     number = found.number(state, state.prev)
     if number is not None:
         alone = "No other way leads back" if found.edges[state.prev] == (state,) else "Along this path alone"
@@ -228,21 +240,23 @@ def _matrix_state(found: Jacobians, state: Sym) -> Iterator[Block]:
 def _recurrent(found: Jacobians, state: Sym) -> Iterator[Block]:
     """The Jacobian, its norm, vanishing and exploding."""
     cell = found.swept.cell
-    one_step = found.whole(state, state.prev)
+    named: Named = {}
+    paths = found.paths(state, state.prev, named)
     if len(cell.state_terms) > 1:
         yield prose(
             "No summand of {} is {} itself: every way from one to the other goes through an activation.", state, state.prev
         )
         yield from _total(found, state, None)
         return
-    if one_step is None:
+    if not paths:
         yield prose("Nothing in the step uses {}, so no gradient travels from one step to the one before.", state.prev)
+        yield _step(f"Jacobian of {state.name}", "identity", equation(Partial(state, state.prev), term(0)), prose("no path"))
         return
-    name = state.name
+    name, one_step = state.name, found.added(paths)
     yield prose("Between two steps lies one matrix, and over many steps the product of such matrices.")
-    yield _step(
-        f"Jacobian of {name}", "identity", equation(Partial(state, state.prev), one_step), prose("through the pre-activation")
-    )
+    yield from _with_names(found, named)
+    how = prose("through the pre-activation" if len(paths) == 1 and not named else "chain rule, all ways")
+    yield _step(f"Jacobian of {name}", "identity", equation(Partial(state, state.prev), one_step), how)
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
     row = _bounded_slope(cell, state)
