@@ -1,5 +1,6 @@
 """Every mistake of the table, made at every place of every adjoint equation: each kind of evidence refuses it.
 
+The LSTM and the plain RNN have every mutant; of the other cells' some are taken, the same each time, of every equation.
 `python tests/test_mutants.py` prints the table of counts, and the mutants that are right all the same with their proof.
 """
 
@@ -13,7 +14,7 @@ from functools import cache
 import pytest
 
 from symlstm import reader, tex, zoo
-from symlstm.algebra import Relation, Term, equation
+from symlstm.algebra import Apply, Max, Prime, Relation, Sym, Term, equation, walk
 from symlstm.evidence.components import same_relation
 from symlstm.evidence.numeric import on_sequence
 from symlstm.evidence.proof import Decision, Proof
@@ -21,7 +22,12 @@ from symlstm.evidence.sequence import Sequence
 from symlstm.mistakes import EDITS, SELF, Edit, edits
 from symlstm.topics import sections
 
-CELLS = ("rnn", "lstm")
+WHOLE = ("rnn", "lstm")
+SAMPLED = (
+    "rnn-relu", "lstm-peephole", "lstm-projected", "lstm-layernorm", "lstm-fgr", "gru", "gru-reset-after", "minlstm", "slstm",
+    "mlstm",
+)
+CELLS = (*WHOLE, *SAMPLED)
 TOPICS = ("gradients", "bptt", "flow")
 
 
@@ -51,12 +57,30 @@ def mutants(name: str) -> tuple[Mutant, ...]:
 def _mutants(name: str) -> Iterator[Mutant]:
     cell = zoo.cell(name)
     proof, run = Proof(cell), Sequence(cell)
-    for line in equations(name):
-        for edit, rhs in edits(line, cell):
+    for k, line in enumerate(equations(name)):
+        made = list(edits(line, cell))
+        for edit, rhs in made if name in WHOLE else sample(made, k):
             wrong = equation(line.lhs, rhs)
-            back = reader.read(tex.latex(wrong))
-            same = isinstance(back, Relation) and same_relation(line, back, cell.shapes)
-            yield Mutant(line, edit, rhs, proof.decide(wrong), on_sequence(run, wrong).ok, same)
+            yield Mutant(line, edit, rhs, proof.decide(wrong), on_sequence(run, wrong).ok, read_as(name, wrong, line))
+
+
+def sample(made: list[tuple[Edit, Term]], k: int) -> list[tuple[Edit, Term]]:
+    """Two of a list, others for each k."""
+    return [made[place] for place in sorted({k % len(made), (7 * k + len(made) // 2) % len(made)})]
+
+
+def read_as(name: str, written: Relation, meant: Relation) -> bool:
+    """Whether a relation, written as LaTeX and read, means another one."""
+    back = reader.read(tex.latex(written), conventions(name))
+    return isinstance(back, Relation) and same_relation(meant, back, zoo.cell(name).shapes)
+
+
+@cache
+def conventions(name: str) -> reader.Conventions:
+    """Our notation, told the names and functions of a cell."""
+    parts = [part for line in zoo.cell(name).named for part in walk(line)]
+    names = [part.name for part in parts if isinstance(part, Sym)]
+    return reader.HOUSE.told(names, [part.function for part in parts if isinstance(part, (Apply, Prime))])
 
 
 def equations(name: str) -> tuple[Relation, ...]:
@@ -70,19 +94,28 @@ def test_the_originals_are_right_by_every_kind_of_evidence(name: str) -> None:
     cell = zoo.cell(name)
     proof, run = Proof(cell), Sequence(cell)
     for line in equations(name):
-        back = reader.read(tex.latex(line))
-        assert proof.decide(line).ok and on_sequence(run, line).ok
-        assert isinstance(back, Relation) and same_relation(line, back, cell.shapes)
+        assert proof.decide(line).ok, line
+        assert on_sequence(run, line).ok, line
+        assert read_as(name, line, line), line
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_mutant_that_is_wrong_is_refused_by_each_and_the_others_are_proved_right(name: str) -> None:
-    """Exact and numeric evidence agree on every one; what they take for right is so by equality in the ring."""
+    """Exact and numeric evidence agree on every one; what they take for right is so by equality in the ring.
+
+    Where a cell has a maximum, a few pass in numbers that are not proved: some are right, such as a factor exp(f + m' - m)
+    beside the relu' that is 0 where it is not 1, and some have another sign at no point that was looked at.
+    """
+    kinked = any(isinstance(part, Max) for line in zoo.cell(name).named for part in walk(line))
+    passed = 0
     for mutant in mutants(name):
         exact, numeric, readback = mutant.survived
-        assert exact == numeric, (mutant.edit.name, equation(mutant.original.lhs, mutant.rhs), mutant.exact.note)
-        assert mutant.exact.decided or not exact
-        assert exact or not readback, (mutant.edit.name, equation(mutant.original.lhs, mutant.rhs))
+        said = mutant.edit.name, equation(mutant.original.lhs, mutant.rhs), mutant.exact.note
+        assert exact <= numeric and (exact == numeric or kinked), said
+        assert mutant.exact.decided or not exact, said
+        assert exact or not readback, said
+        passed += numeric and not exact
+    assert passed <= 0.02 * len(mutants(name))
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -94,7 +127,7 @@ def test_reading_back_takes_only_what_means_the_same(name: str) -> None:
 
 def test_there_are_mutants_of_every_kind_and_of_every_equation() -> None:
     made = [mutant for name in CELLS for mutant in mutants(name)]
-    assert sum(not mutant.exact.ok for mutant in made) >= 1000
+    assert sum(not mutant.exact.ok for mutant in made) >= 2500
     assert {mutant.edit.name for mutant in made} == {edit.name for edit in (*EDITS, SELF)}
     assert {mutant.original for mutant in made} == {line for name in CELLS for line in equations(name)}
 
