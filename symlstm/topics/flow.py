@@ -64,7 +64,9 @@ def _or_said(write: Callable[[Jacobians, Sym], Iterator[Block]], found: Jacobian
     try:
         yield from write(found, state)
     except NotSupported:
-        text = "On a way from {} to {} lies a matrix, and derivatives by it are not matrices. What the step does to an adjoint is seen here."
+        text = (
+            "On a way from {} to {} lies a matrix, and derivatives by it are not matrices. The adjoint shows what the step does."
+        )
         yield prose(text, state.prev, state)
         yield _backward(found, state)
 
