@@ -43,7 +43,7 @@ PEEPHOLE = Cell(
         equation(o, sigma(affine("o") + p_o * c)),
         equation(h, o * tanh(c)),
     ),
-    source="Gers & Schmidhuber (2000)",
+    source="Gers & Schmidhuber (2000), in the form of Greff et al. (2017), section II",
     words=WORDS,
 )
 
@@ -146,6 +146,7 @@ LAYERNORM = Cell(
         *_normalised("c", c, Sym("alpha_c"), Sym("b_c"), Sym("n")),
         equation(h, o * tanh(quantity("y_c"))),
     ),
-    source="Ba, Kiros & Hinton (2016): equation 4 for every gate, and the cell state normalised before the output",
+    source="Ba, Kiros & Hinton (2016): equation 4 for every gate, and the cell state normalised before the output; "
+    "0.00001 is added under each root",
     words=WORDS | {f"{letter}_{of}": word for of in "ifogc" for letter, word in NORMALISED.items() if f"{letter}_{of}" != "a_c"},
 )

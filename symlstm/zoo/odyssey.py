@@ -1,6 +1,6 @@
 """The eight variants of "LSTM: A Search Space Odyssey": each is the block with peepholes, with one change.
 
-Source: Greff, Srivastava, Koutnik, Steunebrink & Schmidhuber (2017), section 3.
+Source: Greff, Srivastava, Koutnik, Steunebrink & Schmidhuber (2017): the block is their section II.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ MLSTM = Cell(
         equation(s, Max((absolute(a), exp(-m)))),
         equation(h, o * (C @ q / s)),
     ),
-    source="Beck et al. (2024), equations 19 to 27, one head, with exponential forget gate",
+    source="Beck et al. (2024), equations 19 to 27, one head, with exponential forget gate, stabilised as in 15 to 17: "
+    "so the 1 in the divisor of 21 is exp(-m)",
     words={
         **{name: word for name, word in WORDS.items() if name not in "cg"},
         "C": "matrix memory",
