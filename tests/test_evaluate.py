@@ -248,6 +248,28 @@ def test_nothing_arrives_at_the_last_step_and_adjoints_after_it_are_zero() -> No
     assert not last(Adj(C, arriving=True)).any() and not last(Adj(C.next)).any() and last(Adj(C)).any()
 
 
+def test_what_is_said_of_a_step_is_looked_at_with_something_arriving() -> None:
+    """Without the path through the next step an adjoint is right at the last step of a loss, and at no step of a relation."""
+    run, o = Sequence(zoo.LSTM), quantity("o")
+    short = equation(Adj(C), Adj(H) * o * (1 - Apply("tanh", C) ** 2))
+    last = run.evaluator({"t": 5})
+    np.testing.assert_allclose(last(short.lhs), last(short.rhs), rtol=1e-13)
+    assert not any(np.allclose(left, right) for _, (left, right) in run.points(short))
+
+
+def test_an_adjoint_of_a_stabiliser_is_zero_until_something_arrives() -> None:
+    """No output depends on it: the states are scaled by it, and what is made of them is not."""
+    run, m = Sequence(zoo.cell("slstm")), quantity("m")
+    for t in range(1, 6):
+        assert np.abs(run.evaluator({"t": t})(Adj(m))).max() < 1e-13
+        assert np.abs(run.evaluator({"t": t}, t)(Adj(m))).min() > 1e-3
+
+
+def test_initial_states_are_given_and_no_function_of_each_other() -> None:
+    with pytest.raises(Outside, match="is given"):
+        Sequence(zoo.LSTM).evaluator({"t": 1})(Partial(H.prev, C.prev))
+
+
 def test_direct_and_total_derivatives_differ() -> None:
     run = Sequence(zoo.LSTM)
     at = run.evaluator({"t": 4, "k": 1})
