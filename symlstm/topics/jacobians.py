@@ -55,6 +55,7 @@ class Jacobians:
     def __init__(self, swept: Sweep) -> None:
         self.swept, self.shapes, self.tidy = swept, swept.cell.shapes, Tidying(swept.cell.shapes)
         self._reaching: dict[Sym, set[Sym]] = {}
+        self._common: dict[Sym, dict[Sym, tuple[Sym, ...]]] = {}  # by goal: what all paths there go through, in order
 
     def length(self, of: Sym) -> Length:
         """The length of a column."""
@@ -98,16 +99,13 @@ class Jacobians:
 
     def _meeting(self, here: Sym, of: Sym) -> Sym:
         """The first quantity that all paths to `of` go through."""
-        common: list[Sym] | None = None
-        stack = [(here, (here,))]
-        while stack:
-            at, path = stack.pop()
-            if at == of:
-                common = list(path[1:]) if common is None else [each for each in common if each in path]
-            elif common is None or any(each not in path for each in common):
-                stack += [(there, (*path, there)) for there in self._onward(at, of)]
-        assert common
-        return common[0]
+        if of not in self._common:
+            common = self._common[of] = {of: (of,)}
+            for node in reversed([*self.edges, *(line.lhs for line in self.swept.cell.named if isinstance(line.lhs, Sym))]):
+                ways = [common[there] for there in self._onward(node, of) if there in common]
+                if ways:
+                    common[node] = (node, *(each for each in ways[0] if all(each in way for way in ways)))
+        return self._common[of][here][1]
 
     # --- Jacobians ---
 
