@@ -29,9 +29,11 @@ from symlstm.algebra import (
     Ones,
     Relation,
     Rows,
+    Sym,
     Trace,
     equation,
     quantities,
+    quantity,
     symbols,
     term,
 )
@@ -121,6 +123,11 @@ ODD = (
     made("two-inputs", equation(h, tanh(W @ x + V @ u + U @ h.prev)), inputs=(x, u), sizes={"u": (k,)}),
     made("matrix-input", equation(h, tanh(A @ b + A @ A.T @ h.prev)), inputs=(A,), sizes={"A": (n, m)}),
     made("larger", equation(h, Max((W @ x + absolute(h.prev), Max((term(0), U @ h.prev)))))),
+    made("names", equation(quantity("named"), tanh(Sym("np") @ quantity("t") + Sym("range") @ quantity("B"))),
+         equation(x, quantity("named") + Sym("len") @ x.prev), equation(quantity("largest"), exp(x) / (1 + exp(x))),
+         equation(quantity("d_x"), Ones(Sym("T")).T @ quantity("B") + quantity("d_x").prev / Sym("T")),
+         states=(x, quantity("d_x")), inputs=(quantity("t"), quantity("B")), sizes={"B": (Sym("T"),)}),
+    made("hard-gate", equation(i, Apply("hardsigmoid", Ones(n) @ (p.T @ x))), equation(h, q * i * h.prev), sizes={"p": (m,)}),
     made("nowhere", equation(g, tanh(W @ x)), equation(h, g + 0 * h.prev), equation(c, p * g), states=(h, c)),
 )
 # every row of the table of activations, of something positive where it must be
@@ -266,10 +273,10 @@ def test_every_number_and_gradient_is_that_of_the_equations(name: str, n: int, m
     ("slstm", "d_i += d_n", "d_i -= d_n"),
     ("lstm-full-feedback", "[:, n:2 * n]", "[:, :n]"),
     ("lstm-full-feedback", "d_c += part_", "d_c -= part_"),
-    ("lstm-layernorm", "d_v_c / size_n", "d_v_c"),
+    ("lstm-layernorm", "size_n = x.dtype.type(n)", "size_n = x.dtype.type(n + 1)"),
     ("mlstm", "np.sign(a[t])", "1.0"),
     ("mlstm", "d_C[t] += ", "d_C[t] = "),
-    ("mlstm", "/ np.sqrt(size_n)", "/ np.sqrt(size_n + 1)"),
+    ("mlstm", "f[t][..., None] * d_C[t]", "i[t][..., None] * d_C[t]"),
     ("scalar", "d_c[t] += d_h_c", "d_c[t] -= d_h_c"),
     ("diagonal", "(ones_n[..., None] * eye_n)", "ones_n[..., None]"),
     ("matrix-input", "x[1:]", "x[:-1]"),
@@ -317,7 +324,7 @@ def test_from_zero(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in BOTH if SLOW + name in BOTH])
-@pytest.mark.parametrize("steps", [1, 2, 300])
+@pytest.mark.parametrize("steps", [2, 300])
 def test_time_is_taken_in_stretches(name: str, steps: int) -> None:
     """The stretches in which factors are prepared leave no seam: T of 300 takes several for large sizes."""
     problem, found = Problem(CELLS[name], T=steps, n=8, seed=1), function(name)
@@ -418,9 +425,8 @@ LARGE = [name for name in BOTH if name.removeprefix(SLOW) in (*zoo.ZOO, *(cell.n
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("scale", [1e3, 1e4])
 @pytest.mark.parametrize("name", LARGE)
-def test_far_out_it_is_silent_and_finite(name: str, dtype: str, scale: float) -> None:
+def test_far_out_it_is_silent_and_finite(name: str, dtype: str, scale: float = 1e4) -> None:
     problem, found = Problem(CELLS[name.removeprefix(SLOW)]), function(name)
     cast = lambda given, scale=1.0: {key: (scale * value).astype(dtype) for key, value in given.items()}
     x = cast(problem.x, scale) if isinstance(problem.x, dict) else (scale * problem.x).astype(dtype)

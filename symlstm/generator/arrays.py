@@ -34,7 +34,7 @@ from symlstm.algebra import (
     Transpose,
     plain,
 )
-from symlstm.generator.codes import Call, activated, limited, number, slope_reads, sloped
+from symlstm.generator.codes import Call, activated, counted, limited, number, slope_reads, sloped
 from symlstm.generator.rows import Value, diagonal, joined, product, some_rows, stacked, summed, trace, transposed
 from symlstm.shapes import ONE, Length, Shapes, linear, total_length
 
@@ -71,7 +71,13 @@ class Arrays:
         """A share of a parameter's adjoint, summed over time and batch."""
         if isinstance(node, Neg):
             return f"-{self.total(node.arg)}"
+        if isinstance(node, Div) and isinstance(node.above, MatMul) and self.scales(node.below):
+            return summed(self.many(node.above.args), self(node.below))
         return summed(self.many(node.args) if isinstance(node, MatMul) else [self(node)])
+
+    def scales(self, node: Term) -> bool:
+        """Whether a divisor is one number."""
+        return self(node).kind in ("bare", "number")
 
     # --- the rules ---
 
@@ -101,6 +107,11 @@ class Arrays:
     def product(self, node: Hadamard) -> Value:
         return joined("multiply", *self.many(node.args))
 
+    def quotient(self, node: Div) -> Value:
+        if isinstance(node.above, MatMul) and self.scales(node.below):
+            return product(self.many(node.above.args), self(node.below))
+        return joined("divide", self(node.above), self(node.below))
+
     def power(self, node: Pow) -> Value:
         base, exponent = self(node.base), self(node.exponent)
         if exponent.kind != "bare":
@@ -120,7 +131,8 @@ class Arrays:
             node.function) else BARE
         value = self(Apply(node.function, node.arg)) if "y" in slope_reads(node.function) else BARE
         like = argument if argument.rows else value
-        return Value(sloped(node.function, argument.array(), value.array()), like.rows, like.columns, like.many)
+        code = counted(sloped(node.function, argument.array(), value.array()), lambda: f"{self.constant('dtype', '')}(1)")
+        return Value(code, like.rows, like.columns, like.many)
 
     def blocks(self, node: Blocks) -> Value:
         rows = [[self.typed(value) for value in self.many(row)] for row in node.rows]
@@ -155,7 +167,7 @@ _NODES: dict[type[Term], Callable[[Arrays, Any], Value]] = {
     Neg: Arrays.negative,
     Hadamard: Arrays.product,
     MatMul: _multiplied,
-    Div: lambda self, node: joined("divide", self(node.above), self(node.below)),
+    Div: Arrays.quotient,
     Pow: Arrays.power,
     Max: lambda self, node: joined("maximum", *self.many(node.args)),
     Apply: Arrays.applied,

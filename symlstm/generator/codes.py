@@ -30,6 +30,7 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
     ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal", ast.LtE: "less_equal", ast.USub: "negative",
 }
+_COMPARISONS = ("greater", "less", "greater_equal", "less_equal")
 _EITHER_WAY = ("add", "multiply")
 _IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
 
@@ -68,6 +69,14 @@ def limited(code: Code, largest: Callable[[], str]) -> Code:
     if isinstance(code, Call) and code.function == "exp":
         return Call("minimum", (code, largest()))
     return code
+
+
+def counted(code: Code, one: Callable[[], str], *, inside: bool = False) -> Code:
+    """Code with the comparisons inside it as numbers of the arrays' dtype: NumPy alone would make numbers of its own of them."""
+    if isinstance(code, str):
+        return code
+    code = Call(code.function, tuple(counted(arg, one, inside=True) for arg in code.args))
+    return Call("multiply", (code, one())) if inside and code.function in _COMPARISONS else code
 
 
 def sloped(function: str, argument: Code, value: Code) -> Code:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from textwrap import fill
 
 from symlstm.activations import STAND_INS
-from symlstm.algebra import Apply, NotSupported, Sym, plain, walk
+from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
 from symlstm.generator.backward import Backward
 from symlstm.generator.forward import Forward
 from symlstm.generator.general import general
@@ -28,7 +28,7 @@ The equations of one step, for columns; in the arrays here a column is a row, al
 
 {equations}
 
-The adjoints of one step (delta q is the gradient of the loss with respect to q, delta+ q what arrives from the step after):
+The adjoints of one step (delta q is the gradient of the loss with respect to q, delta+ q what arrives from the step after{loss}):
 
 {adjoints}
 {note}"""
@@ -107,9 +107,10 @@ def _head(cell: Cell) -> str:
     def axes(of: Sym) -> str:
         lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
         return ", ".join(("T", "B", *map(size_text, lengths)))
-    several = len(cell.input_terms) > 1
+    lines, several = [line.relation for line in sweep(cell).lines], len(cell.input_terms) > 1
     return HEAD.format(
-        title=cell.title, equations=_listed(cell.named), adjoints=_listed(line.relation for line in sweep(cell).lines),
+        title=cell.title, equations=_listed(cell.named), adjoints=_listed(lines),
+        loss=", ell[t] the loss of step t" if any(isinstance(part, Partial) for line in lines for part in walk(line)) else "",
         note=_open(cell), outputs=axes(cell.state_terms[0]),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{self.inputs.shape}")

@@ -186,18 +186,19 @@ def _pair(left: Value, right: Value) -> Value:
     return _PAIRS[left.kind, right.kind](left, right)
 
 
-def factors(values: Sequence[Value]) -> list[Value]:
-    """A matrix product as one value, or as a column and a row whose product it is; no product of matrices that a column
-    or a row could meet first is made."""
+def factors(values: Sequence[Value], over: Value | None = None) -> list[Value]:
+    """A matrix product, divided by a number, as one value, or as a column and a row whose product it is.
+
+    No product of matrices is made that a column or a row could meet first.
+    """
     numbers = [value for value in values if value.kind in ("bare", "number")]
     rest: list[Value] = []
     for chain in _chains([value for value in values if value not in numbers]):
         ends = chain[-1].kind == "column"
         found = reduce(lambda right, left: _pair(left, right), chain[::-1]) if ends else reduce(_pair, chain)
         (numbers if found.kind == "number" else rest).append(found)
-    if not rest:
-        return [reduce(scaled, numbers)]
-    return [reduce(lambda value, number: scaled(number, value), numbers[::-1], rest[0]), *rest[1:]]
+    first = reduce(lambda value, number: scaled(number, value), numbers[::-1], rest[0]) if rest else reduce(scaled, numbers)
+    return [first if over is None else joined("divide", first, over), *rest[1:]]
 
 
 def _chains(values: list[Value]) -> Iterator[list[Value]]:
@@ -212,9 +213,9 @@ def _chains(values: list[Value]) -> Iterator[list[Value]]:
         yield chain
 
 
-def product(values: Sequence[Value]) -> Value:
-    """A matrix product; a number scales."""
-    return reduce(_pair, factors(values))
+def product(values: Sequence[Value], over: Value | None = None) -> Value:
+    """A matrix product, divided by a number; a number in it scales."""
+    return reduce(_pair, factors(values, over))
 
 
 def trace(values: Sequence[Value]) -> Value:
@@ -262,9 +263,9 @@ def stacked(rows: Sequence[Sequence[Value]], lead: str, height: Length, width: L
     return Value(beside(lines, -1 if flat else -2), height, width, many=True)
 
 
-def summed(values: Sequence[Value]) -> str:
-    """A matrix product, summed over time and batch, the two axes in front."""
-    found = factors(values)
+def summed(values: Sequence[Value], over: Value | None = None) -> str:
+    """A matrix product, divided by a number, summed over time and batch, the two axes in front."""
+    found = factors(values, over)
     if len(found) == 2 and all(value.many for value in found):
         column, row = (infix(value.code) for value in found)
         return f"np.tensordot({column}, {row}, ((0, 1), (0, 1)))"
