@@ -1,6 +1,21 @@
 """symlstm: write a recurrent cell once, as equations; get proved derivations, LaTeX that is read back, fast NumPy.
 
 Every name is loaded when it is first used, so that `import symlstm` costs next to nothing.
+
+A cell of your own is its equations, pasted (`Cell.from_latex`) or in Python: `quantities` are those of step t (`h.prev` is the
+step before), `symbols` parameters; `@` is a matrix product and `*` an elementwise one.
+
+>>> import symlstm as sl
+>>> x, h, f = sl.quantities("x h f")
+>>> W, U, V, b = sl.symbols("W U V b")
+>>> own = sl.Cell("mine", inputs=(x,), states=(h,), equations=(
+...     sl.equation(f, sl.sigma(W @ x + b)),
+...     sl.equation(h, f * h.prev + (1 - f) * sl.softplus(V @ x + U @ h.prev)),
+... ))
+>>> sl.derive(own, "gradients").steps[0].relation
+delta z_h[t] = delta h[t] * (1 - f[t]) * (1 - exp(-softplus(z_h[t])))
+>>> sl.verify(sl.derive(own, "gradients")).ok
+True
 """
 
 from __future__ import annotations
@@ -11,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from symlstm.algebra import NotSupported, NotValid, SymlstmError
+    from symlstm.activations import absolute, exp, hardsigmoid, log, relu, sigma, silu, softplus, sqrt, tanh
+    from symlstm.algebra import NotSupported, NotValid, SymlstmError, equation, quantities, symbols
     from symlstm.claims.proofreading import check
     from symlstm.claims.verdicts import Verdict
     from symlstm.derivation import Derivation, derive
@@ -32,13 +48,26 @@ _HOME = {
     "Step": "steps",
     "SymlstmError": "algebra",
     "Verdict": "claims.verdicts",
+    "absolute": "activations",
     "cell": "zoo",
     "cells": "zoo",
     "check": "claims.proofreading",
     "derive": "derivation",
+    "equation": "algebra",
     "equivalent": "equivalence",
+    "exp": "activations",
+    "hardsigmoid": "activations",
     "lambdify": "functions",
+    "log": "activations",
+    "quantities": "algebra",
     "random_parameters": "model",
+    "relu": "activations",
+    "sigma": "activations",
+    "silu": "activations",
+    "softplus": "activations",
+    "sqrt": "activations",
+    "symbols": "algebra",
+    "tanh": "activations",
     "verify": "evidence.report",
 }
 
@@ -52,13 +81,26 @@ __all__ = [
     "Step",
     "SymlstmError",
     "Verdict",
+    "absolute",
     "cell",
     "cells",
     "check",
     "derive",
+    "equation",
     "equivalent",
+    "exp",
+    "hardsigmoid",
     "lambdify",
+    "log",
+    "quantities",
     "random_parameters",
+    "relu",
+    "sigma",
+    "silu",
+    "softplus",
+    "sqrt",
+    "symbols",
+    "tanh",
     "verify",
 ]
 

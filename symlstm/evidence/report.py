@@ -352,8 +352,9 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
 def _conventions(cells: Iterable[Cell]) -> reader.Conventions:
     """Our notation for a text about some cells: their names and functions are known."""
     parts = [part for cell in cells for line in cell.named for part in walk(line)]
-    names = (part.name for part in parts if isinstance(part, Sym))
-    return reader.HOUSE.told(names, (part.function for part in parts if isinstance(part, (Apply, Prime))))
+    symbols = [part for part in parts if isinstance(part, Sym)]
+    functions = (part.function for part in parts if isinstance(part, (Apply, Prime)))
+    return reader.HOUSE.told((each.name for each in symbols), functions, (each.name for each in symbols if each.time is not None))
 
 
 class _Readings:

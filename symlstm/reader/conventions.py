@@ -56,9 +56,12 @@ class Conventions:
     components: frozenset[str] = NONE
     bold: frozenset[str] = NONE
     names: frozenset[str] = NONE
+    quantities: frozenset[str] = NONE
 
-    def told(self, names: Iterable[str], functions: Iterable[str]) -> Conventions:
+    def told(self, names: Iterable[str], functions: Iterable[str], quantities: Iterable[str] = ()) -> Conventions:
         """The same for a text whose names and functions are known: `W_k` is then a name, and `f(x)` a function at x.
+
+        Of letters that usually are parameters, `quantities` are none here: `u_1` is then u at step 1.
 
         What could be read in no other way need not be told, and changes nothing.
 
@@ -67,7 +70,10 @@ class Conventions:
         """
         unclear = frozenset(name for name in names if name.partition("_")[2] in self.times)
         unknown = frozenset(functions) - frozenset(FUNCTIONS.values())
-        return replace(self, names=self.names | unclear, functions=self.functions | unknown)
+        steps = PARAMETERS.intersection(quantities)
+        return replace(
+            self, names=self.names | unclear, functions=self.functions | unknown, quantities=self.quantities | steps
+        )
 
 
 HOUSE = Conventions()
@@ -108,6 +114,8 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
     bold = frozenset(_firsts(_BOLD, whole))
     parts_of_names = {letter for letter in sums if re.search(rf"[WUVRPb]_\{{?\w?{letter}|(?<![A-Za-z\\]){letter}_", whole)}
     plain = _BOLD.sub("#", whole)
+    indices = "".join(sums - parts_of_names - {"t", "s", "T"})
+    part = rf"(?!\s*\{{?[{indices}](?![A-Za-z]))" if indices else ""  # a_i is an entry of the bold a
     scripted = re.search(r"(?<!sum)(?<!prod)(?<!limits)[_^]\s*(?:t|\{\s*\(?\s*t)", whole)
     return replace(
         start,
@@ -120,7 +128,7 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
         layered=bool(_LAYERS.search(whole)),
         functions=start.functions | {name.lstrip("\\") for text in formulas if (name := _first(_FUNCTION.match(text.strip())))},
         components=start.components | (sums - parts_of_names - {"t", "s", "T"}),
-        bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*[_^=]", plain)),
+        bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*(?:[\^=]|_{part})", plain)),
     )
 
 

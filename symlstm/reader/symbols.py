@@ -186,7 +186,8 @@ class Symbols(Pieces):
 
     def is_timed(self, name: str, time: Time) -> bool:
         """Whether this is a time and not a number or index in the name of a parameter, `W_1` or `b_i`."""
-        return name not in PARAMETERS or (time.base != "" and time.base[0] in self.conventions.times)
+        usual = PARAMETERS - self.conventions.quantities
+        return name not in usual or (time.base != "" and time.base[0] in self.conventions.times)
 
     def spelled(self, part: list[Raw]) -> str:
         text = "".join(raw.text for raw in part)

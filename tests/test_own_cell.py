@@ -1,0 +1,281 @@
+"""A cell that nobody here has seen is its equations and no other line: pasted, or written in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import symlstm as sl
+from symlstm.algebra import Relation, plain
+from symlstm.evaluate import column, forward
+from symlstm.reader import read_all
+
+Array = Any
+
+LEAKY = r"""
+A leaky integrator with a learned rate, $\alpha = \sigma(a)$, and then
+
+$$ h_t = (1 - \alpha) \odot h_{t-1} + \alpha \odot \tanh(W x_t + U h_{t-1} + b). $$
+"""
+JANET = r"""
+\begin{align}
+s_t &= U_f h_{t-1} + W_f x_t + b_f \\
+\tilde{c}_t &= \tanh(U_c h_{t-1} + W_c x_t + b_c) \\
+c_t &= \sigma(s_t) \odot c_{t-1} + (1 - \sigma(s_t - \beta)) \odot \tilde{c}_t \\
+h_t &= c_t
+\end{align}
+where $\beta \in \mathbb{R}$ is one number for all units.
+"""
+FAST = r"""
+The fast weights decay and learn, with $\lambda, \eta \in \mathbb{R}$:
+$$ A_t = \lambda A_{t-1} + \eta h_{t-1} h_{t-1}^\top, \qquad h_t = \tanh(W x_t + U h_{t-1} + A_t h_{t-1} + b) $$
+"""
+SMOOTH = r"""
+s_t = \operatorname{softplus}(W_s x_t + U_s h_{t-1} + b_s)
+v_t = \operatorname{SiLU}(W_v [x_t; h_{t-1}] + b_v)
+k_t = \text{hard sigmoid}(W_k x_t + p \odot h_{t-1})
+h_t = k_t \odot h_{t-1} + \frac{v_t}{1 + s_t}
+"""
+ROWS = r"""
+$$ g^{(t)} = \sigma(x^{(t)} W_{xg} + h^{(t-1)} W_{hg} + b_g), \quad
+   h^{(t)} = g^{(t)} * h^{(t-1)} + (1 - g^{(t)}) * \tanh(x^{(t)} W_{xh} + h^{(t-1)} W_{hh} + b_h) $$
+"""
+SUM = r"s_t = \gamma s_{t-1} + w^\top x_t + \tanh(u s_{t-1})"
+TEXTS = {"leaky": (LEAKY, ""), "janet": (JANET, ""), "fast": (FAST, "h_t, A_t"), "smooth": (SMOOTH, ""), "rows": (ROWS, ""),
+         "number": (rf"${SUM}$, with $s_t, u \in \mathbb{{R}}$", "")}  # fmt: skip
+
+
+def own(name: str) -> sl.Cell:
+    text, states = TEXTS[name]
+    return sl.Cell.from_latex(text, states=states, name=name)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_relation_of_a_pasted_cell_is_verified(name: str) -> None:
+    report = sl.verify(sl.derive(own(name)))
+    wrong = [(row.topic, row.latex, found.method, found.note) for row in report.rows for found in row.evidence if not found.ok]
+    assert report.ok, wrong
+    assert all({found.method for found in row.evidence} >= {"exact", "numeric", "readback"} for row in report.rows)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_its_numpy_has_the_gradients_of_its_equations(name: str) -> None:
+    check_gradients(own(name))
+
+
+def check_gradients(cell: sl.Cell, seed: int = 0) -> None:
+    """Every gradient of the generated NumPy against complex steps through the component-wise interpreter."""
+    n, m, steps, draw = 3, 2, 5, np.random.default_rng(seed)
+    point = sl.random_parameters(cell, n=n, m=m, seed=seed)
+    states = tuple(draw.standard_normal(cell.array_shape(each.name, n, m)) for each in cell.state_terms)
+    x = draw.standard_normal((steps, *cell.array_shape(cell.input_terms[0].name, n, m)))
+    weights = draw.standard_normal((steps, *states[0].shape))
+
+    def loss(params: dict[str, Array], x: Array, states: tuple[Array, ...]) -> Any:
+        columns = {key: column(value) for key, value in params.items()}
+        run = forward(cell, columns, [column(each) for each in x], [column(each) for each in states])
+        return sum((column(w) * each[cell.state_terms[0].name]).sum() for w, each in zip(weights, run[1:], strict=True))
+
+    f = sl.lambdify(cell)
+    trace = f.forward(point, x, states)
+    assert float((trace.outputs * weights).sum()) == pytest.approx(float(loss(point, x, states)), rel=1e-13)
+    grads = f.backward(trace, weights)
+    for key, value in point.items():
+        close(grads.params[key], stepped(lambda new, key=key: loss({**point, key: new}, x, states), value), key)
+    close(grads.inputs, stepped(lambda new: loss(point, new, states), x), "inputs")
+    for k, value in enumerate(states):
+        rest = lambda new, k=k: loss(point, x, (*states[:k], new, *states[k + 1 :]))
+        close(grads.state[k], stepped(rest, value), f"state {k}")
+
+
+def stepped(function: Any, at: Array) -> Array:
+    """The gradient of a function of an array, by complex step."""
+    found = np.zeros(np.shape(at))
+    for place in np.ndindex(found.shape):
+        moved = np.array(at, dtype=complex)
+        moved[place] += 1e-30j
+        found[place] = np.imag(function(moved)) / 1e-30
+    return found
+
+
+def close(found: Array, wanted: Array, words: str) -> None:
+    assert np.shape(found) == np.shape(wanted), words
+    assert np.abs(found - wanted).max() <= 1e-12 * max(1.0, np.abs(wanted).max()), words
+
+
+def test_the_check_of_the_gradients_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, other = own("leaky"), sl.Cell.from_latex(LEAKY.replace("1 -", "2 -"))
+    monkeypatch.setattr(sl, "lambdify", lambda _, real=sl.lambdify: real(other))
+    with pytest.raises(AssertionError):
+        check_gradients(cell)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_its_latex_says_what_was_pasted(name: str) -> None:
+    """The exported forward pass, pasted again, is the same cell."""
+    cell = own(name)
+    lines = "\n".join(f"$${step.latex()}$$" for step in sl.derive(cell, "forward").steps)
+    sizes = {of: size for of, size in cell.sizes.items()}
+    again = sl.Cell.from_latex(lines, states=", ".join(f"{each}_t" for each in map(str, cell.states)), sizes=sizes)
+    assert set(map(plain, again.named)) == set(map(plain, cell.named))
+    assert dict(again.shapes) == dict(cell.shapes)
+
+
+# --- what is understood ---------------------------------------------------------------------------------------------
+
+
+def test_names_and_shapes() -> None:
+    cell = own("janet")
+    assert [str(each) for each in cell.states] == ["h", "c"] and [str(each) for each in cell.inputs] == ["x"]
+    assert "c_tilde" in cell.shapes and cell.shapes["beta"] == () and str(cell.shapes["W_f"]) == "(n, m)"
+    assert str(own("fast").shapes["A"]) == "(n, n)" and own("fast").shapes["lambda_"] == ()
+    assert str(own("rows").shapes["W_xg"]) == "(m, n)" and own("number").shapes["s"] == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"h_t = \tanh(W x_t + U h_{t-1} + b)",
+        r"$h_t = \tanh(W x_t + U h_{t-1} + b)$",
+        "Text, and then\n$$\nh_t = \\tanh(W x_t + U h_{t-1} + b)\n$$\nmore text.",
+        r"\[ h_t = \tanh(W x_t + U h_{t-1} + b) \]",
+        r"\begin{equation} h_t = \tanh(W x_t + U h_{t-1} + b) \label{eq:h} \end{equation}",
+        r"\documentclass{article} \begin{document} $h_t = \tanh(W x_t + U h_{t-1} + b)$ % $h_t = 1$ \end{document}",
+        r"\begin{align*} z_t &= W x_t + U h_{t-1} + b, \\ h_t &= \tanh(z_t). \end{align*}",
+        r"$$ h^{(t)} = \tanh(W x^{(t)} + U h^{(t-1)} + b) $$",
+        "hₜ = tanh(W xₜ + U hₜ₋₁ + b)",
+        r"$\phi(a) = \tanh(a)$, $h_t = \phi(W x_t + U h_{t-1} + b)$ and $\hat{y}_t = \sigma(V h_t)$",
+        "$$ h_t = \\tanh(W x_t + U h_{t-1} + b) $$\n$$ \\delta b = \\delta h_t \\tag{1} $$ $$ h_t = x_t \\tag{2} $$",
+    ],
+)
+def test_one_cell_in_many_dresses(text: str) -> None:
+    cell, plain_rnn = sl.Cell.from_latex(text), sl.cell("rnn")
+    assert cell.parameter_shapes(3, 2) == plain_rnn.parameter_shapes(3, 2)
+    point, x = sl.random_parameters(plain_rnn, 3, 2), np.random.default_rng(1).standard_normal((4, 2))
+    outputs = [sl.lambdify(each).forward(point, x).outputs for each in (cell, plain_rnn)]
+    np.testing.assert_allclose(*outputs, rtol=1e-14)
+
+
+def test_sizes_and_numbers_are_those_of_the_text() -> None:
+    text = r"""with $x_t \in \mathbb{R}^n$, $h_t \in \mathbb{R}^d$, $W \in \mathbb{R}^{d \times (n + d)}$ and $\lambda = 0.9$:
+    $$ h_t = \lambda h_{t-1} + \tanh(W [x_t; h_{t-1}] / \sqrt{d}) $$"""
+    cell = sl.Cell.from_latex(text)
+    assert cell.parameter_shapes(3, 2) == {"W": (3, 5)}
+    assert plain(cell.declared[0]) == "h[t] = 0.9 @ h[t-1] + tanh((W @ [x[t]; h[t-1]])/sqrt(n))"
+
+
+def test_states_and_inputs_in_comments_and_by_name() -> None:
+    text = r"$$ h_t = W x_t + V u_t + U h_{t-1} $$ with $x_t \in \mathbb{R}^p, u_t \in \mathbb{R}^q$"
+    assert [str(each) for each in sl.Cell.from_latex(f"<!-- inputs: u_t, x_t -->{text}").inputs] == ["u", "x"]
+    assert [str(each) for each in sl.Cell.from_latex(text, inputs="u_t, x_t").inputs] == ["u", "x"]
+    beside = sl.Cell.from_latex("$$ h_t = W x_t + U h_{t-1}, \\quad y_t = V h_t $$")
+    assert beside.beside == ("y",) and [str(each) for each in beside.states] == ["h"]
+    with_y = sl.Cell.from_latex("$$ h_t = W x_t + U h_{t-1}, \\quad y_t = V h_t $$ and $y_t \\in \\mathbb{R}^k$", states="h_t, y_t")
+    assert [str(each) for each in with_y.states] == ["h", "y"]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "states", "words"),
+    [
+        ("Nothing but words.", "", ["There is no equation"]),
+        ("$$ h_t = W x_t + $$", "", ["ends too early", "line 1, column 17"]),
+        ("h_t = W x_t", "", ["there is no state", "h_{t-1}"]),
+        ("h_t = W x_t + U h_{t-1}", "h_t, c_t", ["defines the state c[t]", "a line c[t] = ..."]),
+        ("h_t = W x_t + U h_{t-1} + V c_{t-1}", "h_t", ["c[t-1] is neither an input"]),
+        ("h_t = U c_t\nc_t = V h_t + W x_t + c_{t-1}", "", ["form a cycle", "the step before"]),
+        ("h_t = W x_t + U h_{t-1} + W h_{t-1}", "", ["m (the size of W", "n (the size of h)"]),
+        ("h_t = W x_t + U V h_{t-1}", "", ["Nothing fixes the size of U", r"\in \mathbb{R}"]),
+        (r"h_t = \operatorname{softsign}(W x_t + U h_{t-1})", "", ["no activation called 'softsign'", "softsign(x) = ..."]),
+        ("h_t = W x_t + U h_{t-1}\nh_t = U h_{t-1}", "", ["two equations", "line 1", "line 2", r"\tag"]),
+        (r"h_t = W \tilde{x}_t + x_{tilde} h_{t-1}", "", ["have the same name"]),
+        ("$C_t = W x_t + U \\tilde{h}_{t-1}$\n\n$\\tilde{h}_t = C_t + h_{tilde}$", "", ["have the same name, h_tilde", "line 3"]),
+        ("h_t = W x_t + U h_{t-1}", "h_t +", ["no symbol of a state"]),
+    ],
+)
+def test_messages(text: str, states: str, words: list[str]) -> None:
+    with pytest.raises(sl.SymlstmError) as caught:
+        sl.Cell.from_latex(text, states=states)
+    assert caught.value.right or caught.value.line
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_message_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my cell.md"
+    path.write_text("one\n\n$$ h_t = W x_t + ) $$")
+    with pytest.raises(sl.NotValid, match=r"my cell\.md: line 3, column 18"):
+        sl.Cell.from_latex(path)
+    path.write_text("h_t = W x_t + U h_{t-1}")
+    assert sl.Cell.from_latex(path).name == "my-cell" and sl.derive(path, "gradients").cell.name == "my-cell"
+
+
+# --- cells at random ------------------------------------------------------------------------------------------------
+
+ACTIVATIONS = (r"\sigma", r"\tanh", r"\operatorname{softplus}", r"\operatorname{SiLU}", r"\operatorname{ReLU}")
+MIXES = (
+    r"{a} \odot h_{{t-1}} + (1 - {a}) \odot {b}",
+    r"\tanh(h_{{t-1}} + {a} \odot {b})",
+    r"\frac{{{b} + {a} \odot h_{{t-1}}}}{{1 + {a}^2}}",
+    r"\sigma(U ({b} \odot h_{{t-1}}) + v) \odot {a}",
+    r"\tanh({a}) - \sigma({b}) \odot \tanh(h_{{t-1}})",
+)
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> str:
+    """Gates with any activations that read the input, the state or gates before them, mixed in a state."""
+    lines, gates = [], ["h_{t-1}"]
+    for letter in "abd"[: draw(st.integers(2, 3))]:
+        read = draw(st.sampled_from(gates))
+        bias = draw(st.sampled_from(["", f" + b_{letter}"]))
+        peephole = draw(st.sampled_from(["", rf" + p_{letter} \odot h_{{t-1}}"]))
+        activation = draw(st.sampled_from(ACTIVATIONS))
+        lines.append(rf"{letter}_t = {activation}(W_{letter} x_t + U_{letter} {read}{peephole}{bias})")
+        gates.append(rf"({letter}_t \odot h_{{t-1}})")
+    one, other = draw(st.permutations([line[:3] for line in lines]))[:2]
+    return "\n".join([*lines, "h_t = " + draw(st.sampled_from(MIXES)).format(a=one, b=other)])
+
+
+@given(cells())
+@settings(max_examples=8, deadline=None)
+def test_a_cell_at_random_is_verified_and_runs(text: str) -> None:
+    cell = sl.Cell.from_latex(text)
+    report = sl.verify(sl.derive(cell, "gradients"))
+    assert report.ok, [(row.latex, found.note) for row in report.rows for found in row.evidence if not found.ok]
+    assert sl.verify(sl.derive(cell, "bptt")).ok
+    check_gradients(cell)
+
+
+# --- in Python ------------------------------------------------------------------------------------------------------
+
+
+def test_equations_in_python_are_the_cell_of_the_text() -> None:
+    x, h = sl.quantities("x h")
+    W, U, b, a = sl.symbols("W U b a")
+    (rate,) = sl.quantities("alpha")
+    lines = (
+        sl.equation(rate, sl.sigma(a)),
+        sl.equation(h, (1 - rate) * h.prev + rate * sl.tanh(W @ x + U @ h.prev + b)),
+    )
+    cell = sl.Cell("leaky", (x,), (h,), lines)
+    assert cell.declared == own("leaky").declared
+    check_gradients(cell)
+
+
+def test_every_pasted_formula_is_read_as_check_reads_it() -> None:
+    from symlstm.reader import PEOPLE
+
+    [line] = read_all(r"h_t = \tanh(W x_t + U h_{t-1} + b)", PEOPLE)
+    assert isinstance(line, Relation) and sl.Cell.from_latex(plain_latex()).declared == (line,)
+
+
+def plain_latex() -> str:
+    return r"h_t = \tanh(W x_t + U h_{t-1} + b)"
