@@ -451,6 +451,7 @@ def defined(line: Relation) -> Sym:
 # --- making and walking ----------------------------------------------------------------------------------------
 
 NOW = Time()
+SOME = Sym("some")  # as a length: as many as fit; people write columns of ones without it
 
 
 def quantity(name: str, time: Time = NOW) -> Sym:

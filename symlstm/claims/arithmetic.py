@@ -14,6 +14,7 @@ import numpy as np
 
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
+    SOME,
     Add,
     Apply,
     Blocks,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 Array = Any
 STEP = 1e-30
 DEPTH = 60
+ALL = Transpose(Ones(SOME))  # a row of as many ones as fit: what it multiplies is added up
 LONGEST = 60  # terms of a sum or product
 BITS = 1000  # of a whole number that is a power
 
@@ -211,9 +213,12 @@ class Reckoner:
         return left * right
 
     def product(self, node: MatMul) -> Array:
-        total = self(node.args[0])
-        for arg in node.args[1:]:
-            total = self.multiplied(node, total, self(arg))
+        total = None
+        for place, arg in enumerate(node.args):
+            value = self(MatMul(node.args[place + 1 :])) if arg == ALL and node.args[place + 1 :] else self(arg)
+            if arg == ALL:
+                value = np.ones((1, shape(value)[0] if shape(value) else 1), dtype=int)
+            total = value if total is None else self.multiplied(node, total, value)
         return total
 
     def multiplied(self, node: Term, left: Array, right: Array) -> Array:

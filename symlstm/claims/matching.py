@@ -40,7 +40,10 @@ from symlstm.model import Cell
 
 Names = dict[str, str]
 OTHERS = {
-    "g": ("c_tilde", "C_tilde", "g_tilde", "c_hat", "C_hat", "a", "z", "Cc", "C_bar", "c_bar", "n"),
+    "g": (
+        *("c_tilde", "C_tilde", "g_tilde", "c_hat", "C_hat", "a", "z", "Cc", "C_bar", "c_bar", "n"),
+        *("h_tilde", "h_hat", "h_bar", "h_prime"),
+    ),
     "c": ("C", "s", "S"), "h": ("H", "a", "y"),
     "x": ("X",), "i": ("I", "u", "Gamma_u", "Gamma_i"), "f": ("F", "Gamma_f"), "o": ("O", "q", "Gamma_o"),
 }  # fmt: skip
@@ -106,11 +109,14 @@ def _is_own(theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool) -> 
     timed = {symbol.name for symbol in used if symbol.time is not None}
     own = {symbol.name for symbol in _quantities(cell)}
     aliases = {other for name in own - timed for other in OTHERS.get(name, ()) if other not in own}
-    others = {part.name for name, body in theory.steps.items() if name not in own for part in walk(body) if isinstance(part, Sym)}
+    steps = [(name.removesuffix(PRE) in own, part) for name, body in theory.steps.items() for part in walk(body)]
+    symbols = [(mine, part) for mine, part in steps if isinstance(part, Sym)]
+    inside = {part.name.removesuffix(PRE) for mine, part in symbols if mine and part.time is not None}
+    others = {part.name for mine, part in symbols if not mine}
     parameters = {symbol.name for symbol in cell.parameter_terms} | cell.size_names
     weights = {symbol.name for symbol in used if symbol.time is None and symbol.name.partition("_")[0] in WEIGHT_LETTERS}
     blocks = any(isinstance(part, Blocks) for line in cell.declared for part in walk(line))
-    return not (timed & aliases) and weights <= parameters | others and stacked <= blocks
+    return inside <= own and not (timed & aliases) and weights <= parameters | others and stacked <= blocks
 
 
 def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:

@@ -34,13 +34,14 @@ class Run:
         self.steps = STEPS
         draw = np.random.default_rng(1000 + seed)
         self.random = draw
-        self.parameters = {name: self.draw(name) for name in sizes.shapes if name in theory.parameters}
+        divisors = _divisors(theory)
+        drawn = {name: self.draw(name) for name in sizes.shapes if name in theory.parameters}
+        self.parameters = {name: 0.5 + np.abs(value) if name in divisors else value for name, value in drawn.items()}
         self.given: dict[tuple[str, int], Array] = {}
         last = STEPS + BEYOND
         for name in theory.inputs:
             for t in range(last + 1):
                 self.given[name, t] = self.draw(name)
-        divisors = _divisors(theory)
         for name in theory.states:
             for t in (0, -1):
                 drawn = self.draw(name)
@@ -199,12 +200,12 @@ class Run:
 
 
 def _divisors(theory: Theory) -> set[str]:
-    """The quantities that something is divided by, or the root or logarithm of which is taken: they begin above zero."""
+    """What something is divided by, or the root or logarithm of which is taken: states and numbers that are above zero."""
     roots = ("sqrt", "log")
     bodies = [part for body in theory.steps.values() for part in walk(body)]
     below = [part.below for part in bodies if isinstance(part, Div)]
     below += [part.arg for part in bodies if isinstance(part, Apply) and part.function in roots]
-    return {part.name for each in below for part in walk(each) if isinstance(part, Sym) and part.time is not None}
+    return {part.name for each in below for part in walk(each) if isinstance(part, Sym) and (part.time is not None or part == each)}
 
 
 class _Sliced(dict):  # type: ignore[type-arg]

@@ -14,6 +14,7 @@ from math import gcd
 from typing import Any, Literal
 
 from symlstm.algebra import (
+    SOME,
     Add,
     Adj,
     Apply,
@@ -128,6 +129,7 @@ class _Unifier:
             if isinstance(part, Apply) and isinstance(part.arg, Listed)
             for name in (step, *theory.formals.get(part.function, ()))
         }
+        self.free = 0  # columns of ones whose lengths are not said
         self.solution: dict[str, Form] = {}
         self.matrices: list[str] = []
         self.indices: dict[str, Form] = {}
@@ -302,6 +304,9 @@ class _Unifier:
         return bool(symbols) and all(self.known.kind(part) == "scalar" for part in (node, *symbols))  # type: ignore[union-attr]
 
     def ones(self, node: Ones) -> Pair:
+        if node.rows == SOME:
+            self.free += 1
+            return {f"ones{self.free}.length": 1}, ONE
         return length_form(node.rows), ONE
 
     def trace(self, node: Trace) -> Pair:

@@ -14,6 +14,7 @@ from symlstm.algebra import (
     Add,
     Apply,
     Blocks,
+    Component,
     Diag,
     Div,
     Hadamard,
@@ -28,6 +29,7 @@ from symlstm.algebra import (
     Rows,
     Sym,
     Term,
+    Total,
     Trace,
     Transpose,
     children,
@@ -55,7 +57,8 @@ def kinds_of(theory: Theory) -> list[dict[str, str]]:
     matrices = {name for name in theory.parameters if name[0].isupper()}
     vectors = _elementwise(theory)
     guess = {name: "matrix" if name in matrices - vectors else "vector" for name in theory.parameters}
-    guess |= {name: "scalar" for name in theory.parameters if name.partition("_")[0] in RATES - vectors}
+    numbers = {name for name in theory.parameters if name.partition("_")[0] in RATES - vectors} | _roots(theory)
+    guess |= dict.fromkeys(sorted(numbers), "scalar")
     found = [guess]
     factors = _left_factors(theory)
     if not matrices and theory.steps:
@@ -64,6 +67,14 @@ def kinds_of(theory: Theory) -> list[dict[str, str]]:
         found.append(guess | dict.fromkeys(factors - matrices, "matrix"))
     found.append({name: "vector" if kind == "matrix" and name in vectors else kind for name, kind in guess.items()})
     return found
+
+
+def _roots(theory: Theory) -> set[str]:
+    """Parameters of which the root is taken, or that something is divided by: the numbers in `1/\\sqrt{d}` and `1/H`."""
+    parts = [part for body in theory.steps.values() for part in walk(body)]
+    alone = [part.arg for part in parts if isinstance(part, Apply) and part.function == "sqrt"]
+    alone += [part.below for part in parts if isinstance(part, Div)]
+    return {each.name for each in alone if isinstance(each, Sym) and each.time is None and each.name in theory.parameters}
 
 
 def _elementwise(theory: Theory) -> set[str]:
@@ -157,7 +168,7 @@ class Kinds:
                 return "matrix"
             case Ones():
                 return "vector"
-            case Trace() | Norm():
+            case Trace() | Norm() | Total() | Component():
                 return "scalar"
             case Add(args) | Hadamard(args) | Max(args):
                 return self.largest(args)

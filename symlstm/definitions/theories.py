@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
     NOW,
+    SOME,
     Add,
     Adj,
     Apply,
     Blocks,
     Component,
+    Diag,
     Hadamard,
     Listed,
     MatMul,
@@ -167,6 +169,7 @@ class _Maker:
         self.renamed_all()
         self.find_ends()
         self.split_timeless()
+        self.put_matrices()
         self.find_steps()
         self.use_names()
         self.name_parts()
@@ -373,6 +376,20 @@ class _Maker:
         if numbers:
             self.raw = {name: (left, substitute(body, numbers), condition) for name, (left, body, condition) in self.raw.items()}
 
+    def put_matrices(self) -> None:
+        """`W_{ci} = \\mathrm{diag}(w_{ci})`: a parameter that is made of another stands in the equations as what it is."""
+        made: dict[Term, Term] = {
+            Sym(name): body
+            for name, (left, body, condition) in self.raw.items()
+            if left.time is None and condition is None and isinstance(body, Diag) and isinstance(body.arg, Sym) and not body.arg.time
+        }
+        if made:
+            keep = {each.name for each in made if isinstance(each, Sym)}
+            self.raw = {
+                name: (left, body if name in keep else substitute(body, made), condition)
+                for name, (left, body, condition) in self.raw.items()
+            }
+
     def time_constants(self) -> None:
         """`\\alpha = \\sigma(a)`: what is computed from parameters alone gets the mark of a step."""
         found = {
@@ -472,7 +489,7 @@ class _Maker:
                 continue
             if part.time is not None:
                 _note(new.inputs, part.name)
-            elif part.name not in ("infinity", *new.letters):
+            elif part.name not in ("infinity", SOME.name, *new.letters):
                 _note(new.parameters, part.name)
         for name, _ in new.values:
             if not new.known(Sym(name)):
@@ -495,7 +512,7 @@ class _Maker:
         ranges = (part for line in (*self.all, *self.lines) for part in walk(line) if isinstance(part, (Ones, Rows)))
         counts = (side for part in ranges for side in ((part.rows,) if isinstance(part, Ones) else (part.start, part.stop)))
         spaces += [part for side in counts for part in walk(side) if isinstance(part, Sym)]
-        return {part.name for part in spaces if part.time is None and part.name not in self.made_theory.sizes}
+        return {part.name for part in spaces if part.time is None and part != SOME and part.name not in self.made_theory.sizes}
 
     def heed(self, source_words: dict[str, list[str]]) -> None:
         """What the comments say outright of states and inputs comes before what the equations tell."""

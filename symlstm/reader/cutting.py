@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from symlstm.algebra import NotSupported, Num, Sym, Term
+from symlstm.algebra import SOME, NotSupported, Num, Sym, Term
 from symlstm.reader.constructs import Constructs
 from symlstm.reader.conventions import HOUSE, LOSSES, Conventions
 from symlstm.reader.dots import Dots
@@ -210,7 +210,10 @@ class Cutter(Constructs):
         return i + 1
 
     def numeral(self, i: int) -> int:
-        r"""`\mathbf{1}_n`, a column of ones; without a size the number, which stands for any constant array."""
+        r"""`\mathbf{1}_n`, a column of ones; without a size the number, which stands for any constant array.
+
+        Where that is free, `\mathbf{1}^\top` has as many ones as fit.
+        """
         at = self.raws[i].at
         inside, after = self.script(i + 1)
         one = [raw.text for raw in inside] == ["1"]
@@ -221,7 +224,11 @@ class Cutter(Constructs):
         if one and self.text_at(after) == "_":
             self.add("_ONES", "1", at)
             return self.size_of_ones(after + 1)
-        if one and (turned or (self.found and self.found[-1].type in FACTOR_ENDS)):
+        if one and turned and self.conventions.free:
+            for kind, value in (("_ONES", "1"), ("_LBRACE", "{"), ("SYM", SOME), ("_RBRACE", "}")):
+                self.add(kind, value, at)
+            return after
+        if one and not self.conventions.free and (turned or (self.found and self.found[-1].type in FACTOR_ENDS)):
             raise Fault("How many ones these are is not written.", at, r"\mathbf{1}_n", NotSupported)
         self.raws[i:after] = inside
         return self.number(i)
@@ -291,6 +298,8 @@ class Cutter(Constructs):
         if at in self.halves:
             self.add("PARTIAL", text, at)
             return i + 1
+        if text == "\\sigma" and self.is_quantity(i + 1):
+            return self.named_symbol(i)
         if text[0] == "\\" and text[1:] in FUNCTIONS:
             return self.function(FUNCTIONS[text[1:]], at, i + 1)
         match = FUNCTION_WORD.match(self.text, at)
@@ -299,6 +308,15 @@ class Cutter(Constructs):
         if self.conventions.free and text == "\\delta" and self.text_at(i + 1) == "(" and not self.called(Symbol("L", ""), i + 1):
             return self.function("delta", at, i + 1)
         return self.named_symbol(i)
+
+    def is_quantity(self, i: int) -> bool:
+        r"""Whether the script here makes a quantity of a sigma: `\sigma_t`, a standard deviation, and no function."""
+        if not self.conventions.free or self.text_at(i) not in ("_", "^") or not self.is_time(i + 1):
+            return False
+        after = self.script(i + 1)[1]
+        while self.text_at(after) in SIZING:
+            after += 1
+        return self.text_at(after) not in ("(", "[", "{")
 
     def named_symbol(self, i: int) -> int:
         at = self.raws[i].at
