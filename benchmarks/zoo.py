@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 start = time.process_time()
@@ -52,7 +53,7 @@ def cost(name: str) -> Cost:
         found.timed("verify", at)
         found.seconds |= shares
         at = time.process_time()
-        files = {"tex": derivation.latex(report), "md": derivation.markdown(report)}
+        files: dict[evidence.Form, str] = {"tex": derivation.latex(report), "md": derivation.markdown(report)}
         at = found.timed("write", at)
         misread = [each for form, text in files.items() for each in evidence.read_back(derivation, text, form) if not each.ok]
         found.timed("read again", at)
@@ -71,7 +72,7 @@ def watched(derivation: sl.Derivation) -> tuple[sl.Report, dict[str, float]]:
     judge = evidence._Judge
     methods = {way: getattr(judge, way) for way in shares}
 
-    def watching(way: str):  # noqa: ANN202
+    def watching(way: str) -> Callable[[object, object], object]:
         def method(self: object, each: object) -> object:
             since = time.process_time()
             result = methods[way](self, each)

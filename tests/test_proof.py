@@ -307,3 +307,56 @@ def test_gamma_is_the_largest_slope_and_nothing_else() -> None:
     assert bounds.decide_largest_slope(zoo.RNN, Fraction(1)).ok
     assert not bounds.decide_largest_slope(zoo.RNN, Fraction(2)).ok
     assert not bounds.decide_largest_slope(zoo.RNN, Fraction(1, 4)).ok
+
+
+def _is_bounded(name: str, line: Relation) -> bool:
+    decision = bounds.decide(Proof(zoo.cell(name)), line)
+    return decision.ok and decision.decided
+
+
+def test_entries_made_of_several_activations_have_bounds() -> None:
+    f_bar = quantity("f_bar")
+    assert _is_bounded("minlstm", relation(Norm(Diag(f_bar)), "<", 1))  # f / (f + i)
+    assert _is_bounded("minlstm", relation(Norm(Diag(f / (f + i))), "<", 1))
+    assert not _is_bounded("minlstm", relation(Norm(Diag(f / i)), "<", 1))
+    assert not _is_bounded("minlstm", relation(Norm(Diag(f + i)), "<", 1))
+    assert _is_bounded("minlstm", relation(Norm(Diag(f + i)), "<", 2))
+    assert _is_bounded("mingru", relation(Norm(Diag(1 - z)), "<", 1))
+    assert not _is_bounded("mingru", relation(Norm(Diag(1 + z)), "<", 1))
+    assert _is_bounded("rnn-relu", relation(Norm(Diag(Prime("relu", z))), "<=", 1))
+    assert not _is_bounded("rnn-relu", relation(Norm(Diag(Prime("relu", z))), "<", 1))
+    assert not _is_bounded("rnn-relu", relation(Norm(Diag(h)), "<=", 1))
+
+
+def test_the_largest_slope_of_a_function_with_a_kink_is_one_beside_it() -> None:
+    assert bounds.decide_largest_slope(zoo.cell("rnn-relu"), Fraction(1)).ok
+    assert not bounds.decide_largest_slope(zoo.cell("rnn-relu"), Fraction(1, 2)).ok
+    assert not bounds.decide_largest_slope(zoo.cell("rnn-relu"), Fraction(2)).ok
+
+
+# --- conditions, and the first step ---------------------------------------------------------------------------------------
+
+
+def test_what_a_condition_says_is_put_in_and_only_that_long() -> None:
+    line = (z, W @ x + b)
+    assert RNN.decide(Relation(line, ("=",), equation(U, term(0)))).ok
+    assert not RNN.decide(Relation(line, ("=",), equation(W, term(0)))).ok
+    assert not RNN.decide(equation(*line)).ok
+    assert "with U = 0 put in" in RNN.decide(Relation(line, ("=",), equation(U, term(0)))).note
+
+
+def test_a_condition_that_is_not_understood_is_not_decided() -> None:
+    decision = RNN.decide(Relation((z, z), ("=",), relation(Sym("t"), ">", Sym("k"))))
+    assert not decision.ok and not decision.decided
+
+
+def test_the_states_of_the_first_step_do_not_come_from_a_step() -> None:
+    """dh/dc from h = o tanh(c), without o: true at every step, but not of the initial states."""
+    def slope(t: Sym, of: Sym) -> Relation:
+        return equation(Partial(of, t), Diag(of / tanh(t) * (1 - tanh(t) ** 2)))
+    assert LSTM.decide(slope(c, h)).ok
+    decision = LSTM.decide(slope(c.prev, h.prev))
+    assert decision.decided and not decision.ok and "at the first step" in decision.note
+    assert LSTM.decide(equation(Partial(h.prev, c.prev), Diag(o.prev * (1 - tanh(c.prev) ** 2)))).ok  # there is no o_0
+    assert LSTM.decide(equation(Partial(h.at(Time("", 0)), c.at(Time("", 0))), 0 * U_f)).ok
+    assert not LSTM.decide(equation(Partial(h.at(FIRST), c.at(FIRST)), 0 * U_f)).ok

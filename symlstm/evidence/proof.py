@@ -92,7 +92,7 @@ class Proof(Facts):
         if (first := self._first(line)) is not None:
             try:
                 if not self._decide(first).ok:
-                    return Decision(False, f"at the first step, where a state does not come from a step before: {plain(first)} fails")
+                    return Decision(False, f"{plain(first)} fails: at the first step a state does not come from a step before")
             except Outside:
                 pass  # the relation begins with a later step
         return Decision(True, "; ".join(dict.fromkeys(notes)))
@@ -100,7 +100,8 @@ class Proof(Facts):
     def _first(self, line: Relation) -> Relation | None:
         """A relation about derivatives of the states of an earlier step at the time when those are the initial ones."""
         wholes = [part.of for part in walk(line) if isinstance(part, Adj) and not part.arriving]
-        wholes += [side for part in walk(line) if isinstance(part, Partial) for side in (part.of, part.wrt) if isinstance(side, Sym)]
+        sides = (side for part in walk(line) if isinstance(part, Partial) for side in (part.of, part.wrt))
+        wholes += [side for side in sides if isinstance(side, Sym)]
         early = [part.time.offset for part in wholes
                  if part.time is not None and part.time.base == "t" and part.at(Time()) in self.cell.state_terms]
         back = min(early, default=0)
