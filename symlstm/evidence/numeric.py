@@ -81,7 +81,7 @@ def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = Tr
     for operator, left, right in zip(operators, sides[:-1], sides[1:], strict=True):
         if operator == "=":
             off = difference(left, right)
-            errors.append(off if off < TOLERANCE else difference(left, right, term()))
+            errors.append(off if off < TOLERANCE / 100 else difference(left, right, term()))
             ok &= errors[-1] < TOLERANCE
         elif operator in COMPARE:
             slack = TOLERANCE * (np.abs(left) + np.abs(right))

@@ -73,7 +73,8 @@ class _Numbers(Evaluator):
     def slope(self, name: str, x: Array) -> Array:
         found = np.frompyfunc(lambda entry: self.arithmetic.slope(name, entry), 1, 1)(x)
         if any(entry != entry for entry in np.ravel(found)):
-            raise NotValid(f"{name} has no slope at a kink.", f"{name}' at {', '.join(map(str, activation(name).kinks))}", "any other point")
+            kinks = ", ".join(map(str, activation(name).kinks))
+            raise NotValid(f"{name} has no slope at a kink.", f"{name}' at {kinks}", "any other point")
         return found
 
     def divide(self, above: Array, below: Array) -> Array:
