@@ -158,6 +158,7 @@ class Reckoner:
         self.local: dict[str, Array] = {}
         self.depth = 0
         self.rows = False  # whether vectors are rows: two of them side by side are multiplied elementwise
+        self.spread = False  # whether a number that was computed stood for a constant array
         self.strict = False  # whether a product without a sign is a matrix product, whatever it stands between
 
     def __call__(self, node: Term) -> Array:
@@ -198,6 +199,7 @@ class Reckoner:
         one, other = shape(left), shape(right)
         if one and other and one != other and not is_scalar(left) and not is_scalar(right):
             raise Misfit(node, one, other, "the terms of a sum have different shapes")
+        self.spread = self.spread or bool(one and other and one != other)
         return left + right
 
     def hadamard(self, node: Hadamard) -> Array:

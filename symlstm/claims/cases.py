@@ -34,6 +34,7 @@ class Outcome:
     misfits: list[str]
     words: str = ""
     alive: bool = False  # whether any side was ever different from zero
+    spread: bool = False  # whether a number stood for a constant array in a sum
 
     @property
     def fits(self) -> bool:

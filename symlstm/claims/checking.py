@@ -32,6 +32,7 @@ from symlstm.reader import PEOPLE, Formula, Kind, directives
 from symlstm.zoo import cell as zoo_cell
 
 AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
+SPREAD = "A number in a sum with a vector is read as the constant vector."
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
 
@@ -283,6 +284,8 @@ class Document:
         worst = min(judged, key=lambda each: ORDER.index(each.verdict))
         shown = [proved(self.cases, each) or each.method == "exact" for each in judged] if worst.verdict == "right" else [""]
         exact = all(shown)
+        if any(each.outcome is not None and each.outcome.spread for each in judged):
+            common["warnings"] += (SPREAD,)
         return Verdict(
             verdict=worst.verdict,
             method="exact" if exact else worst.method,

@@ -42,6 +42,7 @@ def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
             except Outside:
                 continue
             values = [value_of(valuer, term) for term in line.terms]
+            result.spread = result.spread or valuer.spread
             result.alive = result.alive or not all(map(_vanishes, values))
             for k, (left, operator, right) in enumerate(line.links()):
                 one, other = values[k], values[k + 1]
