@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from symlstm import cli
+from symlstm import cli, zoo
 from symlstm.algebra import SymlstmError
 
 ROOT = Path(__file__).parent.parent
@@ -35,9 +35,12 @@ def call(*arguments: str) -> tuple[int, str]:
 
 def test_cells_lists_the_zoo() -> None:
     code, out = call("cells")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["lstm", "rnn"]
+    assert code == 0 and tuple(line.split()[0] for line in out.splitlines() if line[0] != " ") == zoo.cells()
+    assert max(map(len, out.splitlines())) <= 100 and "z: old, new" in out
     code, out = call("cells", "--json")
-    assert code == 0 and {each["cell"] for each in json.loads(out)} == {"lstm", "rnn"}
+    rows = {each["cell"]: each for each in json.loads(out)}
+    assert code == 0 and tuple(rows) == zoo.cells()
+    assert rows["rnn"]["options"] == {"activation": {"tanh": "rnn", "relu": "rnn-relu"}} and rows["rnn"]["source"]
 
 
 @pytest.mark.parametrize("command", ["cells", "derive", "verify", "build"])
@@ -117,3 +120,78 @@ def test_what_cannot_be_used_is_a_message_and_exit_code_2(arguments: tuple[str, 
 def test_messages_have_three_parts() -> None:
     done = run("derive", "lsmt")
     assert re.fullmatch(r"symlstm: There is no cell of this name\.\n  in: 'lsmt'\n  right: 'lstm'.*\n", done.stderr)
+
+
+# --- a cell in a file -----------------------------------------------------------------------------------------------
+
+OWN = r"""# A leaky integrator with a learned rate
+
+$$ \alpha = \sigma(a), \qquad h_t = (1 - \alpha) \odot h_{t-1} + \alpha \odot \tanh(W x_t + U h_{t-1} + b) $$
+$$ y_t = V h_t $$
+$$ \delta \alpha_t = \delta h_t \tag{1} $$
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "my_cell.md"
+    path.write_text(OWN)
+    return path
+
+
+def test_derive_and_verify_take_a_file(own: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.tex"
+    done = run("derive", str(own), "-o", str(page))
+    assert done.returncode == 0 and done.stderr == "symlstm: no state needs y: not part of the cell my_cell\n"
+    assert page.read_text().startswith("% symlstm: cell=my_cell")
+    code, out = call("verify", str(own), "--json")
+    assert code == 0 and json.loads(out)["cell"] == "my_cell" and json.loads(out)["ok"]
+    assert call("verify", str(own), "--tex", str(page))[0] == 0
+    page.write_text(page.read_text().replace(r"\delta x_t &= W", r"\delta x_t &= -W"))
+    assert call("verify", str(own), "--tex", str(page))[0] == 1
+
+
+def test_a_cell_from_standard_input() -> None:
+    result = CliRunner().invoke(cli.app, ["derive", "-", "--topic", "gradients", "--format", "md"], input=OWN)
+    assert result.exit_code == 0 and r"\delta \alpha_t" in result.stdout
+
+
+def test_states_and_inputs_by_option(tmp_path: Path) -> None:
+    path = tmp_path / "two.tex"
+    path.write_text(r"$c_t = c_{t-1} + W x_t$, $h_t = \tanh(c_t) + U h_{t-1}$")
+    code, out = call("derive", str(path), "--topic", "shapes", "--states", "c_t, h_t", "--format", "md")
+    assert code == 0 and out.index("$`c_t`$") < out.index("$`h_t`$")
+
+
+def test_check_takes_a_cell_in_a_file(own: Path, tmp_path: Path) -> None:
+    claim = tmp_path / "claim.md"
+    claim.write_text(r"$$ h_t = h_{t-1} - \alpha_t \odot h_{t-1} + \alpha_t \odot \tanh(W x_t + U h_{t-1} + b) \tag{1} $$")
+    code, out = call("check", "--cell", str(own), str(claim))
+    assert code == 0 and "1 right" in out, out
+
+
+def test_a_file_never_takes_the_name_of_a_cell_of_the_zoo(tmp_path: Path) -> None:
+    path = tmp_path / "lstm.md"
+    path.write_text(OWN)
+    code, out = call("verify", str(path), "--json")
+    assert code == 0 and json.loads(out)["cell"] == "own-lstm"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("$$ h_t = W x_t + $$", r"bad\.md: line 1, column 17"),
+        ("no formula", "There is no equation of a step"),
+        ("h_t = W x_t", "there is no state"),
+        ("h_t = U h_{t-1} + W x_t + U x_t", r"m \(given\)|one side is"),
+    ],
+)
+def test_a_file_that_is_no_cell_is_a_message(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "bad.md").write_text(text)
+    code, out = call("derive", str(tmp_path / "bad.md"))
+    assert code == 2 and re.search(words, out), out
+
+
+def test_states_are_said_of_files_only() -> None:
+    code, out = call("derive", "lstm", "--states", "h_t")
+    assert code == 2 and "equations in a file" in out
