@@ -41,20 +41,29 @@ class Point:
     arriving: Sequence[Array]  # the adjoint of each state after the last step
 
 
-def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0, *, close: bool = False) -> Point:
-    """The best of many points drawn at random, always the same for the same seed; where none is good, the first.
-
-    With `close` the two sides of maxima are nearer to each other, though never nearer than `CLEAR`.
-    """
+def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0) -> Point:
+    """The best of many points drawn at random, always the same for the same seed; where none is good, the first."""
     drawn = _drawn(cell, steps, sizes, np.random.default_rng(seed))
     clear, gaps = _looked_at(cell, drawn)
-    best = int(np.argmax(clear * (1 + (_closeness(gaps) if close else _balance(gaps)))))
+    return _one(drawn, int(np.argmax(clear * (1 + _balance(gaps)))))
+
+
+def close(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int, count: int) -> tuple[Point, ...]:
+    """Those of many points at which the two sides of maxima are nearest to each other, though never nearer than `CLEAR`."""
+    drawn = _drawn(cell, steps, sizes, np.random.default_rng(seed))
+    clear, gaps = _looked_at(cell, drawn)
+    order = np.argsort(-(clear * _closeness(gaps)), kind="stable")
+    return tuple(_one(drawn, int(place)) for place in order[:count] if clear[place])
+
+
+def _one(drawn: Point, place: int) -> Point:
+    """One of the candidates."""
     return Point(
-        {name: value[best] for name, value in drawn.params.items()},
-        [tuple(value[best] for value in given) for given in drawn.inputs],
-        [value[best] for value in drawn.states],
-        drawn.weights[best],
-        [value[best] for value in drawn.arriving],
+        {name: value[place] for name, value in drawn.params.items()},
+        [tuple(value[place] for value in given) for given in drawn.inputs],
+        [value[place] for value in drawn.states],
+        drawn.weights[place],
+        [value[place] for value in drawn.arriving],
     )
 
 

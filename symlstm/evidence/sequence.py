@@ -30,7 +30,7 @@ from symlstm import reference
 from symlstm.algebra import Add, Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
 from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Steps, forward
 from symlstm.evidence.conditions import held
-from symlstm.evidence.points import Point, generic
+from symlstm.evidence.points import Point, close, generic
 from symlstm.model import Cell
 from symlstm.zoo import ZOO
 
@@ -85,7 +85,7 @@ class Sequence:
     def others(self) -> tuple[Sequence, ...]:
         """Short runs at other points, for what looks at the signs of numbers alone: one run has only a few signs."""
         n, m = self.sizes["n"], self.sizes["m"]
-        points = [generic(self.cell, SHORT + 1, self.sizes, self.seed + k, close=True) for k in range(1, OTHERS + 1)]
+        points = close(self.cell, SHORT + 1, self.sizes, self.seed + 1, OTHERS)
         return tuple(Sequence(self.cell, SHORT, n, m, point=point, constants=self.constants) for point in points)
 
     # --- running ---
