@@ -660,3 +660,63 @@ def test_a_verdict_as_data() -> None:
             "readings", "warnings"} <= set(verdict.to_dict())  # fmt: skip
     assert (verdict.tag, verdict.verdict, verdict.role) == ("9", "wrong", "claim")
     assert plain(verdict.judged.line) == "h[t] = c[t]" if verdict.judged and verdict.judged.line else False
+
+
+# --- the cells of the zoo ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sl.cells())
+def test_every_cell_is_known_by_its_name(name: str) -> None:
+    """The derived gradients of each cell, as a document about it, are right; half of a right side is wrong."""
+    steps = [step for step in sl.derive(sl.cell(name), "gradients").steps if step.relation.operators == ("=",)]
+    lines = [step.latex() for step in steps]
+    halves = []
+    for line in lines[::4]:
+        left, _, right = line.partition(" = ")
+        if right != "0":
+            halves.append(rf"{left} = \frac{{1}}{{2}} \left({right}\right)")
+    claims = [rf"$$ {line} \tag{{{number}}} $$" for number, line in enumerate((*lines, *halves), start=1)]
+    verdicts = check(f"<!-- cell: {name} -->\n\n" + "\n\n".join(claims))
+    found = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in verdicts}
+    assert [said for said in found.values() if said[0] == "right"] == list(found.values())[: len(lines)]
+    assert {said[0] for said in list(found.values())[len(lines) :]} <= {"wrong"}
+
+
+def test_arguments_have_names_where_these_are_used() -> None:
+    """Without them a delta of a gate has two meanings; with them it has one."""
+    claim = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \tag{1} $$"
+    named = r"$$ \delta z_{f,t} = \delta f_t \odot f_t \odot (1 - f_t) \tag{2} $$"
+    alone, both = check("<!-- cell: lstm -->" + claim), check("<!-- cell: lstm -->" + claim + named)
+    assert [verdict.verdict for verdict in (*alone, *both)] == ["ambiguous", "right", "right"]
+
+
+def test_equations_of_a_named_cell_are_judged_by_what_they_are_worth() -> None:
+    equations = r"$$ h_t = g_t + z_t \odot (h_{t-1} - g_t) $$ $$ r_t = \sigma(W_r x_t + U_r h_{t-1}) $$"
+    [verdict] = check("<!-- cell: gru -->" + equations)
+    assert verdict.verdict == "wrong" and verdict.latex.startswith("r_t")  # b_r is missing
+
+
+NORMALISED = r"$$ a_t = W x_t + U h_{t-1} $$ $$ \mu_t = \frac{1}{n} \mathbf{1}_n^\top a_t $$ $$ h_t = \tanh(a_t - \mu_t) $$"
+
+
+def test_a_number_in_a_sum_with_a_vector_is_told() -> None:
+    first, second = check(NORMALISED + r"$$ h_t = \tanh(a_t - \mu_t) \tag{1} $$ $$ \mathbf{1}^\top (a_t - \mu_t) = 0 \tag{2} $$")
+    assert (first.verdict, second.verdict) == ("right", "right")
+    assert any("constant vector" in warning for warning in first.warnings)
+
+
+def test_a_sum_of_two_vectors_still_needs_equal_lengths() -> None:
+    [verdict] = check(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(x_t + U h_{t-1}) \tag{1} $$")
+    assert verdict.verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [
+        (r"\frac{\partial c_t}{\partial c_{t-1}} = \mathrm{diag}(f_t)", "ambiguous"),
+        (r"\frac{\partial c_t}{\partial c_{t-1}} = \mathrm{diag}(f_t + p_f \odot c_{t-1} \odot f_t \odot (1 - f_t))", "wrong"),
+    ],
+)
+def test_one_step_of_a_cell_that_sees_itself(claim: str, word: str) -> None:
+    [verdict] = check(f"<!-- cell: lstm-peephole --> $$ {claim} \\tag{{1}} $$")
+    assert verdict.verdict == word

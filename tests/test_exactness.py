@@ -138,3 +138,26 @@ if __name__ == "__main__":
     for each in every:
         print(f"{each.method:8} {each.latex[:120]}")
     print(f"{sum(each.method == 'exact' for each in every)} of {len(every)} right claims are proved")
+
+
+@pytest.mark.parametrize(
+    ("cell", "claim", "word"),
+    [
+        ("rnn", r"|h_t| = \max(h_t, -h_t)", "in every case of abs(h[t])"),
+        ("rnn-relu", r"h_t = \max(0, W x_t + U h_{t-1} + b)", "at every step"),
+        ("slstm", r"m_t = \max(\tilde{i}_t, \tilde{f}_t + m_{t-1})", "in every case of max("),
+        ("mlstm", r"\frac{\partial L}{\partial W_k} = \frac{1}{\sqrt{n}} \sum_{t=1}^{T} \delta k_t x_t^\top", "term by term"),
+        ("lstm-layernorm", r"s_{i,t} s_{i,t} = v_{i,t}", "at every step"),
+    ],
+)
+def test_beyond_polynomials(cell: str, claim: str, word: str) -> None:
+    """Maxima and kinks by cases, which the reason names; roots by their squares; a factor before a sum over all steps."""
+    [verdict] = check(f"<!-- cell: {cell} --> $$ {claim} \\tag{{1}} $$")
+    assert verdict.method == "exact" and word in verdict.reason
+
+
+def test_a_case_that_differs_is_not_proved() -> None:
+    """A larger value is not the sum, and the smaller one is another."""
+    for claim in (r"|h_t| = h_t", r"\max(h_t, -h_t) = \max(h_t, 0)"):
+        [verdict] = check(f"<!-- cell: rnn --> $$ {claim} \\tag{{1}} $$")
+        assert verdict.verdict == "wrong"

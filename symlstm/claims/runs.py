@@ -205,7 +205,8 @@ def _divisors(theory: Theory) -> set[str]:
     bodies = [part for body in theory.steps.values() for part in walk(body)]
     below = [part.below for part in bodies if isinstance(part, Div)]
     below += [part.arg for part in bodies if isinstance(part, Apply) and part.function in roots]
-    return {part.name for each in below for part in walk(each) if isinstance(part, Sym) and (part.time is not None or part == each)}
+    symbols = ((each, part) for each in below for part in walk(each) if isinstance(part, Sym))
+    return {part.name for each, part in symbols if part.time is not None or part == each}
 
 
 class _Sliced(dict):  # type: ignore[type-arg]

@@ -381,7 +381,8 @@ class _Maker:
         made: dict[Term, Term] = {
             Sym(name): body
             for name, (left, body, condition) in self.raw.items()
-            if left.time is None and condition is None and isinstance(body, Diag) and isinstance(body.arg, Sym) and not body.arg.time
+            if left.time is None and condition is None
+            and isinstance(body, Diag) and isinstance(body.arg, Sym) and body.arg.time is None
         }
         if made:
             keep = {each.name for each in made if isinstance(each, Sym)}
