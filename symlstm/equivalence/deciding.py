@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -19,7 +18,6 @@ import numpy as np
 
 from symlstm import zoo
 from symlstm.algebra import Div, Relation, plain, walk
-from symlstm.definitions.pages import ENDINGS
 from symlstm.equivalence.maps import Where, lines, parts
 from symlstm.equivalence.pairs import Pair, pair
 from symlstm.equivalence.points import STEPS, Point, gap, ordered, rounded
@@ -91,7 +89,7 @@ def equivalent(
     >>> equivalent("gru", "gru-z-new", where=["W_z = -W_z", "U_z = -U_z"]).equal
     False
     """
-    one, other = _cell(left), _cell(right)
+    one, other = zoo.cell_of(left), zoo.cell_of(right)
     said, limits = lines(where, one, other), lines(given, one)
     both = pair(one, other, said, limits)
     found = decide(both)
@@ -102,14 +100,6 @@ def equivalent(
 
 def _said(part: str | Relation) -> str:
     return plain(part) if isinstance(part, Relation) else part
-
-
-def _cell(of: Cell | str | os.PathLike[str]) -> Cell:
-    """A cell, by its name in the zoo or from a file."""
-    if isinstance(of, Cell):
-        return of
-    is_file = isinstance(of, os.PathLike) or Path(of).suffix in ENDINGS
-    return Cell.from_latex(Path(of)) if is_file else zoo.cell(str(of))
 
 
 def decide(both: Pair) -> Equivalence:
