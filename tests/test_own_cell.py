@@ -196,6 +196,8 @@ def test_states_and_inputs_in_comments_and_by_name() -> None:
         ("h_t = W x_t + U h_{t-1}\nh_t = U h_{t-1}", "", ["two equations", "line 1", "line 2", r"\tag"]),
         (r"h_t = W \tilde{x}_t + x_{tilde} h_{t-1}", "", ["have the same name"]),
         ("$C_t = W x_t + U \\tilde{h}_{t-1}$\n\n$\\tilde{h}_t = C_t + h_{tilde}$", "", ["have the same name, h_tilde", "line 3"]),
+        (r"$\phi(x) = \begin{cases} x & x > 0 \\ 0 & x \le 0 \end{cases}$, $h_t = \phi(W x_t + U h_{t-1})$", "", ["by cases", r"\max"]),
+        (r"h_t = \tanh(U h_{t-1} + b)", "", ["Nothing enters", "x_t"]),
         ("h_t = W x_t + U h_{t-1}", "h_t +", ["no symbol of a state"]),
     ],
 )

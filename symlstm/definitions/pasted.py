@@ -21,6 +21,7 @@ from symlstm.algebra import (
     NOW,
     Apply,
     Listed,
+    NotSupported,
     NotValid,
     Relation,
     Space,
@@ -42,6 +43,7 @@ from symlstm.reader import PEOPLE, Kind, read
 
 Declared = dict[str, tuple[Term | None, ...]]
 MARKUP = re.compile(r"\$|\\\[|\\\(|\\begin\{")
+CASES = ("positive", "nonnegative")  # what a function by cases is made of
 LETTERS = "kpqrdles"  # for a size that the text calls n or m and that is neither
 
 
@@ -89,6 +91,9 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
     used = {part.name for body in made.steps.values() for part in walk(body) if isinstance(part, Sym)}
     explicit = bool(inputs or said.get("inputs"))
     chosen_inputs = tuple(each for each in chosen_inputs if explicit or each.name in used)
+    if not chosen_inputs:
+        written = "; ".join(f"{name}[t] = {plain(body)}" for name, body in made.steps.items())
+        raise NotSupported("Nothing enters these equations.", written, "an input such as x_t")
     made.parameters = [name for name in made.parameters if name in used]
     declared = _declared(made, chosen_states, chosen_inputs)
     rows = said.get("vectors", "")
@@ -190,6 +195,12 @@ def _know_functions(made: Theory) -> None:
     for name, body in made.steps.items():
         for part in walk(body):
             if isinstance(part, Apply):
+                if part.function in CASES:
+                    raise NotSupported(
+                        "A function that is defined by cases is not read in a cell.",
+                        f"{name}[t] = {plain(body)}",
+                        r"\max(0, x) and \min(1, x), or a row of the table of activations",
+                    )
                 try:
                     activation(part.function)
                 except NotValid as unknown:
