@@ -177,6 +177,7 @@ class Facts:
         self._opaque = Components(self.ring, cell.shapes)
         self.extent, self.leaf_generators = cache(self._opaque.extent), cache(self._opaque.opaque)  # the symbols of a leaf
         self.reckoned = Reckoned(self.ring, cell.shapes, {})
+        self.truth = Truth(self)
         self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {s.prev for s in cell.state_terms}}
         self._quantities = {*cell.parameter_terms, *cell.input_terms, *(line.lhs for line in cell.named)}
         self.last: dict[str, int] = {}  # the last step, by its letter, through which adjoints are followed
@@ -354,7 +355,7 @@ class Facts:
     def values(self, *nodes: Term, inner: Array | None = None) -> tuple[Array, ...]:
         """The components of terms, with every adjoint and derivative in them replaced by the truth about it."""
         self.look_at(nodes)
-        truth = Truth(self, inner)
+        truth = self.truth if inner is None else Truth(self, inner)
         return tuple(truth(self.summed(node)) for node in nodes)
 
 
@@ -414,7 +415,7 @@ class Truth(Exactly, Components):
             return part.at(at + part.time.offset) if inside else part  # type: ignore[union-attr]
         term = transform(node.body, move)
         self.facts.look_at((term,))
-        return Truth(self.facts)(term)
+        return self.facts.truth(term)
 
 
 def shifted(node: Term, to: Time) -> Term:
