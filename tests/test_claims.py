@@ -682,12 +682,13 @@ def test_every_cell_is_known_by_its_name(name: str) -> None:
     assert {said[0] for said in list(found.values())[len(lines) :]} <= {"wrong"}
 
 
-def test_arguments_have_names_where_these_are_used() -> None:
-    """Without them a delta of a gate has two meanings; with them it has one."""
-    claim = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \tag{1} $$"
-    named = r"$$ \delta z_{f,t} = \delta f_t \odot f_t \odot (1 - f_t) \tag{2} $$"
-    alone, both = check("<!-- cell: lstm -->" + claim), check("<!-- cell: lstm -->" + claim + named)
-    assert [verdict.verdict for verdict in (*alone, *both)] == ["ambiguous", "right", "right"]
+def test_deltas_in_the_notation_of_a_cell() -> None:
+    """A delta is that of the gate itself; what holds before the activation is ambiguous, unless the argument has a name."""
+    behind = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \tag{1} $$"
+    before = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \odot f_t \odot (1 - f_t) \tag{2} $$"
+    named = r"$$ \delta z_{f,t} = \delta f_t \odot f_t \odot (1 - f_t) \tag{3} $$"
+    assert [verdict.verdict for verdict in check("<!-- cell: lstm -->" + behind + before)] == ["right", "ambiguous"]
+    assert [verdict.verdict for verdict in check("<!-- cell: lstm -->" + behind + before + named)] == ["right", "wrong", "right"]
 
 
 def test_equations_of_a_named_cell_are_judged_by_what_they_are_worth() -> None:

@@ -60,6 +60,8 @@ def agree(one: Any, other: Any, tolerance: float = TOLERANCE) -> bool:
             return bool(np.allclose(one if shape(one) else other, np.eye(square[0]), atol=tolerance))
         if shape(one) and shape(other):
             return False
+    if np.all(np.isinf(one)) and np.all(np.isinf(other)):
+        return bool(np.all(one == other))
     scale = 1 + max(
         np.abs(one).max(initial=0) if np.ndim(one) else abs(one), np.abs(other).max(initial=0) if np.ndim(other) else abs(other)
     )

@@ -78,8 +78,17 @@ class Extended(Valuer):
         if isinstance(node, Arriving):
             return self.total(node.of, self.resolved(node.wrt), "arriving")
         if isinstance(node, Limit):
-            return self.copy(variables={**self.variables, node.variable.name: np.full((1, 1), 40.0 * node.sign)})(node.body)
+            near, far = (self.far_away(node, distance) for distance in (40.0, 80.0))
+            grows = np.abs(far) > np.maximum(10.0, 1.5 * np.abs(near))
+            return np.where(grows, np.sign(far) * np.inf, near)
+        if node == Sym("infinity"):
+            return np.inf
         return super().__call__(node)
+
+    def far_away(self, node: Limit, distance: float) -> Array:
+        """The value of what a limit is of, far out."""
+        point = np.full((1, 1), distance * node.sign)
+        return np.real(self.copy(variables={**self.variables, node.variable.name: point})(node.body))
 
     def copy(self, **changes: Any) -> Valuer:
         other = super().copy(**changes)
