@@ -81,15 +81,13 @@ def _row(row: Activation) -> Iterator[Block]:
         yield _step(f"range of {name}", "bound", _for(line, where), words)
     for what, of, ends in (("", value, row.tails), ("slope in the ", slope, row.slope_tails)):
         for side, sign, end in (("left", -1, ends[0]), ("right", 1, ends[1])):
-            if end is not None:
+            if end not in (None, INFINITY):
                 line = equation(Limit(of, X, sign), end)
                 yield _step(f"{what}{side} tail of {name}", "limit", line, _tail_words(end, of == slope))
 
 
 def _tail_words(end: Term, slope: bool) -> str:
     """Why a tail is of interest."""
-    if end == INFINITY:
-        return "it grows without bound"
     return ("a saturated unit passes no gradient" if end == term(0) else "it becomes linear") if slope else "it levels off"
 
 
