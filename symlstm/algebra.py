@@ -11,10 +11,12 @@ h[t] = tanh(W @ x[t] + h[t-1])
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
+from operator import attrgetter
 from typing import Any, Union, dataclass_transform
 
 
@@ -470,25 +472,41 @@ def symbols(names: str) -> tuple[Sym, ...]:
 
 
 @cache
-def _parts(kind: type[Any]) -> tuple[str, ...]:
-    """The names of the fields of a type of term; every concrete term is a dataclass."""
+def _fields(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _parts(kind: type[Any]) -> tuple[str, ...]:
+    """The names of the fields of a type of term that hold terms, one or many."""
+    return tuple(field.name for field in fields(kind) if re.search("Term|Sym", str(field.type)))
+
+
+@cache
+def _below(kind: type[Any]) -> Callable[[Any], tuple[Term, ...]]:
+    """How the terms directly below a node of this type are got at; trees are walked very often."""
+    if kind is Relation:
+        return lambda node: node.terms + (children(node.condition) if node.condition else ())
+    if kind is Blocks:
+        return lambda node: tuple(block for row in node.rows for block in row)
+    names = _parts(kind)
+    if not names:
+        return lambda node: ()
+    every = attrgetter(*names)
+    many = [field.name for field in fields(kind) if "tuple" in str(field.type)]
+    if len(names) == 1:
+        return every if many else lambda node: (every(node),)
+
+    def found(node: Any) -> Iterator[Term]:
+        for name, value in zip(names, every(node), strict=True):
+            yield from value if name in many else () if value is None else (value,)
+
+    return lambda node: tuple(found(node))
 
 
 def children(node: Term | Relation) -> tuple[Term, ...]:
     """The terms directly below a node, from left to right."""
-    if isinstance(node, Relation):
-        return node.terms + (children(node.condition) if node.condition else ())
-    if isinstance(node, Blocks):
-        return tuple(block for row in node.rows for block in row)
-    found: list[Term] = []
-    for name in _parts(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, Term):
-            found.append(value)
-        elif isinstance(value, tuple):
-            found.extend(value)
-    return tuple(found)
+    return _below(type(node))(node)
 
 
 def rebuild(node: Term, below: tuple[Term, ...]) -> Term:
@@ -496,14 +514,16 @@ def rebuild(node: Term, below: tuple[Term, ...]) -> Term:
     if isinstance(node, Blocks):
         supply = iter(below)
         return Blocks(tuple(tuple(next(supply) for _ in row) for row in node.rows))
-    supply, changes = iter(below), {}
-    for name in _parts(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, Term):
-            changes[name] = next(supply)
-        elif isinstance(value, tuple):
-            changes[name] = tuple(next(supply) for _ in value)
-    return replace(node, **changes) if changes else node  # type: ignore[type-var]
+    if not below:
+        return node
+    kind: Any = type(node)
+    supply, values = iter(below), list[Any]()
+    for field in _fields(kind):
+        value = getattr(node, field)
+        if field in _parts(kind) and value is not None:
+            value = tuple(next(supply) for _ in value) if isinstance(value, tuple) else next(supply)
+        values.append(value)
+    return kind(*values)
 
 
 def walk(node: Term | Relation) -> Iterator[Term]:
@@ -512,7 +532,8 @@ def walk(node: Term | Relation) -> Iterator[Term]:
     while stack:
         here = stack.pop()
         yield here
-        stack.extend(reversed(children(here)))
+        if below := _below(type(here))(here):
+            stack += below[::-1]
 
 
 def transform(node: Term, change: Callable[[Term], Term]) -> Term:
