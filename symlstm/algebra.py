@@ -492,7 +492,7 @@ def _below(kind: type[Any]) -> Callable[[Any], tuple[Term, ...]]:
     names = _parts(kind)
     if not names:
         return lambda node: ()
-    every = attrgetter(*names)
+    every: Callable[[Any], Any] = attrgetter(*names)
     many = [field.name for field in fields(kind) if "tuple" in str(field.type)]
     if len(names) == 1:
         return every if many else lambda node: (every(node),)
