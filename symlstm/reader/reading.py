@@ -139,7 +139,10 @@ def _understood(source: str | Formula, conventions: Conventions, written: Mappin
     """What a formula says; `written` are the names of the formulas before."""
     text = _text(source)
     try:
-        said = (_said if len(text) <= REMEMBERED else _said.__wrapped__)(text, conventions)
+        plain = text if "%" in text else " ".join(text.split())  # a page breaks lines where another does not
+        said = _said(plain, conventions) if len(text) <= REMEMBERED else _said.__wrapped__(text, conventions)
+        if said.fault is not None and plain != text:
+            said = _said.__wrapped__(text, conventions)  # its place is one in the text as it stands
     except RecursionError:
         raise located(Fault("The formula is nested too deeply.", 0), source) from None
     for name in sorted(said.names.keys() & written.keys()):
