@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import symlstm as sl
-from symlstm.activations import sigma, tanh
+from symlstm.activations import ACTIVATIONS, sigma, tanh
 from symlstm.algebra import Apply, Diag, Max, Ones, Pow, Relation, Rows, Sym, Term, Trace, equation, quantities, symbols, term
 from symlstm.prose import Prose, plain_prose
 from symlstm.steps import Step
@@ -44,6 +44,10 @@ CELLS = {cell.name: cell for cell in (
     _cell("the larger of three", equation(z, W @ x + U @ h.prev), equation(h, Max((z, Max((h.prev, V @ x)))))),
     _cell("paths that meet twice", equation(z, tanh(W @ x + U @ h.prev)), equation(r, tanh(V @ z)), equation(q, z * r),
           equation(h, q + r * z)),
+    _cell("an activation inside another", equation(h, tanh(U @ h.prev + sigma(W @ x)))),
+    _cell("a gate inside an activation", equation(f, sigma(W_f @ x)), equation(h, tanh(f * (U @ h.prev)))),
+    _cell("two activations in a product", equation(h, sigma((W @ x) * tanh(U @ h.prev) + tanh(V @ h.prev)))),
+    _cell("an antisymmetric matrix", equation(h, tanh((U - U.T) @ h.prev + W @ x))),
 )}  # fmt: skip
 
 
@@ -77,6 +81,26 @@ def test_the_loss_of_a_step_is_among_the_paths_of_an_output_that_is_used() -> No
 def test_a_bound_of_the_slopes_is_only_for_a_state_that_is_an_activation() -> None:
     assert any("gamma" in line for line in _flow("logistic"))
     assert not any("gamma" in line for name in ("a quotient", "a power", "no activation") for line in _flow(name))
+
+
+def test_a_bound_over_time_is_only_for_one_matrix_behind_the_slopes_of_the_state() -> None:
+    assert any("gamma" in line for line in _flow("an activation inside another"))
+    others = ("a gate inside an activation", "two activations in a product", "an antisymmetric matrix")
+    assert not any("gamma" in line for name in others for line in _flow(name))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_row_of_the_table_in_a_state_and_in_a_gate(name: str) -> None:
+    """In a state every bound of its slopes is proved, piecewise ones too; roots and logarithms get what is positive."""
+    argument = U @ h.prev + W @ x + b
+    if ACTIVATIONS[name].positive:
+        argument = Apply("exp", argument)
+    f_line = equation(f, Apply(name, argument))
+    for cell in (_cell("a state", equation(h, Apply(name, argument))), _cell("a gate", f_line, equation(h, f * tanh(h.prev)))):
+        for topic in TOPICS:
+            if topic != "worked":
+                report = sl.verify(sl.derive(cell, topic))
+                assert report.ok, [(row.name, row.latex) for row in report.rows if not row.ok]
 
 
 def test_where_paths_part_and_meet_again_what_lies_between_has_a_name() -> None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
-from symlstm.activations import X
+from symlstm.activations import X, activation
 from symlstm.algebra import (
     Add,
-    Apply,
     Diag,
     MatMul,
     Neg,
@@ -42,6 +42,7 @@ from symlstm.algebra import (
 )
 from symlstm.evaluate import Array
 from symlstm.evidence.certificates import exponentials
+from symlstm.evidence.numeric import outer_activations
 from symlstm.evidence.proof import Proof
 from symlstm.evidence.scalars import Decision
 from symlstm.evidence.scalars import decide as decide_scalar
@@ -195,20 +196,28 @@ def _within(proof: Proof, entry: Any, limit: Fraction, strict: bool) -> bool:
 
 
 def decide_largest_slope(cell: Cell, value: Fraction) -> Decision:
-    """Whether a number is the largest slope of the cell's activation: a bound by a certificate, attained at 0 or beside it."""
-    names = {part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)}
+    """Whether a number is the largest slope of the state's activation: a bound by a certificate, attained somewhere."""
+    names = outer_activations(cell)
     where = ""
     for name in names:
         bounded = decide_scalar(Relation((Prime(name, X), Num(value)), ("<=",)))
-        attained = {
-            "at 0": equation(Prime(name, term(0)), Num(value)),
-            "for x > 0": Relation((Prime(name, X), Num(value)), ("=",), Relation((X, term(0)), (">",))),
+        attained = {"at 0": equation(Prime(name, term(0)), Num(value))} | {
+            f"for {plain(stretch)}": Relation((Prime(name, X), Num(value)), ("=",), stretch) for stretch in _stretches(name)
         }
         where = next((words for words, line in attained.items() if decide_scalar(line).ok), "")
         if not (bounded.ok and where):
             return Decision(False, f"{value} is not the largest slope of {name}")
-    words = f"the slope of {' and '.join(sorted(names))} is at most {value}, by a certificate, and {value} {where}"
+    words = f"the slope of {' and '.join(names)} is at most {value}, by a certificate, and {value} {where}"
     return Decision(len(names) == 1, words)
+
+
+def _stretches(name: str) -> Iterator[Relation]:
+    """The conditions that say where x is: left of the kinks of a function, between them, right of them."""
+    kinks = [term(kink) for kink in activation(name).kinks]
+    if kinks:
+        yield Relation((X, kinks[0]), ("<",))
+        yield from (Relation((lower, X, upper), ("<", "<")) for lower, upper in pairwise(kinks))
+        yield Relation((X, kinks[-1]), (">",))
 
 
 def constants(lines: Iterator[Relation]) -> dict[str, Fraction]:

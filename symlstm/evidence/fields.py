@@ -253,7 +253,7 @@ class Field(Packed):
     def put(self, element: Polynomial, place: int, value: Polynomial) -> Polynomial:
         """The element with a generator replaced."""
         parts = self.by_powers(element, place)
-        if set(parts) == {0}:
+        if set(parts) <= {0}:
             return element
         inverse = self.inverse(value) if min(parts) < 0 else value
         return total(part * (value**power if power >= 0 else inverse**-power) for power, part in parts.items())

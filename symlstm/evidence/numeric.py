@@ -251,9 +251,15 @@ def _rounded(line: Relation) -> Measured:
     return Measured(ok, error, "recomputed in float64: right to half a unit of the last digit printed")
 
 
+def outer_activations(cell: Cell) -> list[str]:
+    """The names of the activations that the states are values of."""
+    rights = (line.rhs for line in cell.named if line.lhs in cell.state_terms)
+    return sorted({right.function for right in rights if isinstance(right, Apply)})
+
+
 def largest_slope(cell: Cell, value: float) -> Measured:
-    """Whether a number is the largest slope of the cell's activations, on the grid."""
-    names = sorted({part.function for line in cell.named for part in walk(line.rhs) if isinstance(part, Apply)})
+    """Whether a number is the largest slope of the activations that the states are values of, on the grid."""
+    names = outer_activations(cell)
     grids = {name: GRID[_defined(name, GRID, slope=True)] for name in names}
     found = max(float(np.max(_Line(grid).slope(name, grid))) for name, grid in grids.items())
     off, words = abs(found - value), f"the largest slope of {' and '.join(names)} at {max(map(len, grids.values()))} points x"

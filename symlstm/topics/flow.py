@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import TypeGuard
 
 from symlstm.activations import ACTIVATIONS, STAND_INS, X, activation
 from symlstm.algebra import (
@@ -27,6 +28,7 @@ from symlstm.algebra import (
     Sym,
     Term,
     Time,
+    Transpose,
     equation,
     relation,
     substitute,
@@ -262,9 +264,21 @@ def _recurrent(found: Jacobians, state: Sym) -> Iterator[Block]:
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
     row = _bounded_slope(cell, state)
-    if row is None or not (isinstance(one_step, MatMul) and isinstance(one_step.args[0], Diag) and len(one_step.args) == 2):
-        return
-    yield from _norms(found, state, one_step, line, row)
+    if row is not None and _by_one_matrix(cell, state, one_step):
+        yield from _norms(found, state, one_step, line, row)
+
+
+def _by_one_matrix(cell: Cell, state: Sym, one_step: Term) -> TypeGuard[MatMul]:
+    """Whether a Jacobian is the slopes of the state's activation on a diagonal, times one parameter, `U` or `U^T`."""
+    if not (isinstance(one_step, MatMul) and len(one_step.args) == 2):
+        return False
+    slopes, weights = one_step.args
+    right = next(line.rhs for line in cell.named if line.lhs == state)
+    assert isinstance(right, Apply)
+    parameter = weights.arg if isinstance(weights, Transpose) else weights
+    if not (isinstance(parameter, Sym) and parameter.time is None):
+        return False
+    return slopes == Diag(activation(right.function).slope(right.arg, state))
 
 
 def _bounded_slope(cell: Cell, state: Sym) -> str | None:
