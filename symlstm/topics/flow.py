@@ -264,11 +264,11 @@ def _recurrent(found: Jacobians, state: Sym) -> Iterator[Block]:
     line = _product(state, one_step, direct=False)
     yield _step(f"Jacobian of {name} over time", "identity", line, prose("chain rule, latest factor first"))
     row = _bounded_slope(cell, state)
-    if row is not None and _by_one_matrix(cell, state, one_step):
+    if row is not None and _by_one_matrix(one_step, cell, state):
         yield from _norms(found, state, one_step, line, row)
 
 
-def _by_one_matrix(cell: Cell, state: Sym, one_step: Term) -> TypeGuard[MatMul]:
+def _by_one_matrix(one_step: Term, cell: Cell, state: Sym) -> TypeGuard[MatMul]:
     """Whether a Jacobian is the slopes of the state's activation on a diagonal, times one parameter, `U` or `U^T`."""
     if not (isinstance(one_step, MatMul) and len(one_step.args) == 2):
         return False
