@@ -298,7 +298,7 @@ def _named(equations: tuple[Relation, ...]) -> Iterator[Relation]:
                 continue
             alone = len(loose) == 1 and "z" not in taken
             name = "z" if alone else f"z_{line.lhs.name}" + (str(count) if len(mine) > 1 else "")
-            while name in taken:
+            while name in taken or ("z" in taken and name in ("z_k", "z_s")):  # a state z is z_k at step k
                 name += "z"
             taken.add(name)
             names[part.arg] = quantity(name)

@@ -11,7 +11,7 @@ from symlstm.prose import Prose, plain_prose
 from symlstm.steps import Step
 from symlstm.topics import TOPICS
 
-x, h, c, f, q, r, s, z, C = quantities("x h c f q r s z C")
+x, h, c, f, k, q, r, s, z, C = quantities("x h c f k q r s z C")
 n, m = symbols("n m")
 A, V, U, W, b, v, w = symbols("A V U W b v w")
 W_f, U_f, b_f, U_g = symbols("W_f U_f b_f U_g")
@@ -47,6 +47,9 @@ CELLS = {cell.name: cell for cell in (
     _cell("an activation inside another", equation(h, tanh(U @ h.prev + sigma(W @ x)))),
     _cell("a gate inside an activation", equation(f, sigma(W_f @ x)), equation(h, tanh(f * (U @ h.prev)))),
     _cell("two activations in a product", equation(h, sigma((W @ x) * tanh(U @ h.prev) + tanh(V @ h.prev)))),
+    _cell("a sum over time with a name that looks like a step", equation(k, tanh(W @ x)), equation(z, z.prev + k), states=(z,)),
+    _cell("a number that is added up", equation(s, s.prev + w.T @ x), equation(h, tanh(W @ x + U @ h.prev) @ s),
+          states=(h, s), sizes={"s": (term(1), term(1))}),
     _cell("an antisymmetric matrix", equation(h, tanh((U - U.T) @ h.prev + W @ x))),
 )}  # fmt: skip
 

@@ -167,6 +167,7 @@ class Proof(Facts):
         latest_first = limits[product.lower, product.upper]
         body, rest = substitute_index(Sum(product.index, FIRST, LAST, product.body), "t"), substitute(right, {product: INNER})
         one_step, factor = self.values(Partial(state, state.prev, direct), body)
+        factor = np.reshape(factor, shape(one_step)) if shape(one_step) == (1, 1) else factor  # a bare number is one too
         if len(shape(factor)) != 2 or shape(factor)[1] not in (1, shape(factor)[0]):
             raise NotValid("A product over time has square factors, or columns for an elementwise one.", plain(product))
         remainder = self._opaque.generators(("rest",), *shape(factor))
