@@ -169,24 +169,27 @@ def _is_number(node: Term, notation: Notation) -> bool:
 def _product(node: a.MatMul, style: Style) -> Printed:
     factors = _factors(node.args, Level.FACTOR, style)
     text = factors[0].text
-    for left, right in zip(node.args, factors[1:], strict=False):
-        text += _between(left, right.text) + right.text
+    for left, after, right in zip(node.args, node.args[1:], factors[1:], strict=False):
+        text += _between(left, after, right.text) + right.text
     return Printed(text, Level.PRODUCT, _tallest(factors))
 
 
 _NUMBER = re.compile(r"\d|\\frac\{\d")
 _LETTER = re.compile(r"[a-z]'?(\\[bB]igg?l|\\left)?\(")  # a function of one letter
 _ONE = r"\mathbf{1}"
+_SPACED = (a.Adj, a.Diag, a.Norm, a.Prime)  # after these stands a thin space
 _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 
 
-def _between(left: Term, right: str) -> str:
-    """What stands between two factors: mostly nothing, a thin space after words, a sign where nothing could be misread."""
+def _between(left: Term, after: Term, right: str) -> str:
+    """What stands between two factors: mostly nothing, a thin space beside words, a sign where nothing could be misread."""
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
     numbers = _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE))
     if numbers or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
         return r" \cdot "
-    return r" \, " if isinstance(left, (a.Adj, a.Diag, a.Norm)) or _LETTER.match(right) else " "
+    adjoint = isinstance(left, a.Sym) and isinstance(after.arg if isinstance(after, a.Transpose) else after, a.Adj)
+    spaced = isinstance(left, _SPACED) or adjoint or right.startswith(r"\mathrm") or _LETTER.match(right)
+    return r" \, " if spaced else " "
 
 
 # --- leaves ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ SCRIPT = 0.8  # the size of a script, and of what stands in one
 
 _ITALIC = {3.7: "li", 4.2: "t", 4.9: "bcr", 5.4: "eoqsj", 5.8: "adgpvyzI", 6.4: "fhknux", 7.3: "LJS", 8.1: "TwAZP",
            8.9: "BCEFGQRUVXYODK", 9.9: "mHN", 11.9: "MW", 5.5: "0123456789", 4.3: "()[]", 3.1: ".'", 5.0: ",;:"}
-_SIGNS = {13.5: r"+ - \odot \times < > \cdot \to", 14.7: r"= \le \ge \approx \in \ne", 11.0: r"\infty", 8.6: r"\top",
+_SIGNS = {13.5: r"+ - \odot \times \cdot \to", 14.7: r"= < > \le \ge \approx \in \ne", 11.0: r"\infty", 8.6: r"\top",
           23.8: r"\tanh \max", 18.0: r"\log \exp \sin \cos \sum \prod \lim", 5.5: r"\lVert \rVert",
           0.0: r"\left \right \displaystyle", 1.0: r"\bigl \bigr", 2.6: r"\Bigl \Bigr", 4.2: r"\biggl \biggr",
           1.9: r"\,", 11.1: r"\quad", 22.0: r"\qquad"}
@@ -33,6 +33,7 @@ GLYPHS: Mapping[str, float] = MappingProxyType({
 })
 LETTERS: Mapping[str, float] = MappingProxyType({sign: size for size, signs in _ROMAN.items() for sign in signs})
 LIMITS = (r"\sum", r"\prod", r"\lim")  # their scripts stand below and above
+ROOT = 9.3  # the sign of a root
 SPACED = 13.5  # a sign with space around it; in a script the space is left out
 SMALL = 10 / 10.95  # mathematics inside small text
 
@@ -102,6 +103,8 @@ class _Measure:
             return self.run("}")
         if token == r"\frac":
             return max(self._argument(), self._argument()) + 2.5
+        if token == r"\sqrt":
+            return self._argument() + ROOT
         if token == r"\begin":
             return self._matrix()
         if token in LIMITS and self.tokens[self.at] in "_^":

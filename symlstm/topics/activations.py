@@ -31,7 +31,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.model import Cell
-from symlstm.prose import prose
+from symlstm.prose import joined, prose
 from symlstm.rendering import rendered
 from symlstm.steps import Block, Kind, Section, Step
 
@@ -46,18 +46,32 @@ CODE: dict[str, tuple[Callable[..., object], ...]] = {
 
 def section(cell: Cell) -> Section:
     """What the cell applies; where that is of the usual three, all three of them."""
-    blocks = (block for name in _applied(cell) for block in _row(ACTIVATIONS[name]))
+    used, shown, stand_ins = _applied(cell)
+    blocks = (block for name in shown for block in _row(ACTIVATIONS[name]))
     head = prose("In this section {} is one real number; the activations act on each entry of a vector by itself.", X)
-    return Section(TOPIC, TITLE, (head, *blocks))
+    return Section(TOPIC, TITLE, (joined(head, *_beside(used, shown, stand_ins)), *blocks))
 
 
-def _applied(cell: Cell) -> list[str]:
-    """The names of the activations, in the order of the table; a maximum has the slopes of the rectifier."""
+def _beside(used: list[str], shown: list[str], stand_ins: list[str]) -> Iterator[str]:
+    """Which of those shown the cell does not apply; of functions that may be any, that they may."""
+    if stand_ins:
+        yield f" In the equations of the cell {', '.join(stand_ins)} may be any functions; these are the usual ones."
+        return
+    other = [ACTIVATIONS[name].words for name in shown if name not in used]
+    if other:
+        yield f" The cell does not apply {' or '.join(other)}, shown beside the others for comparison."
+
+
+def _applied(cell: Cell) -> tuple[list[str], list[str], list[str]]:
+    """The names of the activations of the cell, of those shown, in the order of the table, and of its stand-ins; a maximum
+    has the slopes of the rectifier."""
     parts = [part for line in cell.named for part in walk(line.rhs)]
     found = {part.function for part in parts if isinstance(part, Apply)} | {"relu" for part in parts if isinstance(part, Max)}
-    open_ones = [STAND_INS[name].formula for name in found & STAND_INS.keys()]
+    stand_ins = sorted(found & STAND_INS.keys())
+    open_ones = [STAND_INS[name].formula for name in stand_ins]
     found = (found - STAND_INS.keys()) | {row.name for row in ACTIVATIONS.values() if row.formula in open_ones}
-    return [name for name in ACTIVATIONS if name in (found if found - set(USUAL) else USUAL)]
+    shown = found if found - set(USUAL) else set(USUAL)
+    return [name for name in ACTIVATIONS if name in found], [name for name in ACTIVATIONS if name in shown], stand_ins
 
 
 def _row(row: Activation) -> Iterator[Block]:
@@ -77,7 +91,10 @@ def _row(row: Activation) -> Iterator[Block]:
     yield from _bounds(row, where)
     if _between(value, row.values) is not None:
         line = relation(value, "in", row.values) if row.values.upper != INFINITY else _between(value, row.values)
-        words = "strictly inside" if row.values.open_below else "with its ends"
+        assert line is not None
+        at_zero = line.operators != ("in",) and row.values.lower == term(0)
+        both = ("never zero", "zero included") if at_zero else ("strictly inside", "with its ends")
+        words = both[0] if row.values.open_below else both[1]
         yield _step(f"range of {name}", "bound", _for(line, where), words)
     for what, of, ends in (("", value, row.tails), ("slope in the ", slope, row.slope_tails)):
         for side, sign, end in (("left", -1, ends[0]), ("right", 1, ends[1])):

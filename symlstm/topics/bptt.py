@@ -27,7 +27,7 @@ from symlstm.reverse import LOSS_TERM, AdjointLine, Sweep, sweep
 from symlstm.rules import added
 from symlstm.steps import Block, Section, Step
 from symlstm.tidying import Tidying
-from symlstm.topics.gradients import reason
+from symlstm.topics.gradients import nothing_at_kinks, reason
 
 TOPIC, TITLE = "bptt", "Backpropagation through time"
 
@@ -48,7 +48,7 @@ def section(cell: Cell) -> Section:
     )
     backwards = prose(
         "Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
-        "Each step costs the same, so the whole costs a number of operations proportional to {}. ",
+        "Each step costs the same, so the whole costs a number of operations proportional to {}.",
         Sym("T"),
         Sym("T") + 1,
         term(0),
@@ -60,7 +60,7 @@ def section(cell: Cell) -> Section:
         TOPIC,
         TITLE,
         (
-            joined(intro, backwards),
+            joined(intro, backwards, *nothing_at_kinks(cell)),
             *_recurrences(swept),
             *(shared if cell.parameter_terms else ()),
             *_sums(swept),

@@ -11,6 +11,7 @@ from symlstm.algebra import (
     Apply,
     Blocks,
     Diag,
+    Div,
     Hadamard,
     MatMul,
     Neg,
@@ -30,6 +31,7 @@ from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.rendering import rendered
 from symlstm.steps import Section, Step
+from symlstm.zoo.lstm import LSTM
 
 TOPIC, TITLE = "forward", "One step forward"
 
@@ -40,10 +42,13 @@ CODE = {equation(c, f * c.prev + i * g): reference.cell_update, equation(h, o * 
 def section(cell: Cell) -> Section:
     """The named equations as definitions."""
     named = cell.named != cell.declared
-    said = f"The equations are those of {cell.source}{', with every pre-activation named' if named else ''}."
+    said = f"The equations{', with every pre-activation named,' if named else ''} are those of {cell.source}."
     head = prose(
         said if cell.source else "Every pre-activation has a name." if named else "The equations, in order of evaluation."
     )
+    if any(isinstance(part, Div) and not cell.shapes.is_scalar(part.below) for line in cell.named for part in walk(line.rhs)):
+        head = joined(head, " A quotient of two vectors is taken entry by entry.")
+    code_of = "the reference, as code" if set(cell.declared) == set(LSTM.declared) else "as the code of the LSTM has it"
     steps = (Step(TOPIC, f"definition of {defined(line).name}", "definition", line, _reason(cell, line)) for line in cell.named)
     code = (
         Step(
@@ -51,7 +56,7 @@ def section(cell: Cell) -> Section:
             f"{defined(line).name}, as code",
             "definition",
             line,
-            prose("the reference, as code"),
+            prose(code_of),
             written=rendered(CODE[line]),
         )
         for line in cell.named
@@ -74,14 +79,29 @@ def _reason(cell: Cell, line: Relation) -> Prose:
     return joined("affine in ", used) if _degree(line.rhs) <= 1 else joined("from ", used)
 
 
-def _timed(node: Term) -> Iterator[Sym]:
-    return (part for part in walk(node) if isinstance(part, Sym) and part.time is not None)
+def _timed(node: Term) -> Iterator[Term]:
+    """The quantities of the step; a product of nothing but these is one more."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if _is_quantity(part):
+            yield part
+        else:
+            stack += reversed(children(part))
+
+
+def _is_quantity(node: Term) -> bool:
+    if isinstance(node, Hadamard):
+        return all(map(_is_quantity, node.args))
+    return isinstance(node, Sym) and node.time is not None
 
 
 def _degree(node: Term) -> int:
-    """The degree of a term as a polynomial in the quantities of the step; 2 for what is none or a higher one."""
+    """The degree of a term as a polynomial in the quantities of the step and products of these; 2 for any other term."""
+    if _is_quantity(node):
+        return 1
     if isinstance(node, Sym):
-        return int(node.time is not None)
+        return 0
     below = [_degree(child) for child in children(node)]
     if isinstance(node, (Hadamard, MatMul)):
         return min(sum(below), 2)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from symlstm.activations import activation
-from symlstm.algebra import NOW, Adj, Apply, MatMul, Max, Partial, Prime, Sym, Term, Transpose, equation, walk
+from symlstm.algebra import NOW, Adj, Apply, Div, MatMul, Max, Partial, Prime, Sym, Term, Transpose, equation, term, walk
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import LOSS_TERM, AdjointLine, Share, Sweep, sweep
@@ -51,20 +53,31 @@ def section(cell: Cell) -> Section:
     return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, handed, *_kinks(cell)), *steps))
 
 
-def _kinks(cell: Cell) -> list[str]:
+def _kinks(cell: Cell) -> list[Prose | str]:
     """What stands for the slope of a maximum and of an absolute value, and where nothing is claimed."""
     parts = [part for line in cell.named for part in walk(line.rhs)]
     maxima = any(isinstance(part, Max) for part in parts)
     kinked = {part.function for part in parts if isinstance(part, Apply) and activation(part.function).kinks}
-    said: list[str] = []
+    said: list[Prose | str] = []
     if maxima:
-        said.append(" The larger argument of a maximum gets its whole adjoint: ReLU' is 1 where it is, and 0 where it is not.")
+        told = (
+            " The larger argument of a maximum gets its whole adjoint: {} is {} where {} is larger than {}, and {} where it is "
+            "smaller."
+        )
+        p, q = Sym("a"), Sym("b")
+        said.append(prose(told, Prime("relu", p - q), term(1), p, q, term(0)))
     if "abs" in kinked:
         said.append(" The slope of the absolute value is the sign.")
+    return [*said, *nothing_at_kinks(cell)]
+
+
+def nothing_at_kinks(cell: Cell) -> list[str]:
+    """Where nothing is claimed, in words; empty for a cell without kinks."""
+    parts = [part for line in cell.named for part in walk(line.rhs)]
+    maxima = any(isinstance(part, Max) for part in parts)
+    kinked = any(isinstance(part, Apply) and activation(part.function).kinks for part in parts)
     where = [*(["two arguments of a maximum are equal"] if maxima else []), *(["an activation has a kink"] if kinked else [])]
-    if where:
-        said.append(f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed.")
-    return said
+    return [f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed."] if where else []
 
 
 def _name(of: Sym) -> str:
@@ -103,11 +116,27 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
     if count == 1:
         return _of_one_path(swept.cell, line.of, line.shares[0])
     number = NUMBERS[count - 2] if count < len(NUMBERS) + 2 else str(count)
-    through = list(dict.fromkeys(share.through for share in line.shares))
-    together = (
-        [prose(", all through {}" if count > 2 else ", both through {}", through[0])] if len(through) == 1 and not seeds else []
-    )
-    return joined(prose(f"{number} paths leave {{}}", line.of), *together, *_slope(swept.cell, line.shares[-1], "; "))
+    slopes = [*_slope(swept.cell, line.shares[-1], "; "), *_quotients(line)]
+    return joined(prose(f"{number} paths leave {{}}", line.of), *_together(line, seeds), *slopes)
+
+
+def _together(line: AdjointLine, seeds: int) -> list[Prose]:
+    """Which of the paths begin with the same equation."""
+    through = Counter(share.through for share in line.shares)
+    count, (first, most) = len(line.shares), through.most_common(1)[0]
+    if len(through) == 1 and not seeds:
+        return [prose(", all through {}" if count > 2 else ", both through {}", first)]
+    return [prose(f", {NUMBERS[most - 2]} of them through {{}}", first)] if 1 < most < len(NUMBERS) + 2 else []
+
+
+def _quotients(line: AdjointLine) -> Iterator[Prose | str]:
+    """The quotients that the quantity divides, each once."""
+    found: list[Term] = []
+    for share in line.shares:
+        nodes = [*(application.node for application in share.applications), line.of]
+        found += [here for here, inner in pairwise(nodes) if isinstance(here, Div) and inner == here.below]
+    for node in dict.fromkeys(found):
+        yield prose("; quotient rule on {}", node)
 
 
 def _of_one_path(cell: Cell, of: Sym, share: Share) -> Prose:
@@ -142,7 +171,7 @@ def _in_matrix_product(cell: Cell, share: Share, here: Application, mine: Term) 
         return prose("product rule on {}", here.node)
     if cell.shapes.is_scalar(others[0]) and not cell.shapes.is_scalar(mine):
         return prose("the number {} multiplies it", others[0])
-    return prose("{} multiplies {} here", factor or mine, others[0])
+    return prose("{} multiplies {} here", *here.node.args)
 
 
 def _is(factor: Term, symbol: Term) -> bool:

@@ -72,7 +72,7 @@ def _softmax() -> Iterator[Block]:
     slope = Diag(p) - MatMul((p, p.T))
     yield _step("Jacobian of p", "identity", equation(Partial(p, z), slope), prose("each score is in every probability"))
     total = ONES.T @ y
-    any_targets = (total @ p) - y
+    any_targets = (p @ total) - y
     yield _step("p - y for any targets", "identity", equation(Adj(z), Adj(J) @ any_targets), prose("{} put in", Partial(p, z)))
     sums = relation(total, "=", 1)
     yield _step("p - y", "identity", _where(equation(Adj(z), Adj(J) @ (p - y)), sums), prose("targets that add up to 1"))

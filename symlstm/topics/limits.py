@@ -86,7 +86,7 @@ def _line(cell: Cell, line: Relation, gates: list[Gate]) -> Iterator[Block]:
     for signal, gate in gates:
         for sign, end in ((-1, 0), (1, 1)):
             limit = equation(Limit(line.rhs, signal, sign), _at(line.rhs, (gate, end)))
-            state = f"{_meaning(cell, signal)}: {'open' if end else 'shut'}"
+            state = f"{_meaning(cell, signal)} {_effect(cell, line, gate)[end]}"
             yield _step(f"{of.name}, {signal.name} to {'minus ' * (sign < 0)}infinity", "limit", limit, prose(state))
     if len(gates) == 2:
         (first, shut), (second, open_) = gates
@@ -113,8 +113,18 @@ def _slopes(cell: Cell, line: Relation, gates: list[Gate]) -> Iterator[Step]:
             yield _step(name, "identity", equation(Partial(of, inside), slope), prose("product rule"))
             for sign, end in ((-1, 0), (1, 1)):
                 goes = equation(Limit(slope, signal, sign), _at(slope, (gate, end)))
-                why = f"{_meaning(cell, signal)}: {'passes the gradient back' if end else 'passes nothing back'}"
+                why = f"{_meaning(cell, signal)} {'open: the gradient passes' if end else 'shut: no gradient passes'}"
                 yield _step(f"{name}, {signal.name} to {'minus ' * (sign < 0)}infinity", "limit", goes, prose(why))
+
+
+def _effect(cell: Cell, line: Relation, gate: Apply) -> tuple[str, str]:
+    """What a gate does when it is shut, and when it is open: to the memory, to what enters it, or to what is put out."""
+    (summand,) = (part for part in summands(line.rhs) if gate in walk(part))
+    if any(state.prev in walk(summand) for state in cell.state_terms):
+        return "shut: the memory is wiped", "open: the memory is kept"
+    if len(summands(line.rhs)) > 1:
+        return "shut: nothing enters", "open: all of it enters"
+    return "shut: nothing is put out", "open: all of it is put out"
 
 
 def _meaning(cell: Cell, signal: Sym) -> str:

@@ -45,8 +45,9 @@ def _blocks() -> Iterator[Block]:
         *(term(0), term(1), u, term(0), term(1), u, f, s, term(1), term(0)),
     )
     below = Prime("relu", f - u)
-    yield _step("chance of keeping", equation(Expectation(below, u), f), prose("{} is 1 where {} is below, else 0", below, u))
-    yield _step("expected s", equation(Expectation(s, s), f), prose("1 with this chance, else 0"))
+    why = prose("{} is 1 where {} is below {}, else 0", below, u, f)
+    yield _step("chance of keeping", equation(Expectation(below, u), f), why)
+    yield _step("expected s", equation(Expectation(s, s), f), prose("1 with chance {}, else 0", f))
     yield _step("expected step", equation(Expectation(step, s), f @ c.prev + i @ g), prose("the gate of the LSTM"))
     yield _step("variance of s", equation(Variance(s, s), f @ (1 - f)), prose("{} is {}", s**2, s))
     yield _step(

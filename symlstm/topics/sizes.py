@@ -124,7 +124,7 @@ def _reason(cell: Cell, group: tuple[Sym, ...]) -> Prose:
     if symbol == cell.state_terms[0]:
         return prose("given: the output")
     if symbol in cell.parameter_terms:
-        return _parameter_reason(cell, symbol)
+        return _parameter_reason(cell, group)
     if symbol.name in cell.sizes:
         return prose("declared")
     if cell.shapes.is_scalar(symbol):
@@ -170,19 +170,34 @@ def _met_elementwise(node: Term) -> Iterator[Term]:
             stack += [(child, inside or isinstance(here, Hadamard)) for child in children(here)]
 
 
-def _parameter_reason(cell: Cell, symbol: Sym) -> Prose:
-    rows = length_term(cell.shapes.lengths[symbol.name][0])
+def _parameter_reason(cell: Cell, group: tuple[Sym, ...]) -> Prose:
+    """What the parameters of a group are used for: the first use of each."""
+    rows = length_term(cell.shapes.lengths[group[0].name][0])
+    uses = [_use(cell, symbol) for symbol in group]
+    what = dict.fromkeys(other for use, other in uses if other is not None)
+    match uses[0][0]:
+        case "taken" if len(what) > 1:
+            return joined("each takes one of ", listed(what), prose(" to a vector of length {}", rows))
+        case "taken":
+            return prose(f"take{'s' * (len(group) == 1)} {{}} to a vector of length {{}}", *what, rows)
+        case "row":
+            return joined("a number in product with ", listed(what))
+        case "elementwise":
+            return joined("elementwise in ", listed(what))
+    return prose("added to a number") if cell.shapes.is_scalar(group[0]) else prose("added to a vector of length {}", rows)
+
+
+def _use(cell: Cell, symbol: Sym) -> tuple[str, Term | None]:
+    """How a parameter is first used, and with what."""
     for line in cell.named:
         for part in (part for part in walk(line.rhs) if isinstance(part, MatMul)):
             if part.args[0] == symbol:
-                return prose("takes {} to a vector of length {}", part.args[1], rows)
+                return "taken", part.args[1]
             if part.args[0] == Transpose(symbol):
-                return prose("its product with {} is one number", part.args[1])
+                return "row", part.args[1]
         if symbol in _met_elementwise(line.rhs) and not _is_added(cell, symbol):
-            return prose("elementwise in {}", line.lhs)
-    if cell.shapes.is_scalar(symbol):
-        return prose("added to a number")
-    return prose("added to a vector of length {}", rows)
+            return "elementwise", line.lhs
+    return "added", None
 
 
 def _is_added(cell: Cell, symbol: Sym) -> bool:

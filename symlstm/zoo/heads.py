@@ -10,7 +10,7 @@ from symlstm.algebra import Neg, Ones, equation, quantities, symbols, term
 from symlstm.model import Cell
 from symlstm.zoo.letters import h
 
-y, z, e, s, p, J, a = quantities("y z e s p J a")
+y, z, w, s, p, J, a = quantities("y z w s p J a")
 W_y, b_y = symbols("W_y b_y")
 n, k = symbols("n k")
 
@@ -32,9 +32,9 @@ SOFTMAX = Cell(
     states=(J,),
     equations=(
         equation(z, W_y @ h + b_y),
-        equation(e, exp(z)),
-        equation(s, Ones(k).T @ e),
-        equation(p, e / s),
+        equation(w, exp(z)),
+        equation(s, Ones(k).T @ w),
+        equation(p, w / s),
         equation(J, Neg(y.T @ log(p))),
     ),
     source="Bridle (1990)",
@@ -42,7 +42,7 @@ SOFTMAX = Cell(
         "h": "hidden state",
         "y": "targets",
         "z": "scores",
-        "e": "scores, exponentiated",
+        "w": "scores, exponentiated",
         "s": "their sum",
         "p": "probabilities",
         "J": "cross-entropy",
@@ -50,4 +50,3 @@ SOFTMAX = Cell(
     },
     sizes={"h": (n,), "y": (k,), "a": (term(1),), "J": (term(1),), "z": (k,)},
 )
-

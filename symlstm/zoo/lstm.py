@@ -12,6 +12,7 @@ from symlstm.zoo.letters import affine, c, f, g, h, i, o, words, x
 
 p_i, p_f, p_o = symbols("p_i p_f p_o")
 WORDS = words("i", "f", "o", "g", "c", "h", "x")
+PEEPHOLES = {f"p_{gate}": "peephole weights, one for each entry" for gate in "ifo"}
 
 LSTM = Cell(
     name="lstm",
@@ -44,7 +45,7 @@ PEEPHOLE = Cell(
         equation(h, o * tanh(c)),
     ),
     source="Gers & Schmidhuber (2000), in the form of Greff et al. (2017), section II",
-    words=WORDS,
+    words=WORDS | PEEPHOLES,
 )
 
 
@@ -95,7 +96,7 @@ PROJECTED = Cell(
     states=(h, c),
     equations=(*LSTM.declared[:5], equation(h, Sym("W_h") @ (o * tanh(c)))),
     source="Sak, Senior & Beaufays (2014), as PyTorch has it",
-    words=WORDS,
+    words=WORDS | {"W_h": "weights of the projection"},
     sizes={"c": (Sym("k"),)},
 )
 
@@ -123,8 +124,9 @@ NORMALISED = {
     "d": "deviation from the mean",
     "v": "variance, with a small number added",
     "s": "its root",
-    "y": "normalised sum, with gain and shift",
+    "y": "normalised, with gain and shift",
     "alpha": "gains",
+    "b": "shifts",
 }
 
 

@@ -6,10 +6,16 @@ Source: Greff, Srivastava, Koutnik, Steunebrink & Schmidhuber (2017): the block 
 from __future__ import annotations
 
 from symlstm.activations import sigma, tanh
-from symlstm.algebra import Relation, Sym, Term, defined, equation
+from symlstm.algebra import Relation, Sym, Term, defined, equation, walk
 from symlstm.model import Cell
 from symlstm.zoo.letters import affine, c, f, g, h, i, o, x
-from symlstm.zoo.lstm import PEEPHOLE, WORDS, p_f, p_i, p_o
+from symlstm.zoo.lstm import PEEPHOLE, PEEPHOLES, WORDS, p_f, p_i, p_o
+
+RECURRENT = {f"R_{before}{gate}": "weights from gate to gate, one step on" for before in "ifo" for gate in "ifo"}
+
+
+def _names(lines: tuple[Relation, ...]) -> set[str]:
+    return {part.name for line in lines for part in (*walk(line.lhs), *walk(line.rhs)) if isinstance(part, Sym)}
 
 
 def _changed(code: str, title: str, *changes: Relation, without: str = "", states: tuple[Sym, ...] = (h, c)) -> Cell:
@@ -23,7 +29,7 @@ def _changed(code: str, title: str, *changes: Relation, without: str = "", state
         states=states,
         equations=lines,
         source=f"Greff et al. (2017), variant {code.upper()}",
-        words={name: word for name, word in WORDS.items() if name != without},
+        words={name: word for name, word in (WORDS | PEEPHOLES | RECURRENT).items() if name in _names(lines)},
     )
 
 

@@ -13,7 +13,7 @@ RNN = Cell(
     inputs=(x,),
     states=(h,),
     equations=(equation(h, tanh(W @ x + U @ h.prev + b)),),
-    source="Elman (1990)",
+    source="Elman (1990), with the hyperbolic tangent",
     words=words("h", "x"),
 )
 

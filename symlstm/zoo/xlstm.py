@@ -17,7 +17,7 @@ WORDS = words(
     m="stabiliser",
     i_tilde="logarithm of the input gate",
     f_tilde="logarithm of the forget gate",
-)
+) | {"i": "stabilised input gate", "f": "stabilised forget gate"}
 
 SLSTM = Cell(
     name="slstm",
