@@ -37,9 +37,9 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.claims.checking import Document
-from symlstm.claims.lettering import kind
-from symlstm.claims.repairs import canonical, diagnose
-from symlstm.claims.verdicts import Verdict
+from symlstm.claims.judging.verdicts import Verdict
+from symlstm.claims.repairs.diagnosis import canonical, diagnose
+from symlstm.claims.writing.lettering import kind
 from symlstm.definitions.sources import source
 from symlstm.evidence.numeric import on_sequence
 from symlstm.evidence.sequence import Sequence

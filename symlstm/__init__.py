@@ -28,8 +28,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from symlstm.activations import absolute, exp, hardsigmoid, log, relu, sigma, silu, softplus, sqrt, tanh
     from symlstm.algebra import NotSupported, NotValid, SymlstmError, equation, quantities, symbols
+    from symlstm.claims.judging.verdicts import Verdict
     from symlstm.claims.proofreading import check
-    from symlstm.claims.verdicts import Verdict
     from symlstm.derivation import Derivation, derive
     from symlstm.equivalence import Equivalence, equivalent
     from symlstm.evidence.report import Report, verify
@@ -47,7 +47,7 @@ _HOME = {
     "Report": "evidence.report",
     "Step": "steps",
     "SymlstmError": "algebra",
-    "Verdict": "claims.verdicts",
+    "Verdict": "claims.judging.verdicts",
     "absolute": "activations",
     "cell": "zoo",
     "cells": "zoo",

@@ -7,7 +7,7 @@ import pytest
 import symlstm as sl
 from symlstm import zoo
 from symlstm.algebra import NotValid, Relation, plain
-from symlstm.claims.checking import check
+from symlstm.claims.checking import judged
 
 WORDS = {"r": "right", "w": "wrong", "a": "ambiguous", "u": "unreadable"}
 
@@ -561,7 +561,7 @@ $$ dr_t = ((dn_t * (1 - n_t^2)) U_n) * h_{t-1} \tag{5} $$
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_verdicts(name: str) -> None:
     text, expected = DOCUMENTS[name]
-    found = {verdict.tag: verdict for verdict in check(text)}
+    found = {verdict.tag: verdict for verdict in judged(text)}
     wanted = {entry[:-1]: WORDS[entry[-1]] for entry in expected.split()}
     assert {tag: found[tag].verdict for tag in wanted} == wanted, {tag: found[tag].reason for tag in wanted}
 
@@ -577,28 +577,28 @@ GATES = DOCUMENTS["lstm-house"][0].partition(r"$$ \frac")[0]
     ("<!-- states: h_t, c_t --> <!-- inputs: x_t -->", r"c_t = i_t \odot g_t + f_t \odot c_{t-1}", "right"),
 ])  # fmt: skip
 def test_comments(comment: str, claim: str, verdict: str) -> None:
-    assert check(comment + GATES + f"$$ {claim} \\tag{{1}} $$")[0].verdict == verdict
+    assert judged(comment + GATES + f"$$ {claim} \\tag{{1}} $$")[0].verdict == verdict
 
 
 @pytest.mark.parametrize("name", ["lstm", "rnn"])
 def test_every_relation_of_our_own_derivations_is_right(name: str) -> None:
     cell = zoo.cell(name)
     steps = [step for step in sl.derive(cell).steps if step.topic in ("forward", "gradients", "bptt", "shapes")]
-    found = {f"{step.topic}: {step.name}": check(step, name)[0] for step in steps if isinstance(step.relation, Relation)}
+    found = {f"{step.topic}: {step.name}": judged(step, name)[0] for step in steps if isinstance(step.relation, Relation)}
     assert {words: (each.verdict, each.reason) for words, each in found.items() if each.verdict != "right"} == {}
 
 
 def test_sympy_relations() -> None:
-    assert [check(line, "lstm")[0].verdict for line in zoo.LSTM.equations] == ["right"] * 6
+    assert [judged(line, "lstm")[0].verdict for line in zoo.LSTM.equations] == ["right"] * 6
     wrong = sl.derive(zoo.LSTM, "gradients").steps[0].equation.func(zoo.LSTM.equations[0].lhs, zoo.LSTM.equations[1].rhs)
-    assert check(wrong, "lstm")[0].verdict == "wrong"
+    assert judged(wrong, "lstm")[0].verdict == "wrong"
 
 
 def test_a_relation_needs_a_cell() -> None:
     with pytest.raises(NotValid, match="about a cell"):
-        check(zoo.LSTM.equations[0])
+        judged(zoo.LSTM.equations[0])
     with pytest.raises(NotValid, match="no cell of this name"):
-        check("$$ x = 1 $$", cell="lstn")
+        judged("$$ x = 1 $$", cell="lstn")
 
 
 ZOO = {
@@ -620,7 +620,7 @@ $$ \frac{\partial L}{\partial W_{hf}} = \sum_t (\frac{\partial L}{\partial C_t} 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_cell_of_the_zoo_as_definitions(name: str) -> None:
     text, expected = ZOO[name]
-    found = {verdict.tag: verdict.verdict for verdict in check(text)}
+    found = {verdict.tag: verdict.verdict for verdict in judged(text)}
     assert {entry[:-1]: WORDS[entry[-1]] for entry in expected.split()} == {tag: found[tag] for tag in found if tag}
 
 
@@ -639,23 +639,23 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_stops_nothing(name: str) -> None:
     text, verdicts = BAD[name]
-    assert [verdict.verdict for verdict in check(text)] == verdicts
+    assert [verdict.verdict for verdict in judged(text)] == verdicts
 
 
 def test_chains_name_the_first_false_equality() -> None:
     claim = r"$$ \frac{\partial L}{\partial o_t} = \frac{\partial L}{\partial h_t} \odot \tanh(c_t) = \frac{\partial L}{\partial h_t} \odot c_t \tag{1} $$"
-    verdict = check(GATES + claim)[0]
+    verdict = judged(GATES + claim)[0]
     assert [link.verdict for link in verdict.links] == ["right", "wrong"]
     assert verdict.reason.startswith("The second equality of the chain is wrong")
 
 
 def test_right_for_the_last_step_only_is_said() -> None:
     claim = r"$$ \frac{\partial L}{\partial c_t} = \frac{\partial L}{\partial h_t} \odot o_t \odot (1 - \tanh^2(c_t)) \tag{1} $$"
-    assert check(GATES + claim)[0].reason == "It holds for the last step only."
+    assert judged(GATES + claim)[0].reason == "It holds for the last step only."
 
 
 def test_a_verdict_as_data() -> None:
-    verdict = check(GATES + r"$$ h_t = c_t \tag{9} $$")[0]
+    verdict = judged(GATES + r"$$ h_t = c_t \tag{9} $$")[0]
     assert {"file", "line", "number", "tag", "role", "latex", "verdict", "links", "method", "reason", "fix", "fixes", "counterexample",
             "readings", "warnings"} <= set(verdict.to_dict())  # fmt: skip
     assert (verdict.tag, verdict.verdict, verdict.role) == ("9", "wrong", "claim")
@@ -676,7 +676,7 @@ def test_every_cell_is_known_by_its_name(name: str) -> None:
         if right != "0":
             halves.append(rf"{left} = \frac{{1}}{{2}} \left({right}\right)")
     claims = [rf"$$ {line} \tag{{{number}}} $$" for number, line in enumerate((*lines, *halves), start=1)]
-    verdicts = check(f"<!-- cell: {name} -->\n\n" + "\n\n".join(claims))
+    verdicts = judged(f"<!-- cell: {name} -->\n\n" + "\n\n".join(claims))
     found = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in verdicts}
     assert [said for said in found.values() if said[0] == "right"] == list(found.values())[: len(lines)]
     assert {said[0] for said in list(found.values())[len(lines) :]} <= {"wrong"}
@@ -687,13 +687,13 @@ def test_deltas_in_the_notation_of_a_cell() -> None:
     behind = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \tag{1} $$"
     before = r"$$ \delta f_t = \delta c_t \odot c_{t-1} \odot f_t \odot (1 - f_t) \tag{2} $$"
     named = r"$$ \delta z_{f,t} = \delta f_t \odot f_t \odot (1 - f_t) \tag{3} $$"
-    assert [verdict.verdict for verdict in check("<!-- cell: lstm -->" + behind + before)] == ["right", "ambiguous"]
-    assert [verdict.verdict for verdict in check("<!-- cell: lstm -->" + behind + before + named)] == ["right", "wrong", "right"]
+    assert [verdict.verdict for verdict in judged("<!-- cell: lstm -->" + behind + before)] == ["right", "ambiguous"]
+    assert [verdict.verdict for verdict in judged("<!-- cell: lstm -->" + behind + before + named)] == ["right", "wrong", "right"]
 
 
 def test_equations_of_a_named_cell_are_judged_by_what_they_are_worth() -> None:
     equations = r"$$ h_t = g_t + z_t \odot (h_{t-1} - g_t) $$ $$ r_t = \sigma(W_r x_t + U_r h_{t-1}) $$"
-    [verdict] = check("<!-- cell: gru -->" + equations)
+    [verdict] = judged("<!-- cell: gru -->" + equations)
     assert verdict.verdict == "wrong" and verdict.latex.startswith("r_t")  # b_r is missing
 
 
@@ -701,13 +701,13 @@ NORMALISED = r"$$ a_t = W x_t + U h_{t-1} $$ $$ \mu_t = \frac{1}{n} \mathbf{1}_n
 
 
 def test_a_number_in_a_sum_with_a_vector_is_told() -> None:
-    first, second = check(NORMALISED + r"$$ h_t = \tanh(a_t - \mu_t) \tag{1} $$ $$ \mathbf{1}^\top (a_t - \mu_t) = 0 \tag{2} $$")
+    first, second = judged(NORMALISED + r"$$ h_t = \tanh(a_t - \mu_t) \tag{1} $$ $$ \mathbf{1}^\top (a_t - \mu_t) = 0 \tag{2} $$")
     assert (first.verdict, second.verdict) == ("right", "right")
     assert any("constant vector" in warning for warning in first.warnings)
 
 
 def test_a_sum_of_two_vectors_still_needs_equal_lengths() -> None:
-    [verdict] = check(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(x_t + U h_{t-1}) \tag{1} $$")
+    [verdict] = judged(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(x_t + U h_{t-1}) \tag{1} $$")
     assert verdict.verdict == "wrong"
 
 
@@ -719,5 +719,5 @@ def test_a_sum_of_two_vectors_still_needs_equal_lengths() -> None:
     ],
 )
 def test_one_step_of_a_cell_that_sees_itself(claim: str, word: str) -> None:
-    [verdict] = check(f"<!-- cell: lstm-peephole --> $$ {claim} \\tag{{1}} $$")
+    [verdict] = judged(f"<!-- cell: lstm-peephole --> $$ {claim} \\tag{{1}} $$")
     assert verdict.verdict == word

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symlstm.claims.checking import check
+from symlstm.claims.checking import judged
 
 DOCUMENTS = sorted(Path(__file__).parent.joinpath("documents").glob("*.md"))
 
@@ -15,7 +15,7 @@ DOCUMENTS = sorted(Path(__file__).parent.joinpath("documents").glob("*.md"))
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_all_verdicts_are_as_expected(path: Path) -> None:
     expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
-    found = {verdict.tag: verdict for verdict in check(path)}
+    found = {verdict.tag: verdict for verdict in judged(path)}
     wrong = {
         claim["tag"]: (found[claim["tag"]].verdict, found[claim["tag"]].reason)
         for claim in expected["claims"]
@@ -27,7 +27,7 @@ def test_all_verdicts_are_as_expected(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_no_definition_is_in_the_way(path: Path) -> None:
     """What has no tag is a definition that is read and fits, or a repetition that is right."""
-    verdicts = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in check(path) if verdict.tag is None}
+    verdicts = {verdict.latex: (verdict.verdict, verdict.reason) for verdict in judged(path) if verdict.tag is None}
     assert {latex: said for latex, said in verdicts.items() if said[0] != "right"} == {}
 
 
@@ -38,10 +38,10 @@ def test_zero_is_not_called_right() -> None:
     """Nothing leads from V to the loss, so neither a true nor a false formula about its gradient is confirmed."""
     gradient = r"\frac{\partial L}{\partial V} = \sum_t \frac{\partial L}{\partial q_t}"
     claims = [rf"$$ {gradient} {each}^T $$" for each in ("x_t", "x_{t-1}")]
-    assert [verdict.verdict for verdict in check(CELL + " ".join(claims))] == ["unreadable"] * 2
+    assert [verdict.verdict for verdict in judged(CELL + " ".join(claims))] == ["unreadable"] * 2
 
 
 def test_what_comes_after_the_limit_is_named() -> None:
-    verdicts = check(CELL + r" $$ y_t = A h_t $$ " * 1010)
+    verdicts = judged(CELL + r" $$ y_t = A h_t $$ " * 1010)
     assert verdicts[0].verdict == "right"
     assert {each.verdict for each in verdicts} <= {"right", "unreadable"} and "limit" in verdicts[-1].reason

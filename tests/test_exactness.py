@@ -17,12 +17,12 @@ from sympy import QQ, ring
 
 from symlstm import zoo
 from symlstm.algebra import Relation, equation
-from symlstm.claims.cases import Case
-from symlstm.claims.checking import check, check_relation
-from symlstm.claims.exactness import Contradiction, shown
-from symlstm.claims.judgement import judge
-from symlstm.claims.values import Reading
-from symlstm.claims.verdicts import Verdict
+from symlstm.claims.checking import check_relation, judged
+from symlstm.claims.exactness.proving import Contradiction, shown
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.judgement import judge
+from symlstm.claims.judging.values import Reading
+from symlstm.claims.judging.verdicts import Verdict
 from symlstm.evidence.polynomials import Packed
 from symlstm.mistakes import edits
 from symlstm.topics import sections
@@ -35,7 +35,7 @@ LOSS = r"$$ p_t = \mathrm{softmax}(y_t) $$ $$ L_t = -\sum_k q_{t,k} \log p_{t,k}
 
 def right() -> list[Verdict]:
     """The claims of the corpus that are right."""
-    return [each for path in sorted(CORPUS.glob("*-*.md")) for each in check(path) if each.verdict == "right"]
+    return [each for path in sorted(CORPUS.glob("*-*.md")) for each in judged(path) if each.verdict == "right"]
 
 
 @pytest.mark.corpus
@@ -65,7 +65,7 @@ EXACT = {
 @pytest.mark.parametrize("kind", EXACT)
 def test_what_is_proved(kind: str) -> None:
     cell, claim = EXACT[kind]
-    [verdict] = check(f"{cell} $$ {claim} \\tag{{1}} $$")
+    [verdict] = judged(f"{cell} $$ {claim} \\tag{{1}} $$")
     assert (verdict.verdict, verdict.method) == ("right", "exact"), verdict.reason
     assert verdict.reason
 
@@ -78,7 +78,7 @@ NUMERIC = {
 
 @pytest.mark.parametrize("claim", NUMERIC.values(), ids=NUMERIC)
 def test_what_rounds_stays_numeric(claim: str) -> None:
-    [verdict] = check(f"$$ {claim} \\tag{{1}} $$")
+    [verdict] = judged(f"$$ {claim} \\tag{{1}} $$")
     assert verdict.method == "numeric"
 
 
@@ -152,12 +152,12 @@ if __name__ == "__main__":
 )
 def test_beyond_polynomials(cell: str, claim: str, word: str) -> None:
     """Maxima and kinks by cases, which the reason names; roots by their squares; a factor before a sum over all steps."""
-    [verdict] = check(f"<!-- cell: {cell} --> $$ {claim} \\tag{{1}} $$")
+    [verdict] = judged(f"<!-- cell: {cell} --> $$ {claim} \\tag{{1}} $$")
     assert verdict.method == "exact" and word in verdict.reason
 
 
 def test_a_case_that_differs_is_not_proved() -> None:
     """A larger value is not the sum, and the smaller one is another."""
     for claim in (r"|h_t| = h_t", r"\max(h_t, -h_t) = \max(h_t, 0)"):
-        [verdict] = check(f"<!-- cell: rnn --> $$ {claim} \\tag{{1}} $$")
+        [verdict] = judged(f"<!-- cell: rnn --> $$ {claim} \\tag{{1}} $$")
         assert verdict.verdict == "wrong"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from symlstm.claims.checking import check
+from symlstm.claims.checking import judged
 from symlstm.claims.proofreading import proofread
 from symlstm.definitions.pages import Page
 
@@ -23,7 +23,7 @@ def claim(mark: str) -> str:
 
 @pytest.mark.parametrize(("defined", "claimed", "warned"), [("g", "g", False), ("c", "c", True), ("g", "c", True)])
 def test_an_odd_name_in_a_family_is_a_warning(defined: str, claimed: str, warned: bool) -> None:
-    [verdict] = check(LSTM % defined + claim(claimed))
+    [verdict] = judged(LSTM % defined + claim(claimed))
     assert verdict.verdict == ("right" if defined == claimed else "unreadable")
     assert any("W_hc" in words for words in verdict.warnings) == warned
 
@@ -43,12 +43,12 @@ CHAINS = {
 @pytest.mark.parametrize("kind", CHAINS)
 def test_a_definition_that_goes_on_as_a_chain_is_judged(kind: str) -> None:
     text, expected = CHAINS[kind]
-    found = check(text)
+    found = judged(text)
     assert [(each.role, each.verdict) for each in found] == expected
     assert all("second equality" in each.reason for each in found)
 
 
 def test_a_constant_that_is_not_defined_is_named() -> None:
     bound = r"$$ \left\lVert \frac{\partial h_t}{\partial h_k} \right\rVert \le (\gamma \lVert U \rVert)^{t-k} \tag{1} $$"
-    [verdict] = check(RNN + bound)
+    [verdict] = judged(RNN + bound)
     assert verdict.verdict == "unreadable" and "gamma is not defined" in verdict.reason

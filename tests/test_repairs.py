@@ -12,10 +12,10 @@ import pytest
 
 from symlstm.algebra import Relation, quantities
 from symlstm.claims.checking import Document
-from symlstm.claims.hand import Hand, Unwritable
-from symlstm.claims.lettering import flat
-from symlstm.claims.repairs import canonical, diagnose, nearest
-from symlstm.claims.verdicts import Verdict
+from symlstm.claims.judging.verdicts import Verdict
+from symlstm.claims.repairs.diagnosis import canonical, diagnose, nearest
+from symlstm.claims.writing.hand import Hand, Unwritable
+from symlstm.claims.writing.lettering import flat
 from symlstm.definitions.sources import source
 from symlstm.reader import read_all
 

@@ -1,8 +1,8 @@
 r"""Judging the claims of somebody else's document: what `symlstm check` does.
 
-The way of a document, one room after another: `symlstm.definitions` reads it, tells definitions from claims and makes one
-model of the definitions (with `matching`, where a cell of the zoo gives them), `sizes` finds all lengths, `runs` measures
-the model by complex step, `arithmetic` and `values` give any term its value under a reading, `points`, `comparing` and
-`outcomes` compare a relation under one reading, `judgement` decides over all readings of a formula, and `checking` joins
-it all into the records of `verdicts`.
+The way of a document, one family after another, each importing only from those before it: `symlstm.definitions` reads it and
+tells definitions from claims; `models` makes the definitions run; `judging` decides whether a claim is true of that model;
+`exactness` proves what is right; `checking` joins these for a whole document. Of what is wrong, `writing` knows the author's
+hand, `remedies` the edits, and `repairs` searches with both for what would be right. `proofreading` is the public entry;
+`reports` and `annotations` say it to people.
 """

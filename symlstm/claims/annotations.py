@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from symlstm.claims.judging.verdicts import Verdict
 from symlstm.claims.proofreading import Proof
-from symlstm.claims.verdicts import Verdict
 from symlstm.definitions.pages import Kind
 
 _SIGNS = {"right": "✓", "wrong": "✗", "ambiguous": "?", "unreadable": "–"}

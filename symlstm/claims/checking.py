@@ -1,6 +1,6 @@
-r"""`check`: a document in, a verdict for each of its claims out.
+r"""The judge alone: a document in, a verdict for each of its claims out. Repairs are for `symlstm.claims.proofreading`.
 
->>> [verdict.verdict for verdict in check(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(U h_{t-1} + W x_t) \tag{1} $$")]
+>>> [verdict.verdict for verdict in judged(r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ h_t = \tanh(U h_{t-1} + W x_t) \tag{1} $$")]
 ['right']
 """
 
@@ -16,15 +16,15 @@ from time import monotonic
 from typing import Any
 
 from symlstm.algebra import Adj, Apply, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
-from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable
-from symlstm.claims.counterparts import relation_of
-from symlstm.claims.exactness import proved
-from symlstm.claims.judgement import Case, Judged, judge
-from symlstm.claims.matching import Match, has_stacks, match, names_of
-from symlstm.claims.oddities import strangers, warnings
-from symlstm.claims.runs import Run
-from symlstm.claims.sizes import Clash, Sizes, sizes
-from symlstm.claims.verdicts import Link, Outlook, Verdict, Word
+from symlstm.claims.exactness.proving import proved
+from symlstm.claims.judging.judgement import Case, Judged, judge
+from symlstm.claims.judging.verdicts import Link, Outlook, Verdict, Word
+from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, Unreadable
+from symlstm.claims.models.counterparts import relation_of
+from symlstm.claims.models.matching import Match, has_stacks, match, names_of
+from symlstm.claims.models.oddities import strangers, warnings
+from symlstm.claims.models.runs import Run
+from symlstm.claims.models.sizes import Clash, Sizes, sizes
 from symlstm.definitions.sources import Source, Statement, source
 from symlstm.definitions.theories import PRE, Theory, theory
 from symlstm.model import Cell
@@ -36,7 +36,7 @@ SPREAD = "A number in a sum with a vector is read as the constant vector."
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
 
-def check(what: str | os.PathLike[str] | Any, cell: str | Cell | None = None) -> list[Verdict]:
+def judged(what: str | os.PathLike[str] | Any, cell: str | Cell | None = None) -> list[Verdict]:
     """Judge claims: those of a text, of a file (`os.PathLike`), or one relation (ours, a `Step`, or SymPy's) about a cell.
 
     One verdict for each claim, in the order of the document. `cell` is a cell, or the name of one in the zoo, that gives
@@ -385,4 +385,4 @@ def _said(term: Term) -> str:
         return plain(term)
 
 
-__all__ = ["Document", "check", "check_source"]
+__all__ = ["Document", "check_source", "judged"]

@@ -20,11 +20,11 @@ import numpy as np
 
 from symlstm.algebra import NotValid, Relation, SymlstmError, plain
 from symlstm.claims.checking import Document, check_relation, source_about
-from symlstm.claims.counterparts import relation_of
-from symlstm.claims.oddities import warnings
-from symlstm.claims.repairs import diagnose
-from symlstm.claims.trials import FAILURES
-from symlstm.claims.verdicts import Verdict
+from symlstm.claims.judging.verdicts import Verdict
+from symlstm.claims.models.counterparts import relation_of
+from symlstm.claims.models.oddities import warnings
+from symlstm.claims.repairs.diagnosis import diagnose
+from symlstm.claims.repairs.trials import FAILURES
 from symlstm.definitions.pages import BYTES, Page, kind_of, opened
 from symlstm.definitions.sources import LIMIT, Source, Statement
 from symlstm.model import Cell
@@ -78,7 +78,7 @@ def check(subject: Any, cell: Any = None) -> list[Verdict]:
         return list(proofread(Page("", subject, kind_of("", subject)), cell).claims)
     if isinstance(subject, os.PathLike):
         return list(proofread(opened(Path(subject)), cell).claims)
-    return [judged(subject, cell)]
+    return [_of_relation(subject, cell)]
 
 
 def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
@@ -145,7 +145,7 @@ def relation_signs(text: str) -> list[re.Match[str]]:
 # --- relations without a document -------------------------------------------------------------------------------
 
 
-def judged(subject: Any, cell: Any) -> Verdict:
+def _of_relation(subject: Any, cell: Any) -> Verdict:
     """The verdict on one relation about a cell: ours, SymPy's, or a step's."""
     if cell is None:
         raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')

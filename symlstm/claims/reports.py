@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any
 
+from symlstm.claims.judging.verdicts import Verdict
 from symlstm.claims.proofreading import Proof, relation_signs
-from symlstm.claims.verdicts import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,8 +25,8 @@ from symlstm.algebra import (
     MatMul,
     Term,
 )  # fmt: skip
-from symlstm.claims.exchanges import everywhere, function, index, sides_of_activation, symbol, time_mark
-from symlstm.claims.omissions import (
+from symlstm.claims.remedies.exchanges import everywhere, function, index, sides_of_activation, symbol, time_mark
+from symlstm.claims.remedies.omissions import (
     activation_missing,
     complement,
     factor_missing,
@@ -36,8 +36,8 @@ from symlstm.claims.omissions import (
     sum_missing,
     without,
 )
-from symlstm.claims.pieces import Pieces, Remedy
-from symlstm.claims.rearranging import (
+from symlstm.claims.remedies.pieces import Pieces, Remedy
+from symlstm.claims.remedies.rearranging import (
     WORDS,
     bracket,
     diagonal,

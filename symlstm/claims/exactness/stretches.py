@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import NOW, Sym, Term, walk
-from symlstm.claims.arithmetic import Array, Outside, Reckoner, Unknown
-from symlstm.claims.elements import Elements, Undecided
-from symlstm.claims.runs import Slot
-from symlstm.claims.sizes import Sizes
+from symlstm.claims.exactness.elements import Elements, Undecided
+from symlstm.claims.models.arithmetic import Array, Outside, Reckoner, Unknown
+from symlstm.claims.models.runs import Slot
+from symlstm.claims.models.sizes import Sizes
 from symlstm.definitions.theories import Theory
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.fields import Field

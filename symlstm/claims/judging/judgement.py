@@ -33,15 +33,15 @@ from symlstm.algebra import (
     plain,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape
-from symlstm.claims.cases import Case, Outcome
-from symlstm.claims.comparing import agree, misfit
-from symlstm.claims.outcomes import Extended, outcome
-from symlstm.claims.points import has_sum, points, variables_of
-from symlstm.claims.shares import Arriving, as_derivative, handed_back
-from symlstm.claims.sizes import Clash, length_form
-from symlstm.claims.values import Reading, Valuer, is_list
-from symlstm.claims.verdicts import Word
+from symlstm.claims.judging.cases import Case, Outcome
+from symlstm.claims.judging.comparing import agree, misfit
+from symlstm.claims.judging.outcomes import Extended, outcome
+from symlstm.claims.judging.points import has_sum, points, variables_of
+from symlstm.claims.judging.shares import Arriving, as_derivative, handed_back
+from symlstm.claims.judging.values import Reading, Valuer, is_list
+from symlstm.claims.judging.verdicts import Word
+from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape
+from symlstm.claims.models.sizes import Clash, length_form
 from symlstm.definitions.theories import loss_of
 
 _agree, _Extended, _misfit, _variables = agree, Extended, misfit, variables_of  # names of before
@@ -466,7 +466,7 @@ class _Judge:
 
 def _paths(valuer: Valuer, of: Term, wrt: Sym) -> dict[str, Array]:
     """The share of each path that leaves a quantity: by the quantity whose equation uses it, and straight to the loss."""
-    from symlstm.claims.arithmetic import when
+    from symlstm.claims.models.arithmetic import when
 
     theory, run = valuer.run.theory, valuer.run
     wrt = valuer.resolved(wrt)

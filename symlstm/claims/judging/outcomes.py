@@ -16,12 +16,12 @@ from symlstm.algebra import (
     plain,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array, Misfit, Outside
-from symlstm.claims.cases import Case, Outcome
-from symlstm.claims.comparing import ORDER, agree, compare, is_arithmetic, misfit
-from symlstm.claims.points import GRID, entries, free_indices, points, variables_of
-from symlstm.claims.shares import Arriving
-from symlstm.claims.values import Reading, Tensor, Valuer
+from symlstm.claims.judging.cases import Case, Outcome
+from symlstm.claims.judging.comparing import ORDER, agree, compare, is_arithmetic, misfit
+from symlstm.claims.judging.points import GRID, entries, free_indices, points, variables_of
+from symlstm.claims.judging.shares import Arriving
+from symlstm.claims.judging.values import Reading, Tensor, Valuer
+from symlstm.claims.models.arithmetic import Array, Misfit, Outside
 
 
 def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:

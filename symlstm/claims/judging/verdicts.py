@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from symlstm.claims.judgement import Case, Judged
+    from symlstm.claims.judging.judgement import Case, Judged
 
 Word = Literal["right", "wrong", "ambiguous", "unreadable"]
 

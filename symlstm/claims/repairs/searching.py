@@ -27,14 +27,14 @@ from symlstm.algebra import (
     term,
     walk,
 )  # fmt: skip
-from symlstm.claims.doctors import Doctor, summands
-from symlstm.claims.hand import Unwritable
-from symlstm.claims.lettering import flat
-from symlstm.claims.numbers import recomputed
-from symlstm.claims.pieces import Pieces
-from symlstm.claims.remedies import Change, changes, said
-from symlstm.claims.shares import as_derivative
-from symlstm.claims.trials import Trial, passing, trials
+from symlstm.claims.judging.shares import as_derivative
+from symlstm.claims.remedies.pieces import Pieces
+from symlstm.claims.remedies.table import Change, changes, said
+from symlstm.claims.repairs.doctors import Doctor, summands
+from symlstm.claims.repairs.numbers import recomputed
+from symlstm.claims.repairs.trials import Trial, passing, trials
+from symlstm.claims.writing.hand import Unwritable
+from symlstm.claims.writing.lettering import flat
 
 SHOWN = 5  # repairs that are listed
 JUDGED = 24  # candidates that are judged in full

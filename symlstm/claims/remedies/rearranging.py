@@ -18,8 +18,8 @@ from symlstm.algebra import (
     Term,
     Transpose,
 )  # fmt: skip
-from symlstm.claims.lettering import kind
-from symlstm.claims.pieces import Made, Pieces, Remedy
+from symlstm.claims.remedies.pieces import Made, Pieces, Remedy
+from symlstm.claims.writing.lettering import kind
 from symlstm.mistakes import EDITS
 from symlstm.model import Cell
 

@@ -2,13 +2,13 @@ r"""Which of the claims that are right are proved, and what exactly was shown.
 
 A claim that the numbers call right is looked at once more under the same reading, over a polynomial ring: every quantity
 is made of symbols, every derivative is one of dual numbers, and what lies outside of the steps that the claim mentions is a
-symbol as well (`symlstm.claims.stretches`). A sum over all steps is proved term by term. Statements about functions of one
-variable and about numbers are decided by `symlstm.evidence.scalars` and in rational numbers. What is not decided stays
+symbol as well (`stretches`). A sum over all steps is proved term by term. Statements about functions of one variable and
+about numbers are decided by `symlstm.evidence.scalars` and in rational numbers. What is not decided stays
 numeric, and no verdict is changed.
 
->>> from symlstm.claims.checking import check
+>>> from symlstm.claims.checking import judged
 >>> text = r"$$ h_t = \tanh(W x_t + U h_{t-1}) $$ $$ \frac{\partial h_t}{\partial x_t} = \mathrm{diag}(1 - h_t^2) W $$"
->>> check(text)[0].method
+>>> judged(text)[0].method
 'exact'
 """
 
@@ -52,14 +52,14 @@ from symlstm.algebra import (
     term,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape, when
-from symlstm.claims.cases import Case
-from symlstm.claims.elements import Exactly, Undecided
-from symlstm.claims.judgement import Judged
-from symlstm.claims.points import free_indices, free_letters, variables_of
-from symlstm.claims.shares import as_derivative
-from symlstm.claims.stretches import AT, Extents, Short, Stretches, block_of, jacobian
-from symlstm.claims.values import Reading, Tensor, Valuer
+from symlstm.claims.exactness.elements import Exactly, Undecided
+from symlstm.claims.exactness.stretches import AT, Extents, Short, Stretches, block_of, jacobian
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.judgement import Judged
+from symlstm.claims.judging.points import free_indices, free_letters, variables_of
+from symlstm.claims.judging.shares import as_derivative
+from symlstm.claims.judging.values import Reading, Tensor, Valuer
+from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape, when
 from symlstm.definitions.sources import LOSSES
 from symlstm.definitions.theories import Theory, latest
 from symlstm.evidence.duals import Dual

@@ -32,7 +32,7 @@ from symlstm.algebra import (
     plain,
     walk,
 )
-from symlstm.claims.arithmetic import (
+from symlstm.claims.models.arithmetic import (
     STEP,
     Array,
     Misfit,
@@ -46,7 +46,7 @@ from symlstm.claims.arithmetic import (
     shape,
     when,
 )
-from symlstm.claims.runs import Run
+from symlstm.claims.models.runs import Run
 from symlstm.definitions.theories import LAST, LOSSES, Lazy, at_now, latest, lazy_key, loss_called, loss_of, marked
 
 WORK = 250_000  # terms that are worked out for one formula

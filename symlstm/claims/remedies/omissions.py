@@ -20,8 +20,8 @@ from symlstm.algebra import (
     term,
     walk,
 )  # fmt: skip
-from symlstm.claims.lettering import kind
-from symlstm.claims.pieces import Made, Pieces, Remedy
+from symlstm.claims.remedies.pieces import Made, Pieces, Remedy
+from symlstm.claims.writing.lettering import kind
 
 
 def without(kinds: tuple[type, ...], words: str) -> Remedy:

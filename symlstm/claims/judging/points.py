@@ -22,8 +22,8 @@ from symlstm.algebra import (
     children,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array
-from symlstm.claims.cases import Case
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.models.arithmetic import Array
 from symlstm.definitions.theories import LAST, LOSSES
 
 GRID = np.concatenate([np.linspace(-12, 12, 241), [0.0, 0.5, -0.7, 1.3]])[:, None, None]

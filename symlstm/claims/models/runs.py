@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import Apply, Div, Sym, Term, Time, walk
-from symlstm.claims.arithmetic import Misfit, Outside, Reckoner, Unknown
-from symlstm.claims.sizes import Sizes
+from symlstm.claims.models.arithmetic import Misfit, Outside, Reckoner, Unknown
+from symlstm.claims.models.sizes import Sizes
 from symlstm.definitions.theories import Theory
 
 Array = Any

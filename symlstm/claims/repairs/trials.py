@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import Relation, Term
-from symlstm.claims.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
-from symlstm.claims.cases import Case
-from symlstm.claims.comparing import agree, misfit
-from symlstm.claims.judgement import _Judge
-from symlstm.claims.outcomes import Extended
-from symlstm.claims.points import entries, free_indices, points, variables_of
-from symlstm.claims.runs import Run
-from symlstm.claims.values import Reading
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.comparing import agree, misfit
+from symlstm.claims.judging.judgement import _Judge
+from symlstm.claims.judging.outcomes import Extended
+from symlstm.claims.judging.points import entries, free_indices, points, variables_of
+from symlstm.claims.judging.values import Reading
+from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
+from symlstm.claims.models.runs import Run
 
 FAILURES = (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, TypeError, KeyError, AssertionError, IndexError,
             AttributeError, RecursionError, np.linalg.LinAlgError)  # fmt: skip

@@ -1,7 +1,7 @@
 r"""The Jacobian of a quantity of a step, by the chain rule through the one equation that defines it.
 
 >>> from symlstm.claims.checking import Document
->>> from symlstm.claims.hand import Hand
+>>> from symlstm.claims.writing.hand import Hand
 >>> from symlstm.definitions.sources import source
 >>> text = r"$$ z_t = \sigma(W x_t + U h_{t-1}) $$ $$ h_t = z_t \odot h_{t-1} $$"
 >>> found = source(text + r" $$ y_t = \frac{\partial h_t}{\partial h_{t-1}} $$")
@@ -30,8 +30,8 @@ from symlstm.algebra import (
     shift,
     walk,
 )  # fmt: skip
-from symlstm.claims.hand import Unwritable
-from symlstm.claims.paths import Paths
+from symlstm.claims.repairs.paths import Paths
+from symlstm.claims.writing.hand import Unwritable
 from symlstm.definitions.theories import PRE
 from symlstm.rules import added, times
 

@@ -16,8 +16,8 @@ from symlstm.algebra import (
     rebuild,
     walk,
 )  # fmt: skip
-from symlstm.claims.lettering import kind, time_of
-from symlstm.claims.pieces import Made, Pieces
+from symlstm.claims.remedies.pieces import Made, Pieces
+from symlstm.claims.writing.lettering import kind, time_of
 
 
 def symbol(node: Term, pieces: Pieces) -> Made:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symlstm.claims.runs import Run
-from symlstm.claims.sizes import Sizes
-from symlstm.claims.values import Reading
-from symlstm.claims.verdicts import Word
+from symlstm.claims.judging.values import Reading
+from symlstm.claims.judging.verdicts import Word
+from symlstm.claims.models.runs import Run
+from symlstm.claims.models.sizes import Sizes
 from symlstm.definitions.theories import Theory
 
 

@@ -1,7 +1,7 @@
 r"""The nearest right formula: edits of a wrong right side, smallest first, each verified by the judge.
 
 One edit is tried at every place, then two of them; candidates are compared with the left side in numbers and only what
-agrees is judged. What no small edit repairs is replaced by the formula that is derived (`symlstm.claims.paths`). In a
+agrees is judged. What no small edit repairs is replaced by the formula that is derived (`symlstm.claims.repairs.paths`). In a
 chain the right side of the first false link is edited, then that of the next.
 
 >>> from symlstm.claims.checking import Document
@@ -21,10 +21,10 @@ from symlstm.algebra import (
     Relation,
 )  # fmt: skip
 from symlstm.claims.checking import Document
-from symlstm.claims.counterexamples import counterexample
-from symlstm.claims.doctors import Doctor
-from symlstm.claims.searching import Repair, Search, canonical
-from symlstm.claims.verdicts import Verdict
+from symlstm.claims.judging.verdicts import Verdict
+from symlstm.claims.repairs.counterexamples import counterexample
+from symlstm.claims.repairs.doctors import Doctor
+from symlstm.claims.repairs.searching import Repair, Search, canonical
 
 SECONDS = 1.2  # the most that the search for one claim may take
 

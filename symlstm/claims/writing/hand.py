@@ -22,7 +22,7 @@ from typing import Any
 
 from symlstm import algebra as a
 from symlstm.algebra import Relation, Sym, SymlstmError, Term, plain
-from symlstm.claims.lettering import (
+from symlstm.claims.writing.lettering import (
     HABITS,
     SIGNS,
     TRANSPOSED,
@@ -38,7 +38,7 @@ from symlstm.claims.lettering import (
     stem,
     time_of,
 )  # fmt: skip
-from symlstm.claims.tracing import Trace, trace
+from symlstm.claims.writing.tracing import Trace, trace
 from symlstm.definitions.sources import Source
 from symlstm.reader import read_all
 

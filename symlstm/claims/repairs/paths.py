@@ -44,11 +44,11 @@ from symlstm.algebra import (
     transform,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Misfit, Outside, Unknown, Unreadable, is_scalar, shape
-from symlstm.claims.cases import Case
-from symlstm.claims.hand import Hand, Unwritable
-from symlstm.claims.shares import as_derivative
-from symlstm.claims.values import Reading, Valuer
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.shares import as_derivative
+from symlstm.claims.judging.values import Reading, Valuer
+from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, Unreadable, is_scalar, shape
+from symlstm.claims.writing.hand import Hand, Unwritable
 from symlstm.definitions.theories import loss_of
 from symlstm.rules import Known, added, times, vjp
 

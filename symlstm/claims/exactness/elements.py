@@ -14,7 +14,7 @@ import numpy as np
 
 from symlstm.activations import ACTIVATIONS, Y
 from symlstm.algebra import Apply, Diag, Div, Extreme, Max, Norm, NotSupported, Num, Pow, Term, Total, Trace, plain, walk
-from symlstm.claims.arithmetic import Array, Misfit, Reckoner, is_scalar, is_vector, shape
+from symlstm.claims.models.arithmetic import Array, Misfit, Reckoner, is_scalar, is_vector, shape
 from symlstm.definitions.sources import LOSSES
 from symlstm.evaluate import Evaluator
 from symlstm.evidence.duals import Dual

@@ -29,16 +29,16 @@ from symlstm.algebra import (
     term,
     walk,
 )  # fmt: skip
-from symlstm.claims.cases import Case
 from symlstm.claims.checking import Document
-from symlstm.claims.exchanges import at
-from symlstm.claims.hand import Hand, Unwritable
-from symlstm.claims.jacobians import jacobian
-from symlstm.claims.judgement import judge
-from symlstm.claims.lettering import kind, time_of
-from symlstm.claims.paths import Paths
-from symlstm.claims.pieces import Pieces
-from symlstm.claims.trials import FAILURES
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.judgement import judge
+from symlstm.claims.remedies.exchanges import at
+from symlstm.claims.remedies.pieces import Pieces
+from symlstm.claims.repairs.jacobians import jacobian
+from symlstm.claims.repairs.paths import Paths
+from symlstm.claims.repairs.trials import FAILURES
+from symlstm.claims.writing.hand import Hand, Unwritable
+from symlstm.claims.writing.lettering import kind, time_of
 
 
 class Doctor:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import Relation, Sym, Term, plain, walk
-from symlstm.claims.arithmetic import Misfit, Outside, Unknown, shape, size_words
-from symlstm.claims.cases import Case, Outcome
-from symlstm.claims.comparing import agree, misfit
-from symlstm.claims.outcomes import Extended
-from symlstm.claims.points import points, variables_of
-from symlstm.claims.runs import Run
-from symlstm.claims.sizes import Sizes
-from symlstm.claims.trials import FAILURES
-from symlstm.claims.values import Reading, Tensor
+from symlstm.claims.judging.cases import Case, Outcome
+from symlstm.claims.judging.comparing import agree, misfit
+from symlstm.claims.judging.outcomes import Extended
+from symlstm.claims.judging.points import points, variables_of
+from symlstm.claims.judging.values import Reading, Tensor
+from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, shape, size_words
+from symlstm.claims.models.runs import Run
+from symlstm.claims.models.sizes import Sizes
+from symlstm.claims.repairs.trials import FAILURES
 
 DIGITS = 4
 SMALL = {1: 1, 2: 1, 3: 2, 4: 3, 5: 3, 6: 4, 7: 4, 9: 6, 12: 8}  # n = 2 and m = 1 for 3 and 2; what is made of them likewise

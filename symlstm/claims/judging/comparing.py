@@ -28,9 +28,9 @@ from symlstm.algebra import (
     children,
     walk,
 )  # fmt: skip
-from symlstm.claims.arithmetic import Array, Reckoner, shape, size_words
-from symlstm.claims.cases import Case
-from symlstm.claims.values import Tensor, Valuer
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.values import Tensor, Valuer
+from symlstm.claims.models.arithmetic import Array, Reckoner, shape, size_words
 
 TOLERANCE = 1e-8
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from symlstm.algebra import Blocks, Listed, Neg, Num, Relation, Space, Sym, Term, term
-from symlstm.claims.arithmetic import shape
-from symlstm.claims.cases import Case
-from symlstm.claims.outcomes import Extended
-from symlstm.claims.points import points, variables_of
-from symlstm.claims.trials import FAILURES
-from symlstm.claims.values import Reading
+from symlstm.claims.judging.cases import Case
+from symlstm.claims.judging.outcomes import Extended
+from symlstm.claims.judging.points import points, variables_of
+from symlstm.claims.judging.values import Reading
+from symlstm.claims.models.arithmetic import shape
+from symlstm.claims.repairs.trials import FAILURES
 
 LONG = 10  # decimals that are shown where a short number is not near enough
 
