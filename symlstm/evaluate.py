@@ -56,6 +56,22 @@ from symlstm.shapes import linear
 
 Array = Any
 STEP = 1e-30  # of a complex step: no subtraction, so as small as one likes
+DIGITS = 4  # of a number that is shown to a person
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+}
+
+
+def rounded(value: Any) -> Any:
+    """A number or an array as plain rounded numbers: a column or a row as one list, one entry as a number.
+
+    >>> rounded(np.array([[0.123456], [-0.00001]])), rounded(2 / 3)
+    ([0.1235, 0.0], 0.6667)
+    """
+    array = np.round(np.asarray(np.real(value), dtype=float), DIGITS) + 0.0
+    if array.size == 1:
+        return float(array.reshape(-1)[0])
+    return array.reshape(-1).tolist() if 1 in array.shape else array.tolist()
 
 
 def larger(left: Any, right: Any) -> Any:

@@ -19,14 +19,15 @@ from symlstm.algebra import Adj, Apply, NotValid, Relation, Sym, SymlstmError, T
 from symlstm.claims.exactness.proving import proved
 from symlstm.claims.judging.judgement import Case, Judged, judge
 from symlstm.claims.judging.verdicts import Link, Outlook, Verdict, Word
-from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, Unreadable
+from symlstm.claims.models.arithmetic import NO_VALUE
 from symlstm.claims.models.counterparts import relation_of
 from symlstm.claims.models.matching import Match, has_stacks, match, names_of
 from symlstm.claims.models.oddities import strangers, warnings
 from symlstm.claims.models.runs import Run
 from symlstm.claims.models.sizes import Clash, Sizes, sizes
+from symlstm.definitions.meanings import PRE, Theory
 from symlstm.definitions.sources import Source, Statement, source
-from symlstm.definitions.theories import PRE, Theory, theory
+from symlstm.definitions.theories import theory
 from symlstm.model import Cell
 from symlstm.reader import PEOPLE, Formula, Kind, directives
 from symlstm.zoo import cell as zoo_cell
@@ -166,7 +167,7 @@ class Document:
     def cases_of(self, made: Theory, fitted: Sizes) -> Iterable[Case]:
         try:
             runs = tuple(Run(made, fitted, seed) for seed in range(2))
-        except (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError) as problem:
+        except (*NO_VALUE, ArithmeticError, ValueError) as problem:
             yield from self.cases_of(*self.without_failing(made, problem))
             return
         declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
@@ -186,7 +187,7 @@ class Document:
                 _take_out(trial, name)
             try:
                 Run(trial, sizes(trial, False), 0)
-            except (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, Clash):
+            except (*NO_VALUE, ArithmeticError, ValueError, Clash):
                 name = [*made.steps][place]
                 self.broken[name] = f"it has no value here ({problem})"
                 _take_out(made, name)

@@ -8,10 +8,9 @@ input; one without a mark that the equations use is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
     NOW,
     SOME,
@@ -24,8 +23,6 @@ from symlstm.algebra import (
     Hadamard,
     Listed,
     MatMul,
-    Neg,
-    Num,
     Ones,
     Partial,
     Prod,
@@ -37,98 +34,30 @@ from symlstm.algebra import (
     Term,
     Time,
     Total,
-    Transpose,
     children,
     plain,
     substitute,
     transform,
     walk,
 )  # fmt: skip
+from symlstm.definitions.forms import (
+    at_now,
+    in_order,
+    indicators,
+    is_function_stack,
+    is_lazy,
+    is_number,
+    is_numeric,
+    is_parameter_stack,
+    is_stack,
+    marked,
+    stacks,
+    with_letter,
+    without_index,
+)  # fmt: skip
+from symlstm.definitions.meanings import PRE, Lazy, Theory, lazy_key, loss_defined
 from symlstm.definitions.sources import LOSSES, Source
 from symlstm.reader import PEOPLE, read
-
-LAST = frozenset({"T", "tau"})
-PRE = "_pre"  # behind the name of a gate: its argument, where the author gives it no name
-
-
-@dataclass(frozen=True, slots=True)
-class Lazy:
-    """A definition that is worked out where it is used: `letter` and `offset` are the time on its left."""
-
-    letter: str
-    body: Term
-    condition: Relation | None = None
-    offset: int = 0
-
-
-@dataclass
-class Theory:
-    """What the definitions say. `steps` are the equations of a step in order of evaluation, by name.
-
-    `timeless` are the quantities of step t that are written without a time, `ends` those of the last step; `same` sends
-    an alias to its quantity; a `\\delta` of what is `settled` is never taken before the activation; `called` are losses
-    that are defined with arguments behind them; `kinds` says what is known beforehand of names (number, vector or matrix),
-    and `letters` are those of sizes, which stand for numbers in equations.
-    """
-
-    steps: dict[str, Term] = field(default_factory=dict)
-    lazies: dict[str, list[Lazy]] = field(default_factory=dict)
-    adjoints: dict[str, Lazy] = field(default_factory=dict)
-    functions: dict[str, tuple[tuple[str, ...], Term]] = field(default_factory=dict)
-    values: dict[tuple[str, str], Term] = field(default_factory=dict)
-    sizes: dict[str, Term] = field(default_factory=dict)
-    same: dict[str, str] = field(default_factory=dict)
-    timeless: set[str] = field(default_factory=set)
-    inputs: list[str] = field(default_factory=list)
-    states: list[str] = field(default_factory=list)
-    parameters: list[str] = field(default_factory=list)
-    output: str = ""
-    broken: dict[str, str] = field(default_factory=dict)
-    formals: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    parts: dict[Term, str] = field(default_factory=dict)
-    distributions: set[str] = field(default_factory=set)
-    printed: list[str] = field(default_factory=list)
-    ends: set[str] = field(default_factory=set)
-    settled: set[str] = field(default_factory=set)
-    called: set[str] = field(default_factory=set)
-    kinds: dict[str, str] = field(default_factory=dict)
-    letters: set[str] = field(default_factory=set)
-
-    def known(self, of: Sym) -> bool:
-        """Whether the document's definitions give the symbol a meaning."""
-        return of.name in (*self.steps, *self.inputs, *self.parameters) or lazy_key(of) in self.lazies
-
-    def lazy(self, of: Sym) -> list[Lazy]:
-        """The lazy definitions of a symbol: those for its own kind of mark, else the others."""
-        other = of.name if of.time is not None else f"{of.name}[]"
-        return self.lazies.get(lazy_key(of)) or self.lazies.get(other, [])
-
-    def is_composite(self, name: str) -> bool:
-        """Whether a quantity only stacks others and nothing is computed from it: a derivative by it is one by its parts."""
-        body = self.steps.get(name)
-        return (
-            body is not None
-            and _stacks(body)
-            and not any(
-                part == Sym(name, part.time) for other in self.steps.values() for part in walk(other) if isinstance(part, Sym)
-            )
-        )
-
-    def parts_of(self, name: str) -> Term | None:
-        """The blocks of a composite quantity or parameter."""
-        if self.is_composite(name):
-            return self.steps[name]
-        lazy = self.lazies.get(name, [None])[0]
-        return lazy.body if lazy and _stacks(lazy.body) else None
-
-
-def lazy_key(of: Sym) -> str:
-    """The name under which a lazy definition is kept: `L` and `L[]`, for the loss of all steps and that of one."""
-    return of.name if of.time is None else f"{of.name}[]"
-
-
-def _stacks(body: Term) -> bool:
-    return isinstance(body, Blocks) and all(isinstance(part, Sym) for part in children(body))
 
 
 def theory(source: Source, extra: Iterable[Relation] = (), without: frozenset[str] = frozenset()) -> Theory:
@@ -206,11 +135,11 @@ class _Maker:
             for each in left.args if isinstance(left, Listed) else (left,):
                 if isinstance(each, Sym):
                     new.sizes.setdefault(each.name, line.rhs)
-        elif any(map(_is_stack, line.terms)) and line.condition is None and not _is_parameter_stack(line):
+        elif any(map(is_stack, line.terms)) and line.condition is None and not is_parameter_stack(line):
             self.stacks.append(line)
             if isinstance(left, Sym):
                 self.sort_quantity(left, line)
-        elif isinstance(left, Apply) and (loss := _loss_defined(left, line.terms[1])) is not None:
+        elif isinstance(left, Apply) and (loss := loss_defined(left, line.terms[1])) is not None:
             new.called.add(lazy_key(loss))
             lazy = Lazy(loss.time.base if loss.time else "", line.terms[1], line.condition)
             new.lazies.setdefault(lazy_key(loss), []).append(lazy)
@@ -222,7 +151,7 @@ class _Maker:
             elif isinstance(args[0], Sym) and args[0].time is None:
                 new.functions.setdefault(left.function, (names, line.terms[1]))
         elif isinstance(left, Component) and isinstance(left.of, Sym):
-            self.sort_quantity(left.of, replace(line, terms=(left.of, _without_index(line.terms[1], left.index))))
+            self.sort_quantity(left.of, replace(line, terms=(left.of, without_index(line.terms[1], left.index))))
         elif isinstance(left, Adj):
             time = left.of.time or NOW
             new.adjoints.setdefault(left.of.name, Lazy(time.base, line.terms[1], line.condition, time.offset))
@@ -233,7 +162,7 @@ class _Maker:
         new = self.made_theory
         if left.time is not None and (left.time.offset or not left.time.base):
             new.values.setdefault((left.name, str(left.time)), line.terms[1])
-        elif _is_numeric(line.terms[1]):
+        elif is_numeric(line.terms[1]):
             new.values.setdefault((left.name, "" if left.time is None else str(left.time)), line.terms[1])
         elif left.name in self.losses or line.condition is not None:
             letter = left.time.base if left.time is not None else ""
@@ -249,13 +178,13 @@ class _Maker:
     def join_pieces(self) -> None:
         """A function defined by cases is the sum of its pieces, each where its condition holds."""
         for name, pieces in self.pieces.items():
-            parts: list[Term] = [MatMul((*_indicators(condition), body)) for _, body, condition in pieces]
+            parts: list[Term] = [MatMul((*indicators(condition), body)) for _, body, condition in pieces]
             self.made_theory.functions.setdefault(name, (pieces[0][0], Add(tuple(parts)) if len(parts) > 1 else parts[0]))
 
     def split_stacks(self) -> None:
         """`[i; f; g] = [\\sigma; \\sigma; \\tanh] W z`: an equation for each part, with its block of every parameter."""
         for line in self.stacks:
-            stack = next(side for side in line.terms if _is_stack(side))
+            stack = next(side for side in line.terms if is_stack(side))
             parts: list[Sym] = [part for part in children(stack) if isinstance(part, Sym)]
             others = [side for side in line.terms if side is not stack]
             whole = next((side for side in others if not isinstance(side, Sym)), others[0])
@@ -273,7 +202,7 @@ class _Maker:
     def sliced(self, node: Term, place: int, parts: list[str]) -> Term:
         """One block of a stacked vector: of its functions, and of the parameters that its terms begin with."""
         inner = lambda term: self.sliced(term, place, parts)
-        if isinstance(node, (Add, MatMul, Hadamard)) and _is_function_stack(node.args[0]):
+        if isinstance(node, (Add, MatMul, Hadamard)) and is_function_stack(node.args[0]):
             function = children(node.args[0])[place]
             rest = node.args[1] if len(node.args) == 2 else MatMul(node.args[1:])
             return Apply(function.name, inner(rest))  # type: ignore[attr-defined]
@@ -308,7 +237,7 @@ class _Maker:
             ends |= more
         for name in ends:
             left, body, condition = self.raw[name]
-            self.raw[name] = (left.at(NOW), marked(_with_letter(body, "T"), ends), condition)
+            self.raw[name] = (left.at(NOW), marked(with_letter(body, "T"), ends), condition)
 
     def find_aliases(self) -> None:
         """`c_t = C_t`: two names of one quantity."""
@@ -346,23 +275,13 @@ class _Maker:
     def split_timeless(self) -> None:
         """`z = W h_t + b`: a quantity of step t without its mark gets it, wherever it stands."""
         timed = {part.name for line in self.all for part in walk(line) if isinstance(part, Sym) and part.time is not None}
-        found: set[str] = set()
-        while True:
-            more = {
-                name
-                for name, (left, body, _) in self.raw.items()
-                if left.time is None
-                and name not in found
-                and name not in self.losses
-                and not _is_lazy(body)
-                and any(
-                    isinstance(part, Sym) and (part.time == NOW or part.time == Time("t", -1) or part.name in found)
-                    for part in walk(body)
-                )
-            }
-            if not more:
-                break
-            found |= more
+        open_ = {
+            name: [part for part in walk(body) if isinstance(part, Sym)]
+            for name, (left, body, _) in self.raw.items()
+            if left.time is None and name not in self.losses and not is_lazy(body)
+        }
+        now = (NOW, Time("t", -1))
+        found = _grown(set(), open_, lambda part, found: part.time in now or part.name in found)
         self.made_theory.timeless = found - timed | {name for name in found if name in self.raw}
         for name in found:
             left, body, condition = self.raw[name]
@@ -372,7 +291,7 @@ class _Maker:
     def put_numbers(self) -> None:
         """`\\lambda = 0.9`: a number with a name stands in the equations as a number."""
         values = self.made_theory.values
-        numbers: dict[Term, Term] = {Sym(name): value for (name, time), value in values.items() if not time and _is_number(value)}
+        numbers: dict[Term, Term] = {Sym(name): value for (name, time), value in values.items() if not time and is_number(value)}
         if numbers:
             self.raw = {name: (left, substitute(body, numbers), condition) for name, (left, body, condition) in self.raw.items()}
 
@@ -399,8 +318,8 @@ class _Maker:
             if left.time is None
             and name not in self.losses
             and condition is None
-            and not _is_lazy(body)
-            and not _stacks(body)
+            and not is_lazy(body)
+            and not stacks(body)
             and not any(isinstance(part, Sym) and part.time is not None for part in walk(body))
         }
         for name in found:
@@ -415,30 +334,20 @@ class _Maker:
         lazy = {
             name
             for name, (left, body, condition) in self.raw.items()
-            if left.time is None or condition is not None or _is_lazy(body)
+            if left.time is None or condition is not None or is_lazy(body)
         }
-        while True:
-            more = {
-                name
-                for name, (_, body, _) in self.raw.items()
-                if name not in lazy
-                and any(
-                    isinstance(part, Sym) and part.name in lazy and part.name not in self.block_parameters()
-                    for part in walk(body)
-                )
-            }
-            if not more:
-                break
-            lazy |= more
+        blocks = self.block_parameters()
+        used = {name: [part for part in walk(body) if isinstance(part, Sym)] for name, (_, body, _) in self.raw.items()}
+        lazy = _grown(lazy, used, lambda part, found: part.name in found and part.name not in blocks)
         for name, (left, body, condition) in self.raw.items():
             if name not in lazy:
                 base = (left.time or NOW).base
-                new.steps[name] = body if base == "t" else _with_letter(body, base)
+                new.steps[name] = body if base == "t" else with_letter(body, base)
             else:
                 new.lazies.setdefault(lazy_key(left), []).append(Lazy((left.time or Time("", 0)).base, body, condition))
 
     def block_parameters(self) -> set[str]:
-        return {name for name, (left, body, _) in self.raw.items() if left.time is None and _stacks(body)}
+        return {name for name, (left, body, _) in self.raw.items() if left.time is None and stacks(body)}
 
     def use_names(self) -> None:
         """`a_t = W x_t + b` beside `h_t = \\tanh(W x_t + b)`: the argument is a_t."""
@@ -578,7 +487,7 @@ class _Maker:
         """The last quantity that the document defines in step t and that nothing else of the step uses."""
         new = self.made_theory
         used = {part.name for body in new.steps.values() for part in walk(body) if isinstance(part, Sym) and part.time == NOW}
-        ends = [name for name in self.raw if name in new.steps and name not in used and not _stacks(new.steps[name])]
+        ends = [name for name in self.raw if name in new.steps and name not in used and not stacks(new.steps[name])]
         return ends[-1] if ends else next(reversed(new.steps), "")
 
     def complete_losses(self) -> None:
@@ -634,60 +543,6 @@ def _is_about(line: Relation, names: frozenset[str], tagged: bool) -> bool:
     return isinstance(left, Sym) and left.name in names
 
 
-def loss_called(function: str) -> Sym | None:
-    """The loss that a call names, `E_t(y_t)` or `E(y)`; None for other functions."""
-    base, _, mark = function.partition("[")
-    if base not in LOSSES:
-        return None
-    if not mark:
-        return Sym(base)
-    letter, sign, offset = mark.rstrip("]").partition("+") if "+" in mark else mark.rstrip("]").partition("-")
-    if letter.isdigit():
-        return Sym(base, Time("", int(letter)))
-    return Sym(base, Time(letter, int(sign + offset) if offset.isdigit() else 0))
-
-
-def _loss_defined(left: Apply, body: Term) -> Sym | None:
-    """The loss that an equation defines with its arguments behind it, where it is more than a function of them."""
-    loss = loss_called(left.function)
-    whole = any(isinstance(part, Sum) for part in walk(body))
-    return loss if loss is not None and (whole or loss.time is not None) and not _same_call(left, body) else None
-
-
-def _same_call(left: Apply, body: Term) -> bool:
-    return any(isinstance(part, Apply) and part.function == left.function for part in walk(body))
-
-
-def _without_index(body: Term, index: str) -> Term:
-    """What is said of every component, said of the vector."""
-    return transform(body, lambda part: part.of if isinstance(part, Component) and part.index == index else part)
-
-
-def _is_stack(node: Term) -> bool:
-    """Whether a term is a column of quantities of one step."""
-    symbols = children(node) if isinstance(node, Blocks) and len(node.rows) > 1 and len(node.rows[0]) == 1 else ()
-    return bool(symbols) and all(isinstance(each, Sym) and each.time == NOW for each in symbols)
-
-
-def _is_parameter_stack(line: Relation) -> bool:
-    """`z_t = [h_{t-1}; x_t]` and the like only put quantities together: there is nothing to split."""
-    return len(line.terms) == 2 and isinstance(line.lhs, Sym) and _is_stack(line.terms[1])
-
-
-def _is_function_stack(node: Term) -> bool:
-    parts = children(node) if isinstance(node, Blocks) else ()
-    return len(parts) > 1 and all(isinstance(each, Sym) and each.time is None and each.name in ACTIVATIONS for each in parts)
-
-
-def _indicators(condition: Relation) -> list[Term]:
-    """Functions of the difference of two sides that are 1 where the condition holds, else 0."""
-    found: list[Term] = []
-    for left, operator, right in condition.links():
-        above, below = (right, left) if operator[0] == "<" else (left, right)
-        found.append(Apply("nonnegative" if operator.endswith("=") else "positive", Add((above, Neg(below)))))
-    return found
-
-
 def _names_in(text: str) -> list[str]:
     """The names in a list of symbols such as `h_t, c_t`."""
     found: list[str] = []
@@ -701,22 +556,6 @@ def _names_in(text: str) -> list[str]:
     return found
 
 
-def loss_of(theory: Theory) -> Sym:
-    """The loss that an adjoint without further words is of: the one of the whole sequence."""
-    whole = [name for name in theory.lazies if name in LOSSES or name == "L_"]
-    return Sym(whole[0] if whole else "L_")
-
-
-def marked(node: Term, timeless: Iterable[str]) -> Term:
-    """The term with quantities of step t marked as such."""
-    names = set(timeless)
-
-    def change(part: Term) -> Term:
-        return part.at(NOW) if isinstance(part, Sym) and part.time is None and part.name in names else part
-
-    return transform(node, change) if names else node
-
-
 def name_preactivations(theory: Theory) -> None:
     """Give the argument of every gate that has no name one: what a `\\delta` before the activation is about."""
     steps: dict[str, Term] = {}
@@ -728,61 +567,11 @@ def name_preactivations(theory: Theory) -> None:
     theory.steps = steps
 
 
-def _is_lazy(body: Term) -> bool:
-    """Whether a term needs derivatives, sums over time or later steps, so that it is no equation of a step."""
-    for part in walk(body):
-        if isinstance(part, (Partial, Adj, Sum, Prod)):
-            return True
-        if isinstance(part, Sym) and part.time is not None and (part.time.offset > 0 or part.time.base in LAST):
-            return True
-        if isinstance(part, Apply) and part.function.partition("[")[0] in LOSSES:
-            return True
-    return False
-
-
-def _is_numeric(body: Term) -> bool:
-    return isinstance(body, (Num, Blocks, Neg)) and all(
-        isinstance(part, (Num, Blocks, Neg, Add, MatMul, Hadamard, Transpose)) for part in walk(body)
-    )
-
-
-def _is_number(value: Term) -> bool:
-    return isinstance(value, Num) or (isinstance(value, Neg) and isinstance(value.arg, Num))
-
-
-def _with_letter(body: Term, letter: str) -> Term:
-    def change(part: Term) -> Term:
-        return (
-            part.at(Time("t", part.time.offset))
-            if isinstance(part, Sym) and part.time is not None and part.time.base == letter
-            else part
-        )
-
-    return transform(body, change)
-
-
-def in_order(node: Term) -> Term:
-    """The term with the terms of its sums and the factors of its elementwise products in one order."""
-
-    def change(part: Term) -> Term:
-        return type(part)(tuple(sorted(part.args, key=plain))) if isinstance(part, (Add, Hadamard)) else part
-
-    return transform(node, change)
-
-
-def latest(node: Term) -> int:
-    """The latest offset from t in a term."""
-    return max((part.time.offset for part in walk(node) if isinstance(part, Sym) and part.time is not None), default=0)
-
-
-def at_now(node: Term) -> Term:
-    """The term moved in time so that its latest quantity is at t."""
-    move = -latest(node)
-
-    def change(part: Term) -> Term:
-        return part.at(Time("t", part.time.offset + move)) if isinstance(part, Sym) and part.time is not None else part
-
-    return transform(node, change)
+def _grown(found: set[str], used: Mapping[str, list[Sym]], joins: Callable[[Sym, set[str]], bool]) -> set[str]:
+    """The names with all others of which a symbol joins them to those that are found, until there are no more."""
+    while more := {name for name, parts in used.items() if name not in found and any(joins(part, found) for part in parts)}:
+        found = found | more
+    return found
 
 
 def _note(names: list[str], name: str) -> None:
@@ -790,4 +579,4 @@ def _note(names: list[str], name: str) -> None:
         names.append(name)
 
 
-__all__ = ["LAST", "LOSSES", "PRE", "Lazy", "Theory", "loss_of", "marked", "name_preactivations", "step", "theory"]
+__all__ = ["Theory", "name_preactivations", "step", "theory"]

@@ -20,8 +20,9 @@ from symlstm import zoo
 from symlstm.algebra import Div, Relation, plain, walk
 from symlstm.equivalence.maps import Where, lines, parts
 from symlstm.equivalence.pairs import Pair, pair
-from symlstm.equivalence.points import STEPS, Point, gap, ordered, rounded
+from symlstm.equivalence.points import STEPS, Point, gap, ordered
 from symlstm.equivalence.proving import named, proof
+from symlstm.evaluate import rounded
 from symlstm.evidence.components import SIZES
 from symlstm.model import Cell
 

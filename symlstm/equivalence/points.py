@@ -10,11 +10,10 @@ import numpy as np
 
 from symlstm.algebra import Sym, Time, plain
 from symlstm.equivalence.pairs import Pair, Run
-from symlstm.evaluate import Array
+from symlstm.evaluate import Array, rounded
 
 STEPS = 4
 VISIBLE = 0.02  # a counterexample that is made plainer stays at least so far apart
-DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,3 @@ def gap(left: Array, right: Array) -> float:
         return -np.inf
     size = max(1.0, float(np.max(np.abs(left))), float(np.max(np.abs(right))))
     return float(np.max(np.abs(left - right))) / size
-
-
-def rounded(value: Array) -> Any:
-    """An array as rounded numbers: a column as a list, one entry as a number."""
-    array = np.round(np.asarray(value, dtype=float), DIGITS) + 0.0
-    if array.size == 1:
-        return float(array.reshape(-1)[0])
-    return array.reshape(-1).tolist() if array.shape[1] == 1 else array.tolist()

@@ -39,9 +39,9 @@ from symlstm.algebra import (
     plain,
     walk,
 )
-from symlstm.evaluate import STEP, Array, Evaluator, apply, forward, shape, slope
+from symlstm.evaluate import COMPARE, STEP, Array, Evaluator, apply, forward, shape, slope
 from symlstm.evidence.scalars import rounds_to
-from symlstm.evidence.sequence import COMPARE, Sequence, reference_of
+from symlstm.evidence.sequence import Sequence, reference_of
 from symlstm.model import Cell
 
 TOLERANCE = 1e-12

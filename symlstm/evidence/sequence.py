@@ -28,7 +28,7 @@ import numpy as np
 
 from symlstm import reference
 from symlstm.algebra import Add, Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
-from symlstm.evaluate import STEP, Array, Evaluator, Nudge, Steps, forward
+from symlstm.evaluate import COMPARE, STEP, Array, Evaluator, Nudge, Steps, forward
 from symlstm.evidence.conditions import held
 from symlstm.evidence.points import Point, close, generic
 from symlstm.model import Cell
@@ -340,11 +340,6 @@ def free_letters(node: Term | Relation) -> set[str]:
 
 def _true(value: Evaluator, condition: Relation) -> bool:
     return all(COMPARE[operator](value(left), value(right)) for left, operator, right in condition.links())
-
-
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
-}
 
 
 def to_lists(value: Array, rank: int) -> Any:

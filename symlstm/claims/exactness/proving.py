@@ -59,16 +59,17 @@ from symlstm.claims.judging.judgement import Judged
 from symlstm.claims.judging.points import free_indices, free_letters, variables_of
 from symlstm.claims.judging.shares import as_derivative
 from symlstm.claims.judging.values import Reading, Tensor, Valuer
-from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape, when
+from symlstm.claims.models.arithmetic import NO_VALUE, Array, Misfit, shape, when
+from symlstm.definitions.forms import latest
+from symlstm.definitions.meanings import Theory
 from symlstm.definitions.sources import LOSSES
-from symlstm.definitions.theories import Theory, latest
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import decide, is_scalar
 
 TRIES = 8  # times that the stretches are made longer
 ENDS = (Time("", 1), Time("T"), Time("tau"))
-MEANT = (Undecided, Misfit, Outside, Unknown, Unreadable, SymlstmError)
+MEANT = (Undecided, *NO_VALUE, SymlstmError)
 PROBLEMS = (*MEANT, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 

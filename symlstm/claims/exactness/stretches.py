@@ -19,7 +19,7 @@ from symlstm.claims.exactness.elements import Elements, Undecided
 from symlstm.claims.models.arithmetic import Array, Outside, Reckoner, Unknown
 from symlstm.claims.models.runs import Slot
 from symlstm.claims.models.sizes import Sizes
-from symlstm.definitions.theories import Theory
+from symlstm.definitions.meanings import Theory
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.fields import Field
 

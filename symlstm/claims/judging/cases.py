@@ -8,7 +8,7 @@ from symlstm.claims.judging.values import Reading
 from symlstm.claims.judging.verdicts import Word
 from symlstm.claims.models.runs import Run
 from symlstm.claims.models.sizes import Sizes
-from symlstm.definitions.theories import Theory
+from symlstm.definitions.meanings import Theory
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from symlstm.claims.judging.values import Reading, Valuer, is_list
 from symlstm.claims.judging.verdicts import Word
 from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape
 from symlstm.claims.models.sizes import Clash, length_form
-from symlstm.definitions.theories import loss_of
+from symlstm.definitions.meanings import loss_of
 
 _agree, _Extended, _misfit, _variables = agree, Extended, misfit, variables_of  # names of before
 

@@ -2,7 +2,6 @@ r"""One relation under one reading: compared at every step of a generic sequence
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from symlstm.claims.judging.points import GRID, entries, free_indices, points, v
 from symlstm.claims.judging.shares import Arriving
 from symlstm.claims.judging.values import Reading, Tensor, Valuer
 from symlstm.claims.models.arithmetic import Array, Misfit, Outside
+from symlstm.evaluate import COMPARE
 
 
 def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
@@ -121,9 +121,9 @@ def holds(valuer: Valuer, condition: Relation, variables: dict[str, Array]) -> b
     if variables:
         return True
     return all(
-        bool(np.all(CONDITIONS[operator](valuer(left), valuer(right))))
+        bool(np.all(COMPARE[operator](valuer(left), valuer(right))))
         for left, operator, right in condition.links()
-        if operator in CONDITIONS
+        if operator in COMPARE
     )
 
 
@@ -131,19 +131,9 @@ def where(valuer: Valuer, condition: Relation, variables: dict[str, Array], one:
     """A comparison between functions, only where a condition on their variable holds."""
     mask: Any = np.ones(len(GRID), dtype=bool)
     for left, sign, right in condition.links():
-        if sign in CONDITIONS:
-            mask = mask & np.broadcast_to(CONDITIONS[sign](np.real(valuer(left)), np.real(valuer(right))), GRID.shape)[:, 0, 0]
+        if sign in COMPARE:
+            mask = mask & np.broadcast_to(COMPARE[sign](np.real(valuer(left)), np.real(valuer(right))), GRID.shape)[:, 0, 0]
     one, other = (np.broadcast_to(np.real(each), GRID.shape)[mask] for each in (one, other))
     if operator in ("=", "~"):
         return agree(one, other)
     return bool(np.all(ORDER[operator](one, other))) if operator in ORDER else not agree(one, other)
-
-
-CONDITIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-}

@@ -24,7 +24,8 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.judging.cases import Case
 from symlstm.claims.models.arithmetic import Array
-from symlstm.definitions.theories import LAST, LOSSES
+from symlstm.definitions.forms import LAST
+from symlstm.definitions.sources import LOSSES
 
 GRID = np.concatenate([np.linspace(-12, 12, 241), [0.0, 0.5, -0.7, 1.3]])[:, None, None]
 

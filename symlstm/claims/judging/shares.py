@@ -19,7 +19,7 @@ from symlstm.algebra import (
     transform,
     walk,
 )  # fmt: skip
-from symlstm.definitions.theories import Lazy, Theory, loss_of
+from symlstm.definitions.meanings import Lazy, Theory, loss_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -33,7 +33,6 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.claims.models.arithmetic import (
-    STEP,
     Array,
     Misfit,
     Outside,
@@ -47,7 +46,10 @@ from symlstm.claims.models.arithmetic import (
     when,
 )
 from symlstm.claims.models.runs import Run
-from symlstm.definitions.theories import LAST, LOSSES, Lazy, at_now, latest, lazy_key, loss_called, loss_of, marked
+from symlstm.definitions.forms import LAST, at_now, latest, marked
+from symlstm.definitions.meanings import Lazy, lazy_key, loss_called, loss_of
+from symlstm.definitions.sources import LOSSES
+from symlstm.evaluate import COMPARE, STEP
 
 WORK = 250_000  # terms that are worked out for one formula
 Layout = Literal["column", "row", "elementwise", "transposed", "numerator"]
@@ -176,7 +178,7 @@ class Valuer(Reckoner):
         for lazy in found:
             inner = self.at_lazy(lazy, node.time)
             if lazy.condition is None or all(
-                bool(_COMPARE[operator](inner(left), inner(right))) for left, operator, right in lazy.condition.links()
+                bool(COMPARE[operator](inner(left), inner(right))) for left, operator, right in lazy.condition.links()
             ):
                 value = inner(lazy.body)
                 summed = node.name in LOSSES and not is_scalar(value)  # -y log p is meant as a number
@@ -512,14 +514,4 @@ def _renamed(node: Term, same: Mapping[str, str]) -> Term:
     from symlstm.algebra import transform
 
     return transform(node, lambda part: Sym(same[part.name], part.time) if isinstance(part, Sym) and part.name in same else part)
-
-
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-}
 __all__ = ["LAST", "Layout", "Mode", "Reading", "Tensor", "Valuer"]

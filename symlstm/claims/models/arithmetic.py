@@ -45,13 +45,12 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.definitions.sources import LOSSES
-from symlstm.evaluate import apply, larger
+from symlstm.evaluate import STEP, apply, larger
 
 if TYPE_CHECKING:
-    from symlstm.definitions.theories import Theory
+    from symlstm.definitions.meanings import Theory
 
 Array = Any
-STEP = 1e-30
 DEPTH = 60
 ALL = Transpose(Ones(SOME))  # a row of as many ones as fit: what it multiplies is added up
 LONGEST = 60  # terms of a sum or product
@@ -84,6 +83,9 @@ class Unknown(Exception):
 
 class Unreadable(Exception):
     """A use of notation that has no value here, in words."""
+
+
+NO_VALUE = (Misfit, Outside, Unknown, Unreadable)  # why a term may have no value
 
 
 def size_words(of: tuple[int, ...]) -> str:

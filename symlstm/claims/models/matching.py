@@ -35,7 +35,7 @@ from symlstm.algebra import (
     transform,
     walk,
 )
-from symlstm.definitions.theories import PRE, Theory
+from symlstm.definitions.meanings import PRE, Theory
 from symlstm.model import Cell
 
 Names = dict[str, str]

@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from symlstm.algebra import Apply, Relation, Sym, walk
+from symlstm.definitions.meanings import Theory
 from symlstm.definitions.sources import Source, Statement
-from symlstm.definitions.theories import Theory
 
 FAMILY = 3  # members that a name has to stand beside, to be a stranger among them
 

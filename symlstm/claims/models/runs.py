@@ -16,10 +16,10 @@ import numpy as np
 from symlstm.algebra import Apply, Div, Sym, Term, Time, walk
 from symlstm.claims.models.arithmetic import Misfit, Outside, Reckoner, Unknown
 from symlstm.claims.models.sizes import Sizes
-from symlstm.definitions.theories import Theory
+from symlstm.definitions.meanings import Theory
+from symlstm.evaluate import STEP
 
 Array = Any
-STEP = 1e-30
 STEPS, BEYOND = 5, 2  # the loss ends at T = 5
 Slot = tuple[str, str, int]  # what is perturbed, its name, and its step (0 for all steps at once)
 

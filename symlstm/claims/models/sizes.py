@@ -48,7 +48,7 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.definitions.kinds import Kinds, kinds_of
-from symlstm.definitions.theories import PRE, Theory
+from symlstm.definitions.meanings import PRE, Theory
 
 Form = dict[str, int]  # a linear form: name -> count; "" is the number 1
 Pair = tuple[Form, Form]

@@ -25,8 +25,8 @@ from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, shape, si
 from symlstm.claims.models.runs import Run
 from symlstm.claims.models.sizes import Sizes
 from symlstm.claims.repairs.trials import FAILURES
+from symlstm.evaluate import DIGITS, rounded
 
-DIGITS = 4
 SMALL = {1: 1, 2: 1, 3: 2, 4: 3, 5: 3, 6: 4, 7: 4, 9: 6, 12: 8}  # n = 2 and m = 1 for 3 and 2; what is made of them likewise
 
 
@@ -106,14 +106,7 @@ def _where(valuer: Any, run: Run, sides: tuple[Term, Term]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """An array as nested lists of rounded numbers; columns as plain lists."""
-    array = np.real(value.array if isinstance(value, Tensor) else value)
-    if np.ndim(array) == 0:
-        return round(float(array), DIGITS)
-    array = np.round(np.asarray(array, dtype=float), DIGITS) + 0.0
-    if array.size == 1:
-        return float(array.reshape(-1)[0])
-    return array.reshape(-1).tolist() if 1 in array.shape else array.tolist()
+    return rounded(value.array if isinstance(value, Tensor) else value)
 
 
 def _dims(value: Any) -> tuple[int, ...]:

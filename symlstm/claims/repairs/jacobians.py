@@ -32,7 +32,7 @@ from symlstm.algebra import (
 )  # fmt: skip
 from symlstm.claims.repairs.paths import Paths
 from symlstm.claims.writing.hand import Unwritable
-from symlstm.definitions.theories import PRE
+from symlstm.definitions.meanings import PRE
 from symlstm.rules import added, times
 
 

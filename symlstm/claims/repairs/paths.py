@@ -47,9 +47,9 @@ from symlstm.algebra import (
 from symlstm.claims.judging.cases import Case
 from symlstm.claims.judging.shares import as_derivative
 from symlstm.claims.judging.values import Reading, Valuer
-from symlstm.claims.models.arithmetic import Misfit, Outside, Unknown, Unreadable, is_scalar, shape
+from symlstm.claims.models.arithmetic import NO_VALUE, is_scalar, shape
 from symlstm.claims.writing.hand import Hand, Unwritable
-from symlstm.definitions.theories import loss_of
+from symlstm.definitions.meanings import loss_of
 from symlstm.rules import Known, added, times, vjp
 
 DEPTH = 3  # how many adjoints without a name are expanded one inside the other
@@ -203,7 +203,7 @@ class Paths:
     def joined(self, left: Term, right: Term) -> Term:
         try:
             one, other = shape(self.valuer(left)), shape(self.valuer(right))
-        except (Misfit, Outside, Unknown, Unreadable):
+        except NO_VALUE:
             return MatMul((left, right))
         if one == other and 1 in one and one != (1, 1):
             return times(left, right)

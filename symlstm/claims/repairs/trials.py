@@ -19,10 +19,10 @@ from symlstm.claims.judging.judgement import _Judge
 from symlstm.claims.judging.outcomes import Extended
 from symlstm.claims.judging.points import entries, free_indices, points, variables_of
 from symlstm.claims.judging.values import Reading
-from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable
+from symlstm.claims.models.arithmetic import NO_VALUE, Array
 from symlstm.claims.models.runs import Run
 
-FAILURES = (Misfit, Outside, Unknown, Unreadable, ArithmeticError, ValueError, TypeError, KeyError, AssertionError, IndexError,
+FAILURES = (*NO_VALUE, ArithmeticError, ValueError, TypeError, KeyError, AssertionError, IndexError,
             AttributeError, RecursionError, np.linalg.LinAlgError)  # fmt: skip
 
 

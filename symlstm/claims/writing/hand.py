@@ -24,7 +24,6 @@ from symlstm import algebra as a
 from symlstm.algebra import Relation, Sym, SymlstmError, Term, plain
 from symlstm.claims.writing.lettering import (
     HABITS,
-    SIGNS,
     TRANSPOSED,
     Level,
     Written,
@@ -41,6 +40,7 @@ from symlstm.claims.writing.lettering import (
 from symlstm.claims.writing.tracing import Trace, trace
 from symlstm.definitions.sources import Source
 from symlstm.reader import read_all
+from symlstm.tex import SIGNS, decimal
 
 
 class Unwritable(Exception):
@@ -309,7 +309,6 @@ class Hand:
         return Written(self.function("diag") + bracketed(self.write(node.arg).text), Level.ATOM)
 
     def number(self, node: a.Num) -> Written:
-        from symlstm.tex import decimal
 
         if node.places is None and node.value.denominator != 1:
             minus = "-" if node.value < 0 else ""

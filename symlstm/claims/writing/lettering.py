@@ -37,7 +37,6 @@ HABITS: dict[str, tuple[str, str]] = {  # function names: how they are searched 
     "diag": (r"\\(?:mathrm|text|operatorname)\{diag\}|(?<![A-Za-z\\])diag", r"\mathrm{diag}"),
 }
 TRANSPOSED = re.compile(r"\^\s*(T|\\top|\\intercal|\{T\}|\{\\top\}|\{\\intercal\})(?![A-Za-z])|\.T(?![A-Za-z])")
-SIGNS = {"=": "=", "<=": r"\le", "<": "<", ">=": r"\ge", ">": ">", "!=": r"\ne", "~": r"\approx", "in": r"\in", "+=": "+="}
 
 
 def bracketed(text: str) -> str:
