@@ -1,4 +1,4 @@
-"""Documents in many dialects, written for these tests: every claim of each gets the verdict it should."""
+"""Documents in many dialects, written for these tests or collected beside the repository: every verdict is as it should be."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import pytest
 from symlstm.claims.checking import judged
 
 DOCUMENTS = sorted(Path(__file__).parent.joinpath("documents").glob("*.md"))
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+COLLECTED = sorted(path for path in CORPUS.glob("*.md") if path.with_suffix(".expected.json").exists())
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, *(pytest.param(path, marks=pytest.mark.corpus) for path in COLLECTED)], ids=lambda path: path.stem
+)
 def test_all_verdicts_are_as_expected(path: Path) -> None:
     expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
     found = {verdict.tag: verdict for verdict in judged(path)}

@@ -32,7 +32,7 @@ from symlstm.evidence.duals import Dual
 from symlstm.evidence.fields import Field
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.proof import Proof
-from symlstm.evidence.truth import Reckoned
+from symlstm.evidence.stepping import Reckoned
 
 P, Q = Sym("p"), Sym("q")
 LETTERS = (P, Q)
