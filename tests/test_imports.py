@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,14 @@ def test_import_symlstm_loads_nothing_heavy() -> None:
 )
 def test_what_gives_evidence_does_not_load_what_it_judges(module: str, never: set[str]) -> None:
     assert not _loaded(f"import {module}") & never
+
+
+def test_readme_shows_every_room_in_the_order_that_is_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each.get("containers") == ["symlstm"]]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| room |")[2].partition("\n\n")[0]
+    shown = [room for row in table.splitlines()[2:] for room in re.findall(r"`([a-z]+/?)`", row.split("|")[1])]
+    assert shown == [room + "/" * (ROOT / "symlstm" / room).is_dir() for room in reversed(layers)]
 
 
 def test_an_unknown_name_says_which_there_are() -> None:
