@@ -85,13 +85,13 @@ def derive(
 
     cell = zoo.cell_of(cell)
     if topic == WORKED:
-        from symlstm.topics import worked
+        from symlstm.topics import given, worked
 
         if values is None:
             raise NotValid(
-                "The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", worked.EXPECTED
+                "The topic 'worked' puts numbers in, and none are given.", f"derive({cell.name!r}, 'worked')", given.EXPECTED
             )
-        found: tuple[Section, ...] = (worked.section(cell, worked.load(values)),)
+        found: tuple[Section, ...] = (worked.section(cell, given.load(values)),)
     elif steps is not None:
         found = (_unrolled(cell, topic, steps),)
     elif values is not None:

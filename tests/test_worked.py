@@ -19,7 +19,7 @@ from symlstm.evaluate import column, forward
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.steps import Step
-from symlstm.topics import worked
+from symlstm.topics.given import leaves
 
 ONE_GATE = Path(__file__).parent.parent / "docs" / "one-gate.json"
 
@@ -133,7 +133,7 @@ def _drawn(cell: Cell, n: int = 2, m: int = 3) -> dict[str, Any]:
     """Generic values of everything that can be given; only what a cell divides by is kept away from zero."""
     generator, sizes = np.random.default_rng(5), cell.shapes.full({"n": n, "m": m})
     drawn: dict[str, Any] = {}
-    for name, leaf in worked.leaves(cell).items():
+    for name, leaf in leaves(cell).items():
         rows, columns = cell.shapes.at((leaf.of if isinstance(leaf, Adj) else leaf).name, sizes)  # type: ignore[attr-defined]
         array = np.round(generator.standard_normal((rows, columns)), 2) + (2 if name == "n_prev" else 0)
         drawn[name] = array if columns > 1 else array[:, 0] if rows > 1 else float(array[0, 0])
