@@ -109,10 +109,10 @@ class Source:
 def source(text: str, kind: Kind = "md", bare: bool = False, inline: bool = False, told: Told = ((), ())) -> Source:
     """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing.
 
-    With `inline` the relations between the lines count too, and a name that is written in two ways is an error. `told` are
-    names of parameters and of functions that are known beforehand.
+    Between the lines a name for a gradient counts; with `inline` every relation there does, and a name that is written in
+    two ways is an error. `told` are names of parameters and of functions that are known beforehand.
     """
-    found = _bare_lines(text) if bare else [each for each in formulas(text, kind) if each.display or (inline and _relates(each))]
+    found = _bare_lines(text) if bare else [each for each in formulas(text, kind) if each.display or _tells(each, inline)]
     said = directives(text)
     texts = [formula.text for formula in found[:LIMIT]]
     conventions = survey(texts)
@@ -150,6 +150,18 @@ def _functions(text: str) -> set[str]:
     called = {match[1].lstrip("\\") for match in _CALLED.finditer(plain)} - set(PARAMETERS) - LOSSES - set("xyTtk")
     alone = {match[1].lstrip("\\") for match in _ALONE.finditer(plain)}
     return {name for name in called - alone if len(name) == 1 or name in ("theta", "rho", "phi", "psi", "varphi", "Phi", "eta")}
+
+
+_DERIVATIVE = r"(?:\\[dt]?frac)?\s*\{?\s*(?:\\partial|d|\\mathrm\s*\{?d\}?)\s*(?:\\math[a-z]+\s*)?\{?\s*[LEJ]\b"
+_OPERATES = r"\\(?:odot|circ|cdot|times|ast|sum|otimes)(?![A-Za-z])"
+_SHORT = re.compile(  # a name that stands for one gradient
+    rf"(?:(?!\\partial|\\nabla)[^=+])*(?:=|\\equiv|\\triangleq)\s*(?:{_DERIVATIVE}|\\nabla)(?:(?!{_OPERATES})[^=+*])*", re.DOTALL
+)
+
+
+def _tells(formula: Formula, every: bool) -> bool:
+    r"""Whether a formula between the lines counts: `\delta_t = \frac{\partial L}{\partial h_t}`, or with `every` any."""
+    return _relates(formula) if every else _SHORT.fullmatch(formula.text) is not None
 
 
 def _relates(formula: Formula) -> bool:

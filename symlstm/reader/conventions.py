@@ -38,7 +38,8 @@ class Conventions:
     `called` reads `h(t)` and `h[t]` as h at t; `words` are names of several letters; `functions` are names that are applied to
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
     thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
-    `layered` reads a number in brackets as a layer (`h_t^{(1)}`). `names` are names whose last part looks like a time (`W_k`).
+    `layered` reads a number in brackets as a layer (`h_t^{(1)}`); `spaced` reads `d h_t` as `dh_t`.
+    `names` are names whose last part looks like a time (`W_k`).
     """
 
     times: frozenset[str] = frozenset({"t", "T", "s", "k"})
@@ -50,6 +51,7 @@ class Conventions:
     called: bool = False
     identifiers: bool = False
     layered: bool = False
+    spaced: bool = False
     timed: frozenset[str] = NONE
     words: frozenset[str] = NONE
     functions: frozenset[str] = NONE
@@ -94,6 +96,7 @@ _SUM = re.compile(r"\\sum\s*(?:\\limits)?\s*_\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*(?:\{\s*([A-Za-z])\s*\}|([A-Za-z]))")
 _NUMBER = r"\^\s*\{\s*[(\[]\s*\d\s*[)\]]"
 _LAYERS = re.compile(rf"_\s*(?:t|\{{\s*t\s*(?:[-+]\s*1\s*)?\}})\s*{_NUMBER}|{_NUMBER}\s*\}}\s*_\s*\{{?\s*t")  # h_t^{(1)}
+_SPACED = re.compile(r"\s*d[ \t]+(?:\\[a-z]+\s*\{[^{}]*\}|[A-Za-z])\s*(?:[_^][^=+]*)?=")  # d h_t = ...
 _CODE = re.compile(r"(?<![A-Za-z\\_{])d?([WU][a-z]{2}|[WRb]b|b[a-z])(?![A-Za-z^])(?!_[^a-z{])")
 _JOINED = re.compile(r"(?<![A-Za-z\\_{])([A-Za-z])t(?![A-Za-z_^])")
 
@@ -126,6 +129,7 @@ def survey(texts: Iterable[str], start: Conventions = PEOPLE) -> Conventions:
         times=start.times - {letter for letter in ("s", "k") if _is_quantity(letter, whole)},
         words=start.words | words | joined | _code_names(whole),
         layered=bool(_LAYERS.search(whole)),
+        spaced=any(map(_SPACED.match, formulas)),
         functions=start.functions | {name.lstrip("\\") for text in formulas if (name := _first(_FUNCTION.match(text.strip())))},
         components=start.components | (sums - parts_of_names - {"t", "s", "T"}),
         bold=frozenset(letter for letter in bold if re.search(rf"(?<![A-Za-z\\_{{]){letter}\s*(?:[\^=]|_{part})", plain)),

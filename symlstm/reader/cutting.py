@@ -224,11 +224,13 @@ class Cutter(Constructs):
         if one and self.text_at(after) == "_":
             self.add("_ONES", "1", at)
             return self.size_of_ones(after + 1)
+        before = one and [raw.text for raw in self.raws[after : after + after - i]] == [raw.text for raw in self.raws[i:after]]
+        outer = before and self.is_transposed(after + after - i)  # \mathbf{1} \mathbf{1}^\top
         if one and turned and self.conventions.free:
             for kind, value in (("_ONES", "1"), ("_LBRACE", "{"), ("SYM", SOME), ("_RBRACE", "}")):
                 self.add(kind, value, at)
             return after
-        if one and not self.conventions.free and (turned or (self.found and self.found[-1].type in FACTOR_ENDS)):
+        if outer or (one and not self.conventions.free and (turned or (self.found and self.found[-1].type in FACTOR_ENDS))):
             raise Fault("How many ones these are is not written.", at, r"\mathbf{1}_n", NotSupported)
         self.raws[i:after] = inside
         return self.number(i)

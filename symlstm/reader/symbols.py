@@ -101,7 +101,7 @@ class Symbols(Pieces):
     def is_differential(self, i: int) -> bool:
         following = self.text_at(i + 1)
         starts = is_letter(following) or following in GREEK or following in ACCENTS or following in FONTS
-        return starts and self.touching(i + 1, 1)
+        return starts and (self.conventions.spaced or self.touching(i + 1, 1))
 
     def called(self, found: Symbol, i: int) -> tuple[Time, int] | None:
         """The time in brackets behind a name (`l(t)`), and the index after it."""
