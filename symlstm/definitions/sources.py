@@ -153,9 +153,8 @@ def _functions(text: str) -> set[str]:
 
 
 _DERIVATIVE = r"(?:\\[dt]?frac)?\s*\{?\s*(?:\\partial|d|\\mathrm\s*\{?d\}?)\s*(?:\\math[a-z]+\s*)?\{?\s*[LEJ]\b"
-_OPERATES = r"\\(?:odot|circ|cdot|times|ast|sum|otimes)(?![A-Za-z])"
-_SHORT = re.compile(  # a name that stands for one gradient
-    rf"(?:(?!\\partial|\\nabla)[^=+])*(?:=|\\equiv|\\triangleq)\s*(?:{_DERIVATIVE}|\\nabla)(?:(?!{_OPERATES})[^=+*])*", re.DOTALL
+_SHORT = re.compile(  # a name that stands for a gradient, or for one times something
+    rf"(?:(?!\\partial|\\nabla)[^=+])*(?:=|\\equiv|\\triangleq)\s*(?:{_DERIVATIVE}|\\nabla)[^=+]*", re.DOTALL
 )
 
 
