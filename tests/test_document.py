@@ -102,7 +102,7 @@ def test_what_is_written_is_read_back(cell: Cell, form: Form) -> None:
 @pytest.mark.parametrize(("name", "written", "changed"), [
     ("lstm-full-feedback", "_{n+1:2n}", "_{1:n}"), ("lstm-full-feedback", "_{2n+1:2n+m}", "_{2n:2n+m}"),
     ("lstm-layernorm", r"\mathbf{1}_n", r"\mathbf{1}_m"), ("lstm-layernorm", r"\sqrt{v_{i,t}}", "v_{i,t}"),
-    ("lstm-layernorm", "0.00001", "0.0001"), ("lstm-layernorm", r"^{\top} a_{i,t}}{n}", r"^{\top} a_{i,t}}{m}"),
+    ("lstm-layernorm", "10^{-5}", "10^{-4}"), ("lstm-layernorm", r"^{\top} a_{i,t}}{n}", r"^{\top} a_{i,t}}{m}"),
     ("lstm-layernorm", r"^{\top} a_{i,t}}{n}", r"^{\top} a_{i,t}}{2}"),
     ("mlstm", r"\operatorname{tr}(C_{t-1}^{\top}", r"\operatorname{tr}(C_{t-1}"), ("mlstm", r"\lvert a_t \rvert", "a_t"),
     ("mlstm", r"\sqrt{n}", "n"), ("mlstm", r"W_k x_t", r"W_q x_t"), ("slstm", r"\max(\tilde{f}_t", r"\min(\tilde{f}_t"),

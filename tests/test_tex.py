@@ -54,7 +54,7 @@ from symlstm.algebra import (
     term,
     transform,
 )  # fmt: skip
-from symlstm.notation import HOUSE, NOTATIONS
+from symlstm.notation import GITHUB, HOUSE, NOTATIONS
 from symlstm.tex import decimal, latex, links
 
 x, h, c, f, o, z_f = map(quantity, ["x", "h", "c", "f", "o", "z_f"])
@@ -171,6 +171,17 @@ def test_numbers_need_no_sign_between_them() -> None:
 def test_a_stack_in_a_line_of_text_is_flat() -> None:
     assert latex(Blocks(((h.prev,), (c,), (x,))), inline=True) == "[h_{t-1}; c_t; x_t]"
     assert latex(Blocks(((term(1),), (term(2),))), inline=True) == r"\begin{bmatrix} 1 \\ 2 \end{bmatrix}"
+
+
+def test_a_thin_space_stands_beside_words_and_adjoints() -> None:
+    C, U, slope = quantity("C"), Sym("U"), Prime("relu", quantity("a"))
+    assert latex(f @ Adj(C) @ h) == r"f_t \, \delta C_t \, h_t"
+    assert latex(f @ Adj(C).T @ h) == r"f_t \, (\delta C_t)^{\top} h_t"
+    assert latex(U.T @ Adj(h)) == r"U^{\top} \delta h_t"
+    for notation, named in ((HOUSE, " "), (GITHUB, r" \, ")):  # \operatorname brings a space of its own, \mathrm does not
+        word = notation.operator
+        assert latex(U @ Diag(h) @ U, notation) == rf"U{named}{word}{{diag}}(h_t) \, U"
+        assert latex(slope @ f, notation) == rf"{word}{{ReLU}}'(a_t) \, f_t"
 
 
 def test_inline_brackets_are_smaller() -> None:

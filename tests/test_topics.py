@@ -11,17 +11,22 @@ from symlstm.algebra import (
     Adj,
     Expectation,
     Limit,
+    Norm,
     NotValid,
+    Prod,
     Relation,
+    Sym,
     Variance,
     defined,
     equation,
     relation,
 )
 from symlstm.evidence import chances, limits
+from symlstm.evidence.bounds import decide as decide_bound
 from symlstm.evidence.numeric import on_sequence
 from symlstm.evidence.proof import Proof
 from symlstm.evidence.sequence import Sequence
+from symlstm.prose import Prose, plain_prose
 from symlstm.topics import FURTHER, sampling, sections
 from symlstm.topics.sampling import s
 from symlstm.zoo.heads import SOFTMAX, J, p, y, z
@@ -94,9 +99,7 @@ SIGNALS = {signal.name: signal for signal in SCALAR.input_terms}
 @pytest.mark.parametrize("signal", ["z_i", "z_f"])
 def test_a_limit_with_the_other_end_put_in_is_refused(signal: str, sign: int) -> None:
     right = next(
-        step.relation
-        for step in sections(SCALAR, "limits")[0].steps
-        if step.relation.lhs == Limit(MEMORY, SIGNALS[signal], sign)
+        step.relation for step in sections(SCALAR, "limits")[0].steps if step.relation.lhs == Limit(MEMORY, SIGNALS[signal], sign)
     )
     wrong = equation(Limit(MEMORY, SIGNALS[signal], -sign), right.rhs)
     assert limits.decide(right).ok and limits.far_out(right) < 1e-12
@@ -144,3 +147,45 @@ def test_a_wrong_moment_is_refused(line: Relation) -> None:
 def test_the_cell_in_expectation_is_the_unit_with_its_gate() -> None:
     expected = next(step.relation for step in sections(zoo.LSTM, "sampling")[0].steps if step.name == "expected step")
     assert expected.rhs == sampling.UNIT.declared[0].rhs
+
+
+# --- what stands beside the lines --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell, topic, name, said",
+    [
+        ("lstm-peephole", "shapes", "size of p_i, p_f, p_o", "elementwise in z_i[t], z_f[t], z_o[t]"),
+        ("lstm-fgr", "shapes", "size of R_ii, R_fi, R_oi", "each takes one of i[t-1], f[t-1], o[t-1] to a vector of length n"),
+        ("rnn", "gradients", "adjoint of h_prev", "U multiplies h[t-1] here"),
+        ("rnn", "gradients", "adjoint of W", "W multiplies x[t] here"),
+        ("mgu", "gradients", "adjoint of f", "three paths leave f[t], two of them through h[t]"),
+        ("gru", "gradients", "adjoint of z", "two paths leave z[t], both through h[t]"),
+        ("slstm", "gradients", "adjoint of n", "two paths leave n[t]; quotient rule on c[t]/n[t]"),
+        ("gru", "forward", "definition of z_g", "affine in x[t], r[t] * h[t-1]"),
+        ("gru-reset-after", "forward", "definition of z_g", "from x[t], r[t], h[t-1]"),
+        ("lstm-nfg", "flow", "direct path of c", "that summand of c[t]; diag(ones(n)) is the identity matrix"),
+        ("minlstm", "flow", "bound of the direct path of h", "shares lie in (0, 1)"),
+    ],
+)
+def test_the_reason_names_what_it_means(cell: str, topic: str, name: str, said: str) -> None:
+    steps = [step for part in sections(zoo.cell(cell), topic) for step in part.steps if f"{step.name},".startswith(f"{name},")]
+    assert plain_prose(steps[0].reason) == said
+
+
+@pytest.mark.parametrize("second, bounded", [("\\sigma", True), ("\\exp", True), ("\\tanh", False)])
+def test_a_share_of_positive_numbers_alone_has_a_bound(second: str, bounded: bool) -> None:
+    text = rf"""$$a_t = \sigma(W x_t)$$ $$b_t = {second}(V x_t)$$ $$s_t = \frac{{a_t}}{{a_t + b_t}}$$
+    $$h_t = s_t \odot h_{{t-1}} + Z x_t$$"""
+    own = sl.Cell.from_latex(text, states="h_t", inputs="x_t")
+    (section,) = sections(own, "flow")
+    bounds = [step.relation for step in section.steps if step.kind == "bound"]
+    assert bool(bounds) == bounded
+    assert any(isinstance(block, Prose) and "No bound" in plain_prose(block) for block in section.blocks) != bounded
+    direct = next(step.relation for step in section.steps if step.name == "direct path of h over time")
+    product = direct.rhs
+    assert isinstance(product, Prod)
+    lengths = Prod(product.index, product.lower, product.upper, Norm(product.body))
+    claim = relation(Norm(direct.lhs), "<=", lengths, "<", 1, condition=relation(Sym("t"), ">", Sym("k")))
+    assert bounds == ([claim] if bounded else [])
+    assert decide_bound(Proof(own), claim).ok == bounded

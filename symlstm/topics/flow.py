@@ -36,6 +36,8 @@ from symlstm.zoo.lstm import LSTM
 
 TITLE = "The flow of the gradient"
 
+TOTAL = prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
+AGAIN = prose("Again the total Jacobian has every way in it.")
 T, K = Time("t"), Time("k")
 
 
@@ -46,7 +48,7 @@ def section(cell: Cell) -> Section:
     blocks: list[Block] = [prose(said.strip()) for said in nothing_at_kinks(cell)]
     for state in carried or cell.state_terms:
         write = _matrix_state if found.is_matrix(state) else _carried if carried else _recurrent
-        blocks += _or_said(write, found, state)
+        blocks += (AGAIN if block == TOTAL and TOTAL in blocks else block for block in list(_or_said(write, found, state)))
     return Section(TOPIC, TITLE, tuple(blocks))
 
 
@@ -152,7 +154,7 @@ def _total(found: Jacobians, state: Sym, direct: Term | None) -> Iterator[Block]
         yield step(f"total Jacobian of {state.name}", "identity", whole, prose("one way only"))
         return
     if direct is not None:
-        yield prose("The total Jacobian has every way in it. It differs from the direct path, and the two must not be confused.")
+        yield TOTAL
     yield from _with_names(found, named)
     if parts == [direct]:
         parts = [Partial(state, state.prev, True)]

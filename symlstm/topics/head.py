@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symlstm.algebra import Adj, Diag, Div, MatMul, Ones, Partial, Relation, Sym, defined, equation, relation
+from symlstm.algebra import Adj, Diag, Div, MatMul, Ones, Partial, Relation, Sym, defined, equation, relation, term
 from symlstm.model import Cell
 from symlstm.prose import Prose, joined, prose
 from symlstm.reverse import sweep
@@ -49,7 +49,10 @@ def _backward(head: Cell) -> Iterator[Step]:
 
 
 def _sigmoid() -> Iterator[Block]:
-    yield prose("An output with entries between 0 and 1 is read off the hidden state {}; {} is its size.", h, Sym("k"))
+    yield prose(
+        "An output with {} entries between {} and {} is read off the hidden state {}. {} has {} rows and {} columns.",
+        *(Sym("k"), term(0), term(1), h, heads.W_y, Sym("k"), heads.n),
+    )
     yield from _forward(SIGMOID)
     yield joined("Backward, ", prose("for a loss whose derivative by the output, {}, is given:", Adj(y)))
     yield from _backward(SIGMOID)
@@ -58,7 +61,8 @@ def _sigmoid() -> Iterator[Block]:
 
 def _softmax() -> Iterator[Block]:
     yield prose(
-        "Probabilities {} of {} classes are made from scores {}. The targets are {}: zeros, and a one for the right class.",
+        "Probabilities {} of {} classes are made from scores {}. The targets are {}: zeros, and a one for the right class. The "
+        "exponential, the logarithm and a quotient of two vectors are taken entry by entry.",
         *(p, Sym("k"), z, y),
     )
     yield from _forward(SOFTMAX)
@@ -68,7 +72,7 @@ def _softmax() -> Iterator[Block]:
     yield _step("a shift changes nothing", "identity", shift, why)
     yield prose("Backward through each of these lines, for a given {}:", Adj(J))
     yield from _backward(SOFTMAX)
-    yield prose("What the first four lines come to, seen at once:")
+    yield prose("What the first four of these lines come to, seen at once:")
     slope = Diag(p) - MatMul((p, p.T))
     yield _step("Jacobian of p", "identity", equation(Partial(p, z), slope), prose("each score is in every probability"))
     total = ONES.T @ y
@@ -76,16 +80,17 @@ def _softmax() -> Iterator[Block]:
     yield _step("p - y for any targets", "identity", equation(Adj(z), Adj(J) @ any_targets), prose("{} put in", Partial(p, z)))
     sums = relation(total, "=", 1)
     yield _step("p - y", "identity", _where(equation(Adj(z), Adj(J) @ (p - y)), sums), prose("targets that add up to 1"))
-    yield prose("Where the loss is the sum of {} over the steps, {} is 1. Then this difference is all there is:", J, Adj(J))
     difference = p - y
+    for parameter, share in ((heads.W_y, Adj(J) @ difference @ h.T), (heads.b_y, Adj(J) @ difference)):
+        line = equation(Adj(parameter.at(h.time)), share)
+        yield _step(f"share of {parameter.name}", "identity", _where(line, sums), prose("{} put in", Adj(z)))
+    text = "Where the loss is the sum of {} over the steps, {} is {}. Then this difference is all there is:"
+    yield prose(text, J, Adj(J), term(1))
     for name, line in {
         "dJ/dz": equation(Partial(J, z), difference),
         "dJ/dh": equation(Partial(J, h), heads.W_y.T @ difference),
     }.items():
         yield _step(name, "identity", _where(line, sums), prose("{} is 1", Adj(J)))
-    for parameter, share in ((heads.W_y, Adj(J) @ difference @ h.T), (heads.b_y, Adj(J) @ difference)):
-        line = equation(Adj(parameter.at(h.time)), share)
-        yield _step(f"share of {parameter.name}", "identity", _where(line, sums), prose("{} put in", Adj(z)))
 
 
 def _where(line: Relation, condition: Relation) -> Relation:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from symlstm.activations import sigma, sqrt, tanh
-from symlstm.algebra import Blocks, Div, Num, Ones, Relation, Sym, Term, equation, quantity, symbols
+from symlstm.algebra import Blocks, Div, Ones, Pow, Relation, Sym, Term, equation, quantity, symbols, term
 from symlstm.model import Cell
 from symlstm.zoo.letters import affine, c, f, g, h, i, o, words, x
 
@@ -100,7 +99,7 @@ PROJECTED = Cell(
     sizes={"c": (Sym("k"),)},
 )
 
-EPSILON = Num(Fraction(1, 10**5), places=5)
+EPSILON = Pow(term(10), term(-5))
 
 
 def _normalised(of: str, sum_of: Term, gain: Sym, shift: Sym, length: Term) -> Iterator[Relation]:
@@ -149,6 +148,6 @@ LAYERNORM = Cell(
         equation(h, o * tanh(quantity("y_c"))),
     ),
     source="Ba, Kiros & Hinton (2016): equation 4 for every gate, and the cell state normalised before the output; "
-    "0.00001 is added under each root",
+    "a small number is added under each root",
     words=WORDS | {f"{letter}_{of}": word for of in "ifogc" for letter, word in NORMALISED.items() if f"{letter}_{of}" != "a_c"},
 )
