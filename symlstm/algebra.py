@@ -494,8 +494,11 @@ def _below(kind: type[Any]) -> Callable[[Any], tuple[Term, ...]]:
         return lambda node: ()
     every: Callable[[Any], Any] = attrgetter(*names)
     many = [field.name for field in fields(kind) if "tuple" in str(field.type)]
+    if len(names) == 1 and many:
+        return every
     if len(names) == 1:
-        return every if many else lambda node: (every(node),)
+        name = names[0]
+        return lambda node: (getattr(node, name),)
 
     def found(node: Any) -> Iterator[Term]:
         for name, value in zip(names, every(node), strict=True):

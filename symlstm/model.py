@@ -20,11 +20,13 @@ from symlstm.algebra import (
     NotValid,
     Num,
     Relation,
+    Space,
     Sym,
     SymlstmError,
     Term,
     children,
     equation,
+    map_relation,
     plain,
     quantity,
     rebuild,
@@ -33,7 +35,8 @@ from symlstm.algebra import (
 )
 from symlstm.definitions.pages import Kind, opened
 from symlstm.definitions.pasted import Parts, readings
-from symlstm.shapes import Shapes, length_term
+from symlstm.shapes import ONE, Shapes, length_term
+from symlstm.tex import latex
 
 if TYPE_CHECKING:
     import sympy
@@ -116,16 +119,18 @@ class Cell:
         for parts in readings(text, states, inputs, kind):
             declared = {**parts.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
             try:
+                lines = _ordered(parts.equations, parts.inputs, parts.states)
+                shapes = Shapes(lines, parts.inputs, parts.states, declared)
+                _refuse_flat(parts, lines, shapes, declared)
                 cell = cls(
                     name,
                     parts.inputs,
                     parts.states,
-                    parts.equations,
+                    tuple(map_relation(line, shapes.with_ones) for line in parts.equations),
                     title=title or f"The cell {name}",
                     source="equations of its own",
                     words=_words(parts),
                 )
-                shapes = Shapes(cell.declared, cell.input_terms, cell.state_terms, declared)
             except SymlstmError as error:
                 problem = problem or error
                 continue
@@ -315,6 +320,25 @@ def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
     if isinstance(node, Apply) and node.arg in names:
         return Apply(node.function, names[node.arg])
     return rebuild(node, below)
+
+
+def _refuse_flat(parts: Parts, lines: tuple[Relation, ...], shapes: Shapes, declared: Mapping[str, object]) -> None:
+    """Sizes may fit and make of a vector a number, of a matrix a column: then they are not what is meant."""
+    output = parts.states[0]
+    for line in sorted(lines, key=lambda line: line.lhs != output):
+        assert isinstance(line.lhs, Sym)
+        name, (rows, columns) = line.lhs.name, shapes.lengths[line.lhs.name]
+        kind = parts.kinds.get(name)
+        if name in declared or not ((kind == "vector" and rows == ONE) or (kind == "matrix" and ONE in (rows, columns))):
+            continue
+        made = "number" if rows == columns else "vector"
+        space = latex(Relation((line.lhs, Space(Sym("n"), Sym("k") if kind == "matrix" else None)), ("in",)))
+        raise NotValid(
+            f"{plain(line.lhs)} is written as a {kind}, but by the sizes it is a {made}.",
+            plain(line),
+            ("the output first among the states, as in states='h_t, ...', or " if line.lhs == output else "")
+            + f"its size in the text, as ${space}$",
+        )
 
 
 def _words(parts: Parts) -> dict[str, str]:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from symlstm.algebra import (
+    NOW,
     Add,
     Adj,
     Apply,
@@ -41,10 +42,12 @@ from symlstm.algebra import (
     children,
     equation,
     plain,
+    substitute,
     term,
     walk,
 )
 from symlstm.prose import Piece, Prose, joined, plain_prose, prose
+from symlstm.tex import latex
 
 Length = tuple[tuple[str, int], ...]  # a linear form: (("m", 1), ("n", 1)) is m + n, (("", 1),) the number 1
 Shape = tuple[Length, Length]  # rows, columns
@@ -347,21 +350,54 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             if left is not None and right is not None:
                 work.same(left, right, "equation", line.lhs)
             names |= dict.fromkeys(
-                part.name for side in line.terms for part in _symbols(side) if part.time or part.name not in self.size_names
+                part.name
+                for side in line.terms
+                for part in _symbols(side)
+                if "." not in part.name and (part.time or part.name not in self.size_names)
             )
+        self._work = work
         self._constraints = work.constraints
         self._states, self._inputs, self._equations = states, inputs, equations
         self.lengths: dict[str, Shape] = {}
         for name in (*(s.name for s in (*inputs, *states)), *names):
             self.lengths[name] = work.resolved((((f"{name}.rows", 1),), ((f"{name}.columns", 1),)))
-            for length in self.lengths[name]:
-                if any("." in unknown for unknown, _ in length):
-                    raise NotValid(
-                        f"Nothing fixes the size of {name}.",
-                        " and ".join(plain(line) for line in equations if name in {s.name for s in _symbols(line)}),
-                        f"declare it, as in sizes={{{name!r}: (n, m)}}, in a text as ${name} \\in \\mathbb{{R}}^{{n \\times m}}$",
-                    )
+            if any("." in unknown for length in self.lengths[name] for unknown, _ in length):
+                raise self._open(name)
+            if any(all(count < 0 for _, count in length) for length in self.lengths[name]):
+                size = " by ".join(plain(length_term(length)) for length in self.lengths[name])
+                words = f"The size of {name} would be {size}."
+                raise NotValid(words, self._lines_of(name), "blocks that are no larger than the whole")
         self.declared = {name: work.resolve(((name, 1),)) for name in sorted(declared_names - {*GIVEN})}
+
+    def _lines_of(self, name: str) -> str:
+        return " and ".join(plain(line) for line in self._equations if name in {s.name for s in _symbols(line)})
+
+    def _open(self, name: str) -> NotValid:
+        """What to say of a size that nothing fixes, and how it is declared: with a letter that is free."""
+        rows, columns = self.lengths[name]
+        taken = {n for line in self._equations for n in (s.name for s in _symbols(line))} | self.size_names
+        free = (Sym(letter) for letter in "kpqrdles" if letter not in taken)
+        sides = [
+            length_term(length) if all("." not in unknown for unknown, _ in length) else next(free)
+            for length in ((rows,) if columns == ONE else (rows, columns))
+        ]
+        symbol = Sym(name) if name in self.parameters else Sym(name, NOW)
+        written = latex(Relation((symbol, Space(*sides)), ("in",)))
+        sizes = ", ".join(map(plain, sides)) if len(sides) > 1 else f"{plain(sides[0])},"
+        right = f"declare it, as in sizes={{{name!r}: ({sizes})}}, in a text as ${written}$"
+        return NotValid(f"Nothing fixes the size of {name}.", self._lines_of(name), right)
+
+    def with_ones(self, node: Term) -> Term:
+        """The term with sizes of columns of ones that were unknown, `ones.1`. Raises `NotValid` where nothing tells one."""
+        found: dict[Term, Term] = {}
+        for part in walk(node):
+            if isinstance(part, Ones) and isinstance(part.rows, Sym) and "." in part.rows.name:
+                length = self._work.resolve(((part.rows.name, 1),))
+                if any("." in unknown for unknown, _ in length):
+                    words = "Nothing fixes the size of a column of ones, or of an identity matrix."
+                    raise NotValid(words, plain(node), r"\mathbf{1}_n, a column of n ones")
+                found[part] = Ones(length_term(length))
+        return substitute(node, found) if found else node
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
         import sympy

@@ -280,3 +280,38 @@ def test_every_pasted_formula_is_read_as_check_reads_it() -> None:
 
 def plain_latex() -> str:
     return r"h_t = \tanh(W x_t + U h_{t-1} + b)"
+
+
+# --- what is easily misread -----------------------------------------------------------------------------------------
+
+NORMED = r"""$$a_t = W_z x_t + U_z h_{t-1}$$ $$\mu_t = \frac{1}{n} \mathbf{1}^\top a_t$$
+    $$v_t = \frac{1}{n} (a_t - \mu_t)^\top (a_t - \mu_t)$$
+    $$z_t = \sigma\left(\gamma \odot \frac{a_t - \mu_t}{\sqrt{v_t + \epsilon}} + \beta\right)$$
+    $$h_t = (1 - z_t) \odot h_{t-1} + z_t \odot \tanh(W x_t + U h_{t-1})$$"""
+ANTISYMMETRIC = r"$$h_t = h_{t-1} + \epsilon \tanh((W - W^T - \gamma I) h_{t-1} + V x_t + b)$$"
+EULER = r"$$h_t = h_{t-1} + \frac{\Delta t}{\tau}\left(-h_{t-1} + \tanh(W_{rec} h_{t-1} + W_{in} x_t + b)\right)$$"
+DELTA = r"""$$k_t = W_k x_t, \quad k_t \in \mathbb{R}^k$$ $$v_t = W_v x_t$$ $$q_t = W_q x_t$$ $$\beta_t = \sigma(w^\top x_t)$$
+    $$S_t = S_{t-1} (I - \beta_t k_t k_t^\top) + \beta_t v_t k_t^\top$$ $$o_t = S_t q_t$$"""
+
+
+@pytest.mark.parametrize(
+    ("text", "states", "parameters", "line"),
+    [
+        (ANTISYMMETRIC, "", "W V b epsilon gamma", "diag(ones(n))"),
+        (EULER, "", "W_rec W_in Delta_t tau b", "(Delta_t/tau) @ ("),
+        (NORMED, "", "W_z W U_z U gamma epsilon beta", "a[t] - mu[t] @ ones(n)"),
+        (DELTA, "o_t, S_t", "W_k W_v W_q w", "diag(ones(k)) - beta[t] @ k[t] @ k[t]^T"),
+    ],
+)
+def test_the_identity_a_step_of_time_and_a_number_beside_a_vector(text: str, states: str, parameters: str, line: str) -> None:
+    cell = sl.Cell.from_latex(text, states=states)
+    assert set(map(str, cell.parameters)) == set(parameters.split())
+    assert line in repr(cell)
+    report = sl.verify(sl.derive(cell))
+    assert report.ok, [(row.name, row.latex) for row in report.rows if not row.ok]
+    check_gradients(cell)
+
+
+def test_where_the_identity_does_not_fit_the_letter_is_a_parameter() -> None:
+    cell = sl.Cell.from_latex(r"h_t = \tanh(U h_{t-1} + W x_t + I)")
+    assert str(cell.shapes["I"]) == "(n,)"

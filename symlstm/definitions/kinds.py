@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from symlstm.algebra import (
+    SOME,
     Add,
     Apply,
     Blocks,
@@ -37,7 +38,7 @@ from symlstm.algebra import (
     term,
     walk,
 )
-from symlstm.definitions.theories import Theory
+from symlstm.definitions.meanings import Theory
 
 Kind = Literal["scalar", "vector", "row", "matrix"]
 ORDER: tuple[Kind, ...] = ("scalar", "vector", "row", "matrix")
@@ -49,12 +50,13 @@ _PRODUCT: dict[tuple[Kind, Kind], Kind] = {
     ("row", "vector"): "scalar", ("row", "row"): "row", ("matrix", "row"): "matrix",
 }  # fmt: skip
 
-RATES = frozenset({"alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "epsilon"})  # numbers, not vectors
+# numbers, not vectors
+RATES = frozenset({"alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "tau", "epsilon", "Delta"})
 
 
 def kinds_of(theory: Theory) -> list[dict[str, str]]:
     """What each parameter may be, best guess first: matrix, vector or scalar."""
-    matrices = {name for name in theory.parameters if name[0].isupper()}
+    matrices = {name for name in theory.parameters if name[0].isupper() and name.partition("_")[0] not in RATES}
     vectors = _elementwise(theory)
     guess = {name: "matrix" if name in matrices - vectors else "vector" for name in theory.parameters}
     numbers = {name for name in theory.parameters if name.partition("_")[0] in RATES - vectors} | _roots(theory)
@@ -218,11 +220,11 @@ class Kinds:
         return node
 
     def spread(self, node: Term) -> Term:
-        """A parameter that is a number is added to every entry of a vector."""
+        """A parameter or quantity that is a number is added to every entry of a vector."""
         if isinstance(node, Neg):
             return Neg(self.spread(node.arg))
-        alone = isinstance(node, Sym) and node.name in self.parameters and self.kind(node) == "scalar"
-        return MatMul((node, Ones(Sym("n")))) if alone else node
+        alone = isinstance(node, Sym) and node.name in self.of_name and self.kind(node) == "scalar"
+        return MatMul((node, Ones(SOME))) if alone else node
 
     def turned(self, node: Term) -> Term:
         """What the text says of rows, said of columns: each term is transposed, and products change their order."""

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from symlstm.activations import activation
 from symlstm.algebra import (
     NOW,
+    SOME,
     Apply,
+    Diag,
     Listed,
     NotSupported,
     NotValid,
+    Ones,
     Relation,
     Space,
     Sym,
@@ -36,26 +40,32 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.definitions.kinds import Kinds, kinds_of
+from symlstm.definitions.meanings import Theory
 from symlstm.definitions.pages import kind_of
 from symlstm.definitions.sources import Source, source
-from symlstm.definitions.theories import Theory, step
+from symlstm.definitions.theories import step
 from symlstm.reader import PEOPLE, Kind, read
 
 Declared = dict[str, tuple[Term | None, ...]]
 MARKUP = re.compile(r"\$|\\\[|\\\(|\\begin\{")
 CASES = ("positive", "nonnegative")  # what a function by cases is made of
+IDENTITY = frozenset({"I", "I_bold"})
 LETTERS = "kpqrdles"  # for a size that the text calls n or m and that is neither
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cell is made of. A size of `sizes` may be None: it is not said. `beside` are quantities that no state needs."""
+    """What a cell is made of. A size of `sizes` may be None: it is not said. `beside` are quantities that no state needs.
+
+    `kinds` says which quantities are vectors and which matrices by the way they are written.
+    """
 
     inputs: tuple[Sym, ...]
     states: tuple[Sym, ...]
     equations: tuple[Relation, ...]
     sizes: Declared
     beside: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = None) -> Iterator[Parts]:
@@ -97,13 +107,40 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
     made.parameters = [name for name in made.parameters if name in used]
     declared = _declared(made, chosen_states, chosen_inputs)
     rows = said.get("vectors", "")
+    for meant in _with_identity(made):
+        yield from _guesses(meant, declared, Parts(chosen_inputs, chosen_states, (), declared, beside), rows)
+
+
+def _guesses(made: Theory, declared: Declared, parts: Parts, rows: str) -> Iterator[Parts]:
+    """The readings of the equations by what the parameters may be, as columns and as rows."""
     for turned in (True,) if rows == "rows" else (False,) if rows == "columns" else (False, True):
         for guess in kinds_of(made):
             kinds = Kinds.of(made, guess, declared, rows=turned)
-            lines = tuple(equation(Sym(name, NOW), kinds.settled(body)) for name, body in made.steps.items())
-            parts = Parts(chosen_inputs, chosen_states, lines, declared, beside)
-            for more in kinds.sizes(chosen_states, chosen_inputs):
-                yield replace(parts, sizes={**more, **declared})
+            bodies = {name: kinds.settled(body) for name, body in made.steps.items()}
+            lines = tuple(equation(Sym(name, NOW), body) for name, body in _counted(bodies).items())
+            of_name = {name: kind for name, kind in kinds.of_name.items() if name in made.steps}
+            for more in kinds.sizes(parts.states, parts.inputs):
+                yield replace(parts, equations=lines, sizes={**more, **declared}, kinds=of_name)
+
+
+def _with_identity(made: Theory) -> Iterator[Theory]:
+    """The equations with the identity matrix where the text writes `I` and says nothing of it; else with `I` as a parameter."""
+    names = {name for name in made.parameters if name in IDENTITY and name not in made.sizes}
+    if names:
+        identity: dict[Term, Term] = {Sym(name): Diag(Ones(SOME)) for name in names}
+        steps = {name: substitute(body, identity) for name, body in made.steps.items()}
+        yield replace(made, steps=steps, parameters=[name for name in made.parameters if name not in names])
+    yield made
+
+
+def _counted(bodies: dict[str, Term]) -> dict[str, Term]:
+    """Each column of ones that is written without a size has an unknown of its own as size; the shapes tell it."""
+    numbers = count(1)
+
+    def change(part: Term) -> Term:
+        return Ones(Sym(f"ones.{next(numbers)}")) if part == Ones(SOME) else part
+
+    return {name: transform(body, change) for name, body in bodies.items()}
 
 
 def _language(text: str, kind: Kind | None) -> Kind:
