@@ -30,26 +30,51 @@ ACCENTS: Mapping[str, str] = MappingProxyType({"tilde": r"\tilde", "hat": r"\hat
 SPECIAL: Mapping[str, str] = MappingProxyType({"infinity": r"\infty", "eps": r"\epsilon"})
 
 
+Form = Literal["joined", "two biases", "apart", "input first", "hidden first"]
+
+
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How quantities are written.
+    """How a cell is written: its names, the form of its equations, and the style in which they are printed.
 
-    `rename` maps our names to this notation's; a key `W_*` renames a whole family, the star standing for the rest of
-    the name. `parameters` are the families (or the full names) whose time mark says "the copy that step t uses" and
-    therefore stands in brackets above; `numbers` are the quantities that are one number, whose products need no sign.
-    `stack` is how one vector on top of another is written, as a matrix of two blocks or as a list in square brackets.
-    `operator` is the macro for upright function names.
+    *Names.* `rename` maps our names to this notation's. A full name (`g`) is of whatever is called so, and wherever it is a
+    subscript, that changes too (`W_g`); `*_g` says what it is called there, if otherwise. A key `W_*` is a family of parameters,
+    the star standing for the rest of the name. `preactivation` is how the argument of an activation is called, the star standing
+    for what is computed from it. `cells` has further names for cells by their names, `gru*` for all that begin so.
+    Where a name would become one that the cell has already, it stays as it is in that cell.
+
+    *Form.* `joined`: the products with the input and the hidden state become one, with both stacked. `two biases`: one on the
+    input's product, one on the hidden state's; the second is the family `d_*`, `d`. `apart`: a product with a stack becomes one
+    product for each block, the families `W_*`, `U_*` and for a further block `V_*`. `input first` and `hidden first` order
+    the products of a sum, and what is stacked.
+
+    *Style.* `time` puts time marks below, `h_t`, or above, `h^{(t)}` (`bare`: `h^t`); the copies of `parameters` that a step
+    uses have theirs above in any case. `vectors` are columns, `W x_t`, or rows, `x_t W`. `stack` writes one vector on top
+    of another as a matrix of two blocks or as a list in square brackets. `product` is the sign of a matrix product, mostly
+    none, `elementwise` that of an elementwise one; `transpose` is what stands above for a transpose; `adjoint` stands before
+    a quantity for its adjoint, and `arriving` above it for what arrives from the next step. `operator` is the macro for
+    upright function names. `letters` are subscripts of letters side by side that a Greek letter is called by too (`xi`). `numbers`
+    are the quantities that are one number, whose products need no sign.
     """
 
     name: str
-    time: Literal["below", "above"] = "below"
+    source: str = ""
     rename: Mapping[str, str] = field(default_factory=dict)
-    parameters: frozenset[str] = frozenset({"W", "U", "V", "P", "R", "b"})
-    numbers: frozenset[str] = frozenset()
+    preactivation: str = "z_*"
+    cells: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    form: tuple[Form, ...] = ()
+    time: Literal["below", "above", "bare"] = "below"
+    vectors: Literal["columns", "rows"] = "columns"
     stack: Literal["matrix", "list"] = "matrix"
+    product: str = ""
+    elementwise: str = r"\odot"
+    transpose: str = r"\top"
     adjoint: str = r"\delta"
     arriving: str = "+"
     operator: str = r"\operatorname"
+    letters: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset({"W", "U", "V", "P", "R", "b"})
+    numbers: frozenset[str] = frozenset()
 
     def knowing(self, parameters: frozenset[str], numbers: frozenset[str] = frozenset()) -> Notation:
         """The same notation for cells with exactly these parameters, and these quantities that are one number."""
@@ -66,6 +91,7 @@ NOTATIONS: Mapping[str, Notation] = MappingProxyType({row.name: row for row in (
     Notation("pytorch", rename=_PYTORCH),
     Notation("colah", rename=_COLAH, stack="list"),
     Notation("superscript", time="above"),
+    Notation("rows", vectors="rows"),
 )})
 
 
