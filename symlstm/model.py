@@ -46,6 +46,7 @@ class Cell:
     """A recurrent cell: `equations` (our relations, one quantity of step t each), inputs and states in order.
 
     `sizes` declares sizes where nothing else fixes them, or to have them unified: `{"W_f": (k, m + n)}` in terms.
+    `preactivations` says how arguments of activations are called in `named`; the others get a name by rule.
     Raises `NotValid` for equations that do not define a step: a quantity defined twice or not at all, a cycle.
 
     >>> from symlstm import zoo
@@ -64,10 +65,12 @@ class Cell:
         source: str = "",
         words: Mapping[str, str] | None = None,
         sizes: Mapping[str, tuple[Term | int, ...]] | None = None,
+        preactivations: Mapping[Term, Sym] | None = None,
     ) -> None:
         self.name, self.title, self.source = name, title or name, source
         self.input_terms, self.state_terms = inputs, states
         self.words = dict(words or {})
+        self._called = dict(preactivations or {})
         self.beside: tuple[str, ...] = ()  # quantities of a text that no state needs
         self.declared = _ordered(equations, inputs, states)
         self.sizes = {of: tuple(map(term, declared)) for of, declared in (sizes or {}).items()}
@@ -149,7 +152,17 @@ class Cell:
     @cached_property
     def named(self) -> tuple[Relation, ...]:
         """The equations with every pre-activation named, in order of evaluation."""
-        return tuple(_named(self.declared))
+        return self._naming[0]
+
+    @property
+    def preactivations(self) -> dict[Term, Sym]:
+        """The arguments of activations that have no name in `declared`, and the names that they have in `named`."""
+        return dict(self._naming[1])
+
+    @cached_property
+    def _naming(self) -> tuple[tuple[Relation, ...], dict[Term, Sym]]:
+        names: dict[Term, Sym] = {}
+        return tuple(_named(self.declared, self._called, names)), names
 
     @cached_property
     def parameter_terms(self) -> tuple[Sym, ...]:
@@ -289,11 +302,12 @@ def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: t
     return tuple(done.values())
 
 
-def _named(equations: tuple[Relation, ...]) -> Iterator[Relation]:
-    """Give every unnamed argument of an activation a name: z_i for the one of i, plain z where there is only one."""
+def _named(equations: tuple[Relation, ...], called: Mapping[Term, Sym], names: dict[Term, Sym]) -> Iterator[Relation]:
+    """Give every unnamed argument of an activation a name: what it is `called`, else z_i for the one of i, plain z where there
+    is only one. `names` is where they are put."""
     loose = [part for line in equations for part in walk(line.rhs) if isinstance(part, Apply) and not _simple(part.arg)]
     taken = {part.name for line in equations for part in walk(line) if isinstance(part, Sym)}
-    names: dict[Term, Sym] = {}
+    taken |= {symbol.name for symbol in called.values()}
     for line in equations:
         assert isinstance(line.lhs, Sym)
         mine = [part for part in walk(line.rhs) if part in loose]
@@ -305,8 +319,8 @@ def _named(equations: tuple[Relation, ...]) -> Iterator[Relation]:
             name = "z" if alone else f"z_{line.lhs.name}" + (str(count) if len(mine) > 1 else "")
             while name in taken or ("z" in taken and name in ("z_k", "z_s")):  # a state z is z_k at step k
                 name += "z"
-            taken.add(name)
-            names[part.arg] = quantity(name)
+            names[part.arg] = called.get(part.arg) or quantity(name)
+            taken.add(names[part.arg].name)
             yield equation(names[part.arg], _renamed(part.arg, names))
         yield equation(line.lhs, _renamed(line.rhs, names))
 
