@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
     from symlstm.model import Cell, random_parameters
+    from symlstm.networks import Network, stack
     from symlstm.steps import Step
     from symlstm.zoo import cell, cells
 
@@ -42,6 +43,7 @@ _HOME = {
     "Cell": "model",
     "Derivation": "derivation",
     "Equivalence": "equivalence",
+    "Network": "networks",
     "NotSupported": "algebra",
     "NotValid": "algebra",
     "Report": "evidence.report",
@@ -66,6 +68,7 @@ _HOME = {
     "silu": "activations",
     "softplus": "activations",
     "sqrt": "activations",
+    "stack": "networks",
     "symbols": "algebra",
     "tanh": "activations",
     "verify": "evidence.report",
@@ -75,6 +78,7 @@ __all__ = [
     "Cell",
     "Derivation",
     "Equivalence",
+    "Network",
     "NotSupported",
     "NotValid",
     "Report",
@@ -99,6 +103,7 @@ __all__ = [
     "silu",
     "softplus",
     "sqrt",
+    "stack",
     "symbols",
     "tanh",
     "verify",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,9 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.definitions.pages import Kind, opened
-from symlstm.definitions.pasted import Parts, readings
+from symlstm.definitions.pasted import Parts as Pasted
+from symlstm.definitions.pasted import readings
+from symlstm.parts import Part, parts
 from symlstm.shapes import ONE, Shapes, length_term
 from symlstm.tex import latex
 
@@ -46,6 +48,8 @@ class Cell:
     """A recurrent cell: `equations` (our relations, one quantity of step t each), inputs and states in order.
 
     `sizes` declares sizes where nothing else fixes them, or to have them unified: `{"W_f": (k, m + n)}` in terms.
+    `output` is what the cell gives, and what a loss depends on; left out, it is the first state. A state that occurs at t+1
+    runs backward in time, and so does one that is named in `backward`; `carried` is each state at the step it comes from.
     `preactivations` says how arguments of activations are called in `named`; the others get a name by rule.
     Raises `NotValid` for equations that do not define a step: a quantity defined twice or not at all, a cycle.
 
@@ -65,14 +69,21 @@ class Cell:
         source: str = "",
         words: Mapping[str, str] | None = None,
         sizes: Mapping[str, tuple[Term | int, ...]] | None = None,
+        output: Sym | None = None,
+        backward: tuple[Sym, ...] = (),
         preactivations: Mapping[Term, Sym] | None = None,
     ) -> None:
         self.name, self.title, self.source = name, title or name, source
         self.input_terms, self.state_terms = inputs, states
+        self.output_term = output or states[0]
+        self.carried = {state: carried_from(state, equations, backward=state in backward) for state in states}
         self.words = dict(words or {})
         self._called = dict(preactivations or {})
         self.beside: tuple[str, ...] = ()  # quantities of a text that no state needs
-        self.declared = _ordered(equations, inputs, states)
+        self.declared = _ordered(equations, inputs, self.carried)
+        parts(self.declared, self.carried)  # one direction of time for those that need each other
+        if self.output_term not in {line.lhs for line in self.declared}:
+            raise NotValid("The output is a quantity that an equation defines.", plain(self.output_term), plain(states[0]))
         self.sizes = {of: tuple(map(term, declared)) for of, declared in (sizes or {}).items()}
 
     @classmethod
@@ -119,20 +130,21 @@ class Cell:
     ) -> Cell:
         """The cell of the first reading whose shapes fit; where none does, what is wrong with the likeliest."""
         problem: SymlstmError | None = None
-        for parts in readings(text, states, inputs, kind):
-            declared = {**parts.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
+        for pasted in readings(text, states, inputs, kind):
+            declared = {**pasted.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
             try:
-                lines = _ordered(parts.equations, parts.inputs, parts.states)
-                shapes = Shapes(lines, parts.inputs, parts.states, declared)
-                _refuse_flat(parts, lines, shapes, declared)
+                carried = {state: carried_from(state, pasted.equations) for state in pasted.states}
+                lines = _ordered(pasted.equations, pasted.inputs, carried)
+                shapes = Shapes(lines, pasted.inputs, pasted.states, declared)
+                _refuse_flat(pasted, lines, shapes, declared)
                 cell = cls(
                     name,
-                    parts.inputs,
-                    parts.states,
-                    tuple(map_relation(line, shapes.with_ones) for line in parts.equations),
+                    pasted.inputs,
+                    pasted.states,
+                    tuple(map_relation(line, shapes.with_ones) for line in pasted.equations),
                     title=title or f"The cell {name}",
                     source="equations of its own",
-                    words=_words(parts),
+                    words=_words(pasted),
                 )
             except SymlstmError as error:
                 problem = problem or error
@@ -141,7 +153,7 @@ class Cell:
                 of: tuple(length_term(side) for side in shapes.lengths[of]) if None in size else size  # type: ignore[misc]
                 for of, size in declared.items()
             }
-            cell.beside = parts.beside
+            cell.beside = pasted.beside
             return cell
         assert problem is not None  # there is at least one reading
         raise problem
@@ -163,6 +175,15 @@ class Cell:
     def _naming(self) -> tuple[tuple[Relation, ...], dict[Term, Sym]]:
         names: dict[Term, Sym] = {}
         return tuple(_named(self.declared, self._called, names)), names
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What runs before what over a whole sequence, and in which direction: one part for a cell that runs forward."""
+        return parts(self.named, self.carried, self.parameter_terms, self.group)
+
+    def group(self, of: Sym) -> Hashable:
+        """What a quantity belongs to; quantities of different groups are never in one part unless they need each other."""
+        return None
 
     @cached_property
     def parameter_terms(self) -> tuple[Sym, ...]:
@@ -258,7 +279,26 @@ def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "f
     return {name: np.asarray(generator.standard_normal(shape)).astype(dtype) for name, shape in shapes.items()}
 
 
-def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: tuple[Sym, ...]) -> tuple[Relation, ...]:
+def carried_from(state: Sym, equations: tuple[Relation, ...], *, backward: bool = False) -> Sym:
+    """A state at the step it comes from: t+1 for one that occurs there or is said to run backward, else t-1.
+
+    Raises `NotValid` for one that occurs at both.
+    """
+    met = {state.next: [], state.prev: []}
+    for line in equations:
+        for side in met.keys() & set(walk(line.rhs)):
+            met[side].append(line)
+    after, before = met[state.next], met[state.prev]
+    if before and (after or backward):
+        raise NotValid(
+            f"The state {plain(state)} is wanted from the step before and from the step after.",
+            "; ".join(map(plain, dict.fromkeys((*before, *after)))),
+            "a state of its own for each direction of time",
+        )
+    return state.next if after or backward else state.prev
+
+
+def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], carried: Mapping[Sym, Sym]) -> tuple[Relation, ...]:
     """The equations in order of evaluation: each after those it needs, otherwise as given."""
     defined: dict[Sym, Relation] = {}
     for line in equations:
@@ -267,17 +307,17 @@ def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: t
         if line.lhs in defined or line.lhs in inputs:
             raise NotValid(f"{plain(line.lhs)} is defined twice.", plain(line), "one equation for each quantity")
         defined[line.lhs] = line
-    for state in states:
+    for state in carried:
         if state not in defined:
             raise NotValid(
                 f"No equation defines the state {plain(state)}.", "; ".join(map(plain, equations)), f"a line {plain(state)} = ..."
             )
-    known = {*defined, *inputs, *(state.prev for state in states)}
+    known = {*defined, *inputs, *carried.values()}
     for line in equations:
         for part in walk(line.rhs):
             if isinstance(part, Sym) and part.time is not None and part not in known:
                 raise NotValid(
-                    f"{plain(part)} is neither an input, a state of the step before, nor defined by an equation.",
+                    f"{plain(part)} is neither an input, a state of the step before or after, nor defined by an equation.",
                     plain(line),
                     "an equation for it, or name it among inputs or states",
                 )
@@ -294,9 +334,8 @@ def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], states: t
         )
         if ready is None:
             left = [plain(line) for line in equations if line.lhs not in done]
-            raise NotValid(
-                "The equations of one step form a cycle.", "; ".join(left), "at least one of them must use the step before, t-1"
-            )
+            right = "at least one of them must use the step before, t-1, or the step after"
+            raise NotValid("The equations of one step form a cycle.", "; ".join(left), right)
         assert isinstance(ready.lhs, Sym)
         done[ready.lhs] = ready
     return tuple(done.values())
@@ -336,13 +375,13 @@ def _renamed(node: Term, names: dict[Term, Sym]) -> Term:
     return rebuild(node, below)
 
 
-def _refuse_flat(parts: Parts, lines: tuple[Relation, ...], shapes: Shapes, declared: Mapping[str, object]) -> None:
+def _refuse_flat(pasted: Pasted, lines: tuple[Relation, ...], shapes: Shapes, declared: Mapping[str, object]) -> None:
     """Sizes may fit and make of a vector a number, of a matrix a column: then they are not what is meant."""
-    output = parts.states[0]
+    output = pasted.states[0]
     for line in sorted(lines, key=lambda line: line.lhs != output):
         assert isinstance(line.lhs, Sym)
         name, (rows, columns) = line.lhs.name, shapes.lengths[line.lhs.name]
-        kind = parts.kinds.get(name)
+        kind = pasted.kinds.get(name)
         if name in declared or not ((kind == "vector" and rows == ONE) or (kind == "matrix" and ONE in (rows, columns))):
             continue
         made = "number" if rows == columns else "vector"
@@ -355,11 +394,11 @@ def _refuse_flat(parts: Parts, lines: tuple[Relation, ...], shapes: Shapes, decl
         )
 
 
-def _words(parts: Parts) -> dict[str, str]:
+def _words(pasted: Pasted) -> dict[str, str]:
     """What the states and inputs of a text are called."""
-    output, *others = parts.states
+    output, *others = pasted.states
     said = {output.name: "state, the output", **{state.name: "state" for state in others}}
-    return said | {each.name: "input" for each in parts.inputs}
+    return said | {each.name: "input" for each in pasted.inputs}
 
 
 def _name_of(path: Path) -> str:

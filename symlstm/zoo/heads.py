@@ -25,28 +25,37 @@ SIGMOID = Cell(
     sizes={"h": (n,), "y": (k,)},
 )
 
+LINEAR = Cell(
+    name="head-linear",
+    title="Outputs of any size",
+    inputs=(h,),
+    states=(y,),
+    equations=(equation(y, W_y @ h + b_y),),
+    source="an affine map of the hidden state",
+    words={"h": "hidden state", "y": "output"},
+    sizes={"h": (n,), "y": (k,)},
+)
+
+PROBABILITIES = Cell(
+    name="head-probabilities",
+    title="Probabilities",
+    inputs=(h,),
+    states=(p,),
+    equations=(equation(z, W_y @ h + b_y), equation(w, exp(z)), equation(s, Ones(k).T @ w), equation(p, w / s)),
+    source="Bridle (1990)",
+    words={"h": "hidden state", "z": "scores", "w": "scores, exponentiated", "s": "their sum", "p": "probabilities"},
+    sizes={"h": (n,), "p": (k,)},
+)
+
 SOFTMAX = Cell(
     name="head-softmax",
     title="Probabilities and their cross-entropy",
     inputs=(h, y, a),
     states=(J,),
-    equations=(
-        equation(z, W_y @ h + b_y),
-        equation(w, exp(z)),
-        equation(s, Ones(k).T @ w),
-        equation(p, w / s),
-        equation(J, Neg(y.T @ log(p))),
-    ),
+    equations=(*PROBABILITIES.declared, equation(J, Neg(y.T @ log(p)))),
     source="Bridle (1990)",
-    words={
-        "h": "hidden state",
-        "y": "targets",
-        "z": "scores",
-        "w": "scores, exponentiated",
-        "s": "their sum",
-        "p": "probabilities",
-        "J": "cross-entropy",
-        "a": "any number",
-    },
+    words=PROBABILITIES.words | {"y": "targets", "J": "cross-entropy", "a": "any number"},
     sizes={"h": (n,), "y": (k,), "a": (term(1),), "J": (term(1),), "z": (k,)},
 )
+
+HEADS = {"linear": LINEAR, "sigmoid": SIGMOID, "softmax": PROBABILITIES}  # what may stand on a network, by its name
