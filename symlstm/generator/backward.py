@@ -28,7 +28,7 @@ class Backward:
     def __init__(self, layout: Layout) -> None:
         self.layout, self.program, self.adjoints = layout, layout.program, layout.program.adjoints
         self.kept: list[str] = ["x"]
-        self.scope = Scope(self._allocated, given=["x", "d_outputs"])
+        self.scope = Scope(self._allocated, given=["x", *(layout.given_adjoint(output).base for output in self.program.unit.outputs)])
         self.factors: list[str] = []
         self.loop: list[str] = []
         self.done: set[Sym] = set()
@@ -37,12 +37,12 @@ class Backward:
     def lines(self) -> list[str]:
         """The body of `backward`, from the sizes to the gradient of the inputs."""
         layout, program = self.layout, self.program
-        for k, state in enumerate(program.states):
-            width = layout.width(state)
-            given = f'np.array(d_state[{k}], order="C").reshape(B, {width})'
-            self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype) if d_state is None else {given}")
-        output = Array("d_output", "d_outputs", layout.width(program.states[0]))
-        self.loop.append(f"{layout.state_adjoint(program.states[0])} += {self.scope.step_back(output)}")
+        for state in program.states:
+            width, k = layout.width(state), program.unit.place(state)
+            given = "" if k is None else f' if d_state is None else np.array(d_state[{k}], order="C").reshape(B, {width})'
+            self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype){given}")
+        self.loop += [f"{layout.state_adjoint(output)} += {self.scope.step_back(layout.given_adjoint(output))}"
+                      for output in program.unit.outputs]
         for state in program.states:
             self._stored_state(state, whole=True)
         for of in self.adjoints.lines:

@@ -21,10 +21,11 @@ class Forward:
         self.loop: list[str] = []
         self.early = False
         self.done: set[Sym] = set()
-        for k, state in enumerate(self.program.states):
+        for state in self.program.states:
             base = layout.value(state).base
             self.scope.make(base, f"np.empty((T + 1, B, {layout.width(state)}), x.dtype)")
-            self.scope.head.append(f"{base}[0] = 0 if state is None else state[{k}]")
+            k = self.program.unit.place(state)
+            self.scope.head.append(f"{base}[0] = 0{'' if k is None else f' if state is None else state[{k}]'}")
         for block in self.program.blocks:
             self._weights(block)
 

@@ -8,7 +8,7 @@ from symlstm.algebra import Adj, NotSupported, Sym, Term, defined, walk
 from symlstm.generator.layout import Names, size_text
 from symlstm.generator.normal import valued
 from symlstm.generator.rows import axes, solved
-from symlstm.model import Cell
+from symlstm.generator.units import Unit
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE, Length
 
@@ -18,12 +18,13 @@ _RESERVED = frozenset({
 
 
 class Frame:
-    """A cell with a name for every applied function, its adjoint equations, and the Python names and shapes of its arrays.
+    """A unit's cell with a name for every applied function, its adjoint equations, and the Python names and shapes of its arrays.
 
     `early` are the quantities that need nothing of the step before, `looped` the adjoints that some step before needs.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, unit: Unit) -> None:
+        self.unit, cell = unit, unit.cell
         if not cell.input_terms:
             raise NotSupported("A cell without an input has no sequence to run over.", cell.name, "a cell with an input")
         self.original, self.cell = cell, valued(cell)

@@ -15,18 +15,18 @@ from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sym, Term, plain, 
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import WHOLE, infix
 from symlstm.generator.frame import Frame, as_tuple
-from symlstm.model import Cell
+from symlstm.generator.units import Unit
 from symlstm.rules import added
 from symlstm.shapes import ONE
 
 FUNCTIONS = '''@np.errstate(over="ignore", under="ignore")
-def forward(params, x, state=None):
+def {ahead}(params, x, state=None):
     """Run the cell over {x_words}.
 
     It starts in the state {states}, in zero if that is None.
     """
 {forward}
-    outputs = {output}[1:].reshape({output_shape}).copy()
+    outputs = {outputs}
     state = (
 {last}
     )
@@ -35,11 +35,10 @@ def forward(params, x, state=None):
 
 
 @np.errstate(over="ignore", under="ignore")
-def backward(trace, d_outputs, d_state=None):
+def {back}(trace, d_outputs, d_state=None):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
     ({kept}) = trace.kept
-    T = len(d_outputs)
-    d_outputs = d_outputs.reshape({output_whole})
+{given}
 {backward}
     d_state = (
 {first}
@@ -48,14 +47,14 @@ def backward(trace, d_outputs, d_state=None):
 '''
 
 
-def general(cell: Cell) -> str:
-    """The two functions of a cell's module. Raises `NotSupported` for what has no NumPy form, naming the equation.
+def general(unit: Unit) -> str:
+    """The two functions of a unit. Raises `NotSupported` for what has no NumPy form, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "C[t] = f[t][..., None] * C[t - 1]" in general(zoo.ZOO["mlstm"])
+    >>> "C[t] = f[t][..., None] * C[t - 1]" in general(Unit.of(zoo.ZOO["mlstm"]))
     True
     """
-    frame = Frame(cell)
+    frame = Frame(unit)
     back = Backward(frame)
     backward = back.lines()  # first: it says what it reads
     ahead = Forward(frame, back.read)
@@ -63,14 +62,15 @@ def general(cell: Cell) -> str:
     if not frame.single:
         pairs = (f'    "{symbol.name}": {text},' for symbol, text in zip(frame.inputs, inputs, strict=True))
         backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
-    first = frame.states[0]
-    starts = (f"{frame.adjoint(state)}[0].reshape({frame.user(state)}).copy()," for state in frame.states)
-    ends = (f"{frame.name(state)}[-1].reshape({frame.user(state)}).copy()," for state in frame.states)
+    outputs = [f"{frame.name(output)}[1:].reshape({frame.user(output, 'T')}).copy()" for output in unit.outputs]
+    starts = (f"{frame.adjoint(state)}[0].reshape({frame.user(state)}).copy()," for state in unit.seen)
+    ends = (f"{frame.name(state)}[-1].reshape({frame.user(state)}).copy()," for state in unit.seen)
     kept = ", ".join(("batch", "B", *frame.sizes, *["named"] * (not frame.single), *back.kept))
     return FUNCTIONS.format(
-        x_words=frame.words(), states=as_tuple(state.name for state in frame.states), forward=_indented(ahead.lines()),
-        output=frame.name(first), output_shape=frame.user(first, "T"), last=_indented(ends, 2),
-        kept=fill(kept, 110, subsequent_indent=" " * 8), output_whole=frame.inner(first, "T", "B"),
+        ahead=unit.name("forward"), back=unit.name("backward"),
+        x_words=frame.words(), states=as_tuple(state.name for state in unit.seen), forward=_indented(ahead.lines()),
+        outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), last=_indented(ends, 2),
+        kept=fill(kept, 110, subsequent_indent=" " * 8), given=_indented(back.given()),
         backward=_indented(backward), first=_indented(starts, 2), d_inputs=inputs[0] if frame.single else "d_x")
 
 
@@ -121,10 +121,13 @@ class Forward(Pass):
             target = _view(name, True, early) if of in self.lasting else name
             (ahead if early else loop).extend([f"# {plain(line)}{', for all t' * early}", f"{target} = {infix(value.array())}"])
         arrays = [self.empty(frame.name(of), of) for of in frame.lines if of in self.lasting]
-        starts = [f"{frame.name(state)}[0] = 0 if state is None else state[{k}].reshape({frame.inner(state, 'B')})"
-                  for k, state in enumerate(frame.states)]
+        starts = [f"{frame.name(state)}[0] = 0{self._start(state)}" for state in frame.states]
         return [*self._given(), *self.made.values(), *arrays, *starts, *ahead,
                 "for t in range(1, T + 1):", *(f"    {line}" for line in loop)]
+
+    def _start(self, state: Sym) -> str:
+        k = self.frame.unit.place(state)
+        return "" if k is None else f" if state is None else state[{k}].reshape({self.frame.inner(state, 'B')})"
 
     def _leaf(self, node: Sym | Adj, whole: bool) -> str:
         assert isinstance(node, Sym)
@@ -164,12 +167,28 @@ class Backward(Pass):
         self.ends = {*(symbol.at(NOW) for symbol in frame.parameters), *frame.inputs}
         self.late = {of for of in frame.adjoints if of not in frame.looped and of not in self.ends}
 
+    def given(self) -> Iterator[str]:
+        """The lines that take the adjoints of the outputs."""
+        if len(self.frame.unit.outputs) == 1:
+            (output,) = self.frame.unit.outputs
+            yield "T = len(d_outputs)"
+            yield f"d_outputs = d_outputs.reshape({self.frame.inner(output, 'T', 'B')})"
+        else:
+            yield "T = len(d_outputs[0])"
+            for k, output in enumerate(self.frame.unit.outputs):
+                yield f"{self._given(output)} = d_outputs[{k}].reshape({self.frame.inner(output, 'T', 'B')})"
+
+    def _given(self, output: Sym) -> str:
+        """What the adjoint of an output is called as it comes from outside."""
+        alone = len(self.frame.unit.outputs) == 1
+        return "d_outputs" if alone else self.frame.names(("given", output), f"given_{self.frame.adjoint(output)}")
+
     def lines(self) -> list[str]:
         """From the arrays of the adjoints to the gradients of the inputs and parameters."""
         frame = self.frame
         after = [line for of in (*(of for of in frame.adjoints if of in self.late), *frame.inputs) for line in self._after(of)]
         after += self._params()
-        loop = [f"{frame.adjoint(frame.states[0])}[t] += d_outputs[t - 1]"]
+        loop = [f"{frame.adjoint(output)}[t] += {self._given(output)}[t - 1]" for output in frame.unit.outputs]
         for of in frame.adjoints:
             if of in frame.looped and of not in self.ends:
                 loop += self._step(of)
@@ -179,8 +198,8 @@ class Backward(Pass):
                 *(self.empty(name, state, "zeros") for name, state in zip(names, frame.states, strict=True)),
                 *(self.empty(frame.adjoint(of), of) for of in kept),
                 "if d_state is not None:",
-                *(f"    {name}[T] = d_state[{k}].reshape({frame.inner(state, 'B')})"
-                  for k, (name, state) in enumerate(zip(names, frame.states, strict=True))),
+                *(f"    {frame.adjoint(state)}[T] = d_state[{k}].reshape({frame.inner(state, 'B')})"
+                  for k, state in enumerate(frame.unit.seen)),
                 "for t in range(T, 0, -1):", *(f"    {line}" for line in loop), *after]
 
     def _step(self, of: Sym) -> list[str]:

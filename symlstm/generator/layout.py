@@ -251,6 +251,12 @@ class Layout:
     def state_adjoint(self, state: Sym) -> str:
         return self.names(("adjoint", state.at(NOW)), f"d_{state.name}")
 
+    def given_adjoint(self, output: Sym) -> Array:
+        """The adjoint of an output, as it comes from outside."""
+        alone = len(self.program.unit.outputs) == 1
+        name = "d_output" if alone else self.names(("given", output), f"d_output_{output.name}")
+        return Array(name, "d_outputs" if alone else f"all_{name}", self.width(output))
+
     def adjoint_block(self, block: Block) -> Array:
         name = self.names((block.members, "adjoint"), f"d_{self.block_name(block)}")
         return Array(name, f"all_{name}", self.width(*block.members))

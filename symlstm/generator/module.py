@@ -15,9 +15,11 @@ from symlstm.activations import STAND_INS
 from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
 from symlstm.generator.backward import Backward
 from symlstm.generator.forward import Forward
+from symlstm.generator.frame import as_tuple
 from symlstm.generator.general import general
 from symlstm.generator.layout import Layout, size_text
 from symlstm.generator.program import Program
+from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE
@@ -60,24 +62,24 @@ class Gradients:
 '''
 
 BLOCKED = '''@np.errstate({errors})
-def forward(params, x, state=None):
+def {ahead}(params, x, state=None):
     """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None."""
     T, *batch, m = x.shape
     B = batch[0] if batch else 1
     x = np.array(x, order="C").reshape(T, B, m)
 {forward}
-    outputs = {outputs}.reshape(T, *batch, {width}).copy()
+    outputs = {outputs}
     state = tuple(part[-1].reshape(*batch, -1).copy() for part in {long_states})
     return Trace(outputs, state, (
         {kept}))
 
 
 @np.errstate({back_errors})
-def backward(trace, d_outputs, d_state=None):
+def {back}(trace, d_outputs, d_state=None):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
     ({kept}) = trace.kept
     T, B, m = x.shape
-    d_outputs = d_outputs.reshape(T, B, -1)
+    {given}
 {backward}
     d_state = tuple(part.reshape(*batch, -1) for part in {d_states})
     return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
@@ -94,12 +96,17 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     True
     """
     try:
-        return _head(cell) + ((blocked and _blocked(cell)) or general(cell))
+        return _head(cell) + functions(Unit.of(cell), blocked=blocked)
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
         if line is None:
             raise
         raise NotSupported(error.what, f"{error.where}, in the equation {plain(line)}", error.right) from None
+
+
+def functions(unit: Unit, *, blocked: bool = True) -> str:
+    """The two functions of a unit: in blocks where they can be, else equation by equation."""
+    return (blocked and _blocked(unit)) or general(unit)
 
 
 def _head(cell: Cell) -> str:
@@ -111,7 +118,7 @@ def _head(cell: Cell) -> str:
     return HEAD.format(
         title=cell.title, equations=_listed(cell.named), adjoints=_listed(lines),
         loss=", ell[t] the loss of step t" if any(isinstance(part, Partial) for line in lines for part in walk(line)) else "",
-        note=_open(cell), outputs=axes(cell.state_terms[0]),
+        note=_open(cell), outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
 
@@ -123,31 +130,30 @@ def _open(cell: Cell) -> str:
     return "\n".join(("\nThe functions that the cell leaves open:\n", *found, "")) if found else ""
 
 
-def _blocked(cell: Cell) -> str:
-    """The functions of a cell that is made of affine maps and elementwise formulas of vectors; "" for another."""
+def _blocked(unit: Unit) -> str:
+    """The functions of a unit that is made of affine maps and elementwise formulas of vectors; "" for another."""
     try:
-        program = Program(cell)
+        program = Program(unit)
         layout = Layout(program)
         ahead, back = Forward(layout), Backward(layout)
         forward, backward = ahead.lines(), back.lines()
     except NotSupported:
         return ""
-    bases = [layout.value(state).base for state in program.states]
+    outputs = [f"{layout.value(output).base}[1:].reshape(T, *batch, {layout.width(output)}).copy()" for output in unit.outputs]
+    names = [layout.given_adjoint(output).base for output in unit.outputs]
+    given = "d_outputs = d_outputs.reshape(T, B, -1)" if len(names) == 1 else (
+        f"{', '.join(names)} = (part.reshape(T, B, -1) for part in d_outputs)")
     kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
     return BLOCKED.format(
-        width=layout.width(program.states[0]), states=_tuple(state.name for state in program.states),
-        outputs=f"{bases[0]}[1:]", long_states=_tuple(bases), kept=kept, errors=_errors(forward), back_errors=_errors(backward),
-        forward=_indented(forward), backward=_indented(backward), d_states=_tuple(map(layout.state_adjoint, program.states)))
+        ahead=unit.name("forward"), back=unit.name("backward"), states=as_tuple(state.name for state in unit.seen),
+        outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), given=given,
+        long_states=as_tuple(layout.value(state).base for state in unit.seen), kept=kept, errors=_errors(forward), back_errors=_errors(backward),
+        forward=_indented(forward), backward=_indented(backward), d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
 
 
 def _errors(lines: Iterable[str]) -> str:
     """What NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then."""
     return 'over="ignore", under="ignore"' if any("np.exp(" in line for line in lines) else 'under="ignore"'
-
-
-def _tuple(names: Iterable[str]) -> str:
-    parts = tuple(names)
-    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
 
 
 def _listed(relations: Iterable[object]) -> str:

@@ -57,7 +57,8 @@ def normal(cell: Cell) -> Cell:
             # an affine map stands in its block, but a state has an array of its own
             rhs = work.named(rhs, f"a_{line.lhs.name}")
         work.lines.append(equation(line.lhs, rhs))
-    return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes,
+                output=cell.output_term)
 
 
 def valued(cell: Cell) -> Cell:
@@ -78,7 +79,8 @@ def valued(cell: Cell) -> Cell:
         assert isinstance(line.lhs, Sym)
         here = line.lhs.name
         work.lines.append(line if isinstance(line.rhs, Apply) else equation(line.lhs, change(line.rhs)))
-    return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, tuple(work.lines), title=cell.title, sizes=cell.sizes,
+                output=cell.output_term)
 
 
 class _Naming:

@@ -12,7 +12,7 @@ from symlstm.generator.adjoints import Adjoints
 from symlstm.generator.codes import slope_reads
 from symlstm.generator.normal import normal, parts
 from symlstm.generator.splitting import split
-from symlstm.model import Cell
+from symlstm.generator.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,13 @@ class Block:
 
 
 class Program:
-    """A cell in normal form, with its blocks and its adjoints.
+    """A unit's cell in normal form, with its blocks and its adjoints.
 
     `early` are the quantities that need nothing of the step before: they are computed for all steps at once.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, unit: Unit) -> None:
+        self.unit, cell = unit, unit.cell
         whole, self.pieces = split(cell)
         self.original, self.cell = cell, normal(whole)
         self.lines = {line.lhs: line.rhs for line in self.cell.named if isinstance(line.lhs, Sym)}

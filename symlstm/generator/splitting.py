@@ -70,7 +70,8 @@ def split(cell: Cell) -> tuple[Cell, dict[Sym, Piece]]:
     rows = {name: cell.shapes.lengths[piece.parameter.name][0] for name, piece in pieces.items()}
     sizes = {name.name: (length_term(rows[name]), length_term(total_length([piece.stop], piece.start)))
              for name, piece in pieces.items()}
-    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes={**cell.sizes, **sizes}), pieces
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes={**cell.sizes, **sizes},
+                output=cell.output_term), pieces
 
 
 def _splits(node: Term) -> bool:
