@@ -146,7 +146,7 @@ def _hadamard(node: a.Hadamard, style: Style) -> Printed:
         return _product(a.MatMul(node.args), style)
     numbers = next(k for k, arg in enumerate(node.args) if not isinstance(arg, a.Num))
     factors = _factors(node.args[numbers:], Level.FACTOR, style)
-    text, level = r" \odot ".join(factor.text for factor in factors), Level.HADAMARD
+    text, level = f" {style.notation.elementwise} ".join(factor.text for factor in factors), Level.HADAMARD
     if numbers:
         scaling = _product(a.MatMul(node.args[: numbers + 1]), style)
         text, level = scaling.text + text[len(factors[0].text) :], min(level, scaling.level) if factors[1:] else scaling.level
@@ -170,7 +170,7 @@ def _product(node: a.MatMul, style: Style) -> Printed:
     factors = _factors(node.args, Level.FACTOR, style)
     text = factors[0].text
     for left, after, right in zip(node.args, node.args[1:], factors[1:], strict=False):
-        text += _between(left, after, right.text) + right.text
+        text += _between(left, after, right.text, style.notation) + right.text
     return Printed(text, Level.PRODUCT, _tallest(factors))
 
 
@@ -181,8 +181,13 @@ _SPACED = (a.Adj, a.Diag, a.Norm, a.Prime)  # after these stands a thin space
 _BRACKET = re.compile(r"(\\[bB]igg?l|\\left)?\(")
 
 
-def _between(left: Term, after: Term, right: str) -> str:
-    """What stands between two factors: mostly nothing, a thin space beside words, a sign where nothing could be misread."""
+def _between(left: Term, after: Term, right: str, notation: Notation) -> str:
+    """What stands between two factors: mostly nothing, a thin space beside words, a sign where nothing could be misread.
+
+    A notation may want its sign between vectors and matrices; what is a number needs none.
+    """
+    if notation.product and not (_is_number(left, notation) or _is_number(after, notation)):
+        return f" {notation.product} "
     greek = isinstance(left, a.Sym) and left.time is None and left.name in GREEK
     numbers = _NUMBER.match(right) or (isinstance(left, a.Num) and right.startswith(_ONE))
     if numbers or (greek and (left.name == "delta" or _BRACKET.match(right))):  # type: ignore[attr-defined]
@@ -306,7 +311,7 @@ def _transpose(node: a.Transpose, style: Style) -> Printed:
     if isinstance(node.arg, a.Rows) and isinstance(node.arg.arg, a.Transpose):
         return _rows(a.Rows(node.arg.arg.arg, node.arg.start, node.arg.stop), style, ":,")
     inside = _at(node.arg, Level.ATOM, style)
-    return Printed(rf"{inside.text}^{{\top}}", Level.FACTOR, inside.height)
+    return Printed(f"{inside.text}^{{{style.notation.transpose}}}", Level.FACTOR, inside.height)
 
 
 def _head(function: str, style: Style) -> str:
@@ -340,15 +345,17 @@ def _prime(node: a.Prime, style: Style) -> Printed:
 
 
 def _blocks(node: a.Blocks, style: Style) -> Printed:
-    named = not any(isinstance(block, a.Num) for row in node.rows for block in row)
-    flat = style.inline or style.notation.stack == "list"
-    if flat and named and len(node.rows) > 1 and all(len(row) == 1 for row in node.rows):
-        stacked = [_printed(row[0], style) for row in node.rows]
-        comma = ", " if style.notation.stack == "list" else "; "
-        inside = Printed(comma.join(each.text for each in stacked), height=_tallest(stacked))
+    """A matrix; what is stacked, or for rows what stands side by side, may be flat, with semicolons or commas between."""
+    notation, named = style.notation, not any(isinstance(block, a.Num) for row in node.rows for block in row)
+    rows = notation.vectors == "rows"
+    lines = node.rows if rows else tuple(zip(*node.rows, strict=True))
+    if (style.inline or notation.stack == "list") and named and len(lines) == 1 < len(lines[0]):
+        blocks = [_printed(block, style) for block in lines[0]]
+        between = ", " if rows or notation.stack == "list" else "; "
+        inside = Printed(between.join(each.text for each in blocks), height=_tallest(blocks))
         return _bracketed(inside, "[", "]")._replace(height=inside.height)
-    rows = r" \\ ".join(" & ".join(_printed(block, style).text for block in row) for row in node.rows)
-    return Printed(rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", height=MATRIX)
+    inside = r" \\ ".join(" & ".join(_printed(block, style).text for block in row) for row in node.rows)
+    return Printed(rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}", height=MATRIX)
 
 
 def _big(sign: str, level: Level) -> Callable[[Any, Style], Printed]:
