@@ -13,7 +13,7 @@ array([[-10.]])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from fractions import Fraction
 from typing import Any
@@ -55,6 +55,7 @@ from symlstm.model import Cell
 from symlstm.shapes import linear
 
 Array = Any
+BEFORE = Time() + -1
 STEP = 1e-30  # of a complex step: no subtraction, so as small as one likes
 DIGITS = 4  # of a number that is shown to a person
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -361,23 +362,34 @@ def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states
             nudge: Nudge = lambda name, t, value: value, evaluator: Callable[..., Evaluator] = Evaluator) -> Steps:
     """Run a cell's named equations over a sequence: entry t of the result holds every quantity of step t by name.
 
-    Values have rows and columns (`column` makes them from vectors). `nudge` is called as in `symlstm.reference`: at
-    every definition, on each parameter's copy, on x_t, on the initial states, and as "h+" on what is handed on. With several
-    inputs an entry of `xs` is a tuple.
+    The parts of the cell are run one after the other, each in its direction of time; states that run backward begin after
+    the last step, and then the result has an entry for them at the end. Values have rows and columns (`column` makes them
+    from vectors). `nudge` is called as in `symlstm.reference`: at every definition, on each parameter's copy, on x_t, on the
+    initial states, and as "h+" on what is handed on. With several inputs an entry of `xs` is a tuple.
     """
-    names = [state.name for state in cell.state_terms]
-    carried = {name: nudge(name, 0, value) for name, value in zip(names, states, strict=True)}
-    sizes = sizes_of(cell, params, xs, states)
-    trace: Steps = [dict(carried)]
-    for t, x in enumerate(xs, start=1):
-        leaves: dict[Term, Array] = {
-            state.prev: nudge(f"{state.name}+", t - 1, carried[state.name]) for state in cell.state_terms}
-        leaves |= {symbol: nudge(symbol.name, t, params[symbol.name]) for symbol in cell.parameter_terms}
-        given = x if isinstance(x, tuple) else (x,)
-        leaves |= {symbol: nudge(symbol.name, t, each) for symbol, each in zip(cell.input_terms, given, strict=True)}
-        value = evaluator(leaves.__getitem__, sizes=sizes)
-        for line in cell.named:
-            leaves[line.lhs] = nudge(line.lhs.name, t, value(line.rhs))  # type: ignore[attr-defined]  # a cell's left sides are symbols
-        trace.append({leaf.name: here for leaf, here in leaves.items() if isinstance(leaf, Sym) and leaf.time == NOW})
-        carried = {name: trace[-1][name] for name in names}
-    return trace
+    last, sizes = len(xs), sizes_of(cell, params, xs, states)
+    start = {state: 0 if back.time == BEFORE else last + 1 for state, back in cell.carried.items()}
+    leaves: list[dict[Term, Array]] = [{} for _ in range(last + 1 + (last + 1 in start.values()))]
+    for state, value in zip(cell.state_terms, states, strict=True):
+        leaves[start[state]][state] = nudge(state.name, start[state], value)
+    for part in cell.parts:
+        carried = [state for state, back in cell.carried.items() if state in part.states or back in part.inputs]
+        for t in range(1, last + 1) if part.step >= 0 else range(last, 0, -1):
+            here = leaves[t]
+            for state in carried:
+                back = cell.carried[state]
+                if back not in here:
+                    here[back] = nudge(f"{state.name}+", t + back.time.offset, leaves[t + back.time.offset][state])  # type: ignore[union-attr]
+            for symbol, value in _given(cell, params, xs[t - 1]):
+                if symbol not in here:
+                    here[symbol] = nudge(symbol.name, t, value)
+            value = evaluator(here.__getitem__, sizes=sizes)
+            for line in part.equations:
+                here[line.lhs] = nudge(line.lhs.name, t, value(line.rhs))  # type: ignore[attr-defined]  # a cell's left sides are symbols
+    return [{leaf.name: value for leaf, value in here.items() if isinstance(leaf, Sym) and leaf.time == NOW} for here in leaves]
+
+
+def _given(cell: Cell, params: Mapping[str, Array], x: Any) -> Iterator[tuple[Sym, Array]]:
+    """What a step is given: the parameters, and its inputs."""
+    yield from ((symbol, params[symbol.name]) for symbol in cell.parameter_terms)
+    yield from zip(cell.input_terms, x if isinstance(x, tuple) else (x,), strict=True)
