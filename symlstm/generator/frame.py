@@ -1,4 +1,4 @@
-"""What both passes of a cell written equation by equation share: names, sizes, what is done when, and what is made once."""
+"""Names, sizes and shapes of the arrays of a cell, what is made once, and what is done when: what both passes share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from symlstm.generator.layout import Names, size_text
 from symlstm.generator.normal import valued
 from symlstm.generator.rows import axes, solved
 from symlstm.generator.units import Unit
+from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE, Length
 
@@ -17,31 +18,23 @@ _RESERVED = frozenset({
     "d_state", "d_params", "kept", "batch", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
 
 
-class Frame:
-    """A unit's cell with a name for every applied function, its adjoint equations, and the Python names and shapes of its arrays.
+class Quantities:
+    """The Python names and shapes of the arrays that hold the quantities of a cell."""
 
-    `early` are the quantities that need nothing of the step before, `looped` the adjoints that some step before needs.
-    """
-
-    def __init__(self, unit: Unit) -> None:
-        self.unit, cell = unit, unit.cell
+    def __init__(self, cell: Cell, reserved: frozenset[str] = _RESERVED) -> None:
         if not cell.input_terms:
             raise NotSupported("A cell without an input has no sequence to run over.", cell.name, "a cell with an input")
-        self.original, self.cell = cell, valued(cell)
-        self.shapes, self.inputs, self.states, self.parameters = self.cell.shapes, *(
-            cell.input_terms, cell.state_terms, cell.parameter_terms)
-        self.lines = {defined(line): line for line in self.cell.named}
-        self.adjoints = {line.of: line.relation for line in sweep(self.cell).lines}
+        self.cell, self.shapes = cell, cell.shapes
+        self.inputs, self.states, self.parameters = cell.input_terms, cell.state_terms, cell.parameter_terms
         self.single = len(self.inputs) == 1
-        self.names = Names(_RESERVED - ({"x", "d_x"} if self.single else set()))
+        self.names = Names(reserved - ({"x", "d_x"} if self.single else set()))
         self.sizes = {self.text(((size, 1),)): text for size, text in self._sizes().items()}
         if self.single:
             self.names(("value", self.inputs[0].name), "x")
             self.names(("adjoint", self.inputs[0].name), "d_x")
-        for symbol in (*self.inputs, *self.states, *self.lines, *self.parameters):
+        for symbol in (*self.inputs, *self.states, *map(defined, cell.named), *self.parameters):
             self.names(("value", symbol.name), symbol.name)
         self.dtype = f"{self.name(self.inputs[0])}.dtype"
-        self.early, self.looped = self._early(), self._looped()
 
     # --- names and shapes ---
 
@@ -81,7 +74,7 @@ class Frame:
 
     def _sizes(self) -> dict[str, str]:
         """Every size that the code needs, with the text that reads it off what is given."""
-        lengths = self.original.shapes.lengths | self.shapes.lengths
+        lengths = self.shapes.lengths
         numbers = {part.name for line in self.cell.named for part in walk(line) if isinstance(part, Sym) and part.time is None}
         wanted = {name for pair in lengths.values() for length in pair for name, _ in length if name}
         wanted |= numbers & self.cell.size_names
@@ -100,7 +93,34 @@ class Frame:
                 raise NotSupported(f"No input and no parameter shows the size {size}.", self.cell.name)
         return {size: text for size, text in shown.items() if size in wanted}
 
-    # --- what is done when ---
+    # --- what is made once ---
+
+    def constant(self, kind: str, size: str) -> tuple[str, str]:
+        """What is made once at the head of a function: its name, and the code that makes it."""
+        wishes = {"ones": f"ones_{size}", "eye": f"eye_{size}", "size": f"size_{size}", "dtype": "dtype", "largest": "largest"}
+        made = {
+            "ones": f"np.ones({size}, {self.dtype})",
+            "eye": f"np.eye({size}, dtype={self.dtype})",
+            "size": f"{self.dtype}.type({size})  # the size as a number",
+            "dtype": f"{self.dtype}.type",
+            "largest": f"np.finfo({self.dtype}).max  # an exponential that is too large for the dtype is its largest number",
+        }
+        wish = "".join(letter if letter.isalnum() else "_" for letter in wishes[kind])
+        return self.names(("constant", kind, size), wish), made[kind]
+
+
+class Frame(Quantities):
+    """A unit's cell with a name for every applied function, and its adjoint equations.
+
+    `early` are the quantities that need nothing of the step before, `looped` the adjoints that some step before needs.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(valued(unit.cell))
+        self.unit, self.parameters = unit, unit.cell.parameter_terms
+        self.lines = {defined(line): line for line in self.cell.named}
+        self.adjoints = {line.of: line.relation for line in sweep(self.cell).lines}
+        self.early, self.looped = self._early(), self._looped()
 
     def _timed(self, node: Term) -> set[Sym]:
         return {part for part in walk(node) if isinstance(part, Sym) and part.time is not None}
@@ -124,21 +144,6 @@ class Frame:
                 parts = walk(self.adjoints[of].rhs)
                 needed += [part.of for part in parts if isinstance(part, Adj) and not part.arriving]
         return found
-
-    # --- what is made once ---
-
-    def constant(self, kind: str, size: str) -> tuple[str, str]:
-        """What is made once at the head of a function: its name, and the code that makes it."""
-        wishes = {"ones": f"ones_{size}", "eye": f"eye_{size}", "size": f"size_{size}", "dtype": "dtype", "largest": "largest"}
-        made = {
-            "ones": f"np.ones({size}, {self.dtype})",
-            "eye": f"np.eye({size}, dtype={self.dtype})",
-            "size": f"{self.dtype}.type({size})  # the size as a number",
-            "dtype": f"{self.dtype}.type",
-            "largest": f"np.finfo({self.dtype}).max  # an exponential that is too large for the dtype is its largest number",
-        }
-        wish = "".join(letter if letter.isalnum() else "_" for letter in wishes[kind])
-        return self.names(("constant", kind, size), wish), made[kind]
 
 
 def as_tuple(parts: Iterable[str]) -> str:
