@@ -12,11 +12,13 @@ section's pieces as `steps.fragments` has them. Nothing else in a file is mathem
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Protocol
 
 from symlstm.algebra import Relation, Term
 from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage
+from symlstm.document.rows import InRows
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
 from symlstm.prose import Prose, prose
@@ -38,24 +40,31 @@ class Evidence(Protocol):
 
 def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """A complete LaTeX article; with a report, each section says what supports its lines."""
-    return _file(TexPage(knowing(notation, cell, sections)), cell, sections, report)
+    return _file(TexPage(knowing(notation, cell, sections)), notation, cell, sections, report)
 
 
-def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = GITHUB,
+def markdown(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE,
              marks: Marks = HOSTING) -> str:
     """A Markdown file; its marks around mathematics are for code-hosting pages, or with `NOTEBOOK` for Jupyter."""
-    return _file(MarkdownPage(knowing(notation, cell, sections), marks), cell, sections, report)
+    upright = replace(notation, operator=GITHUB.operator) if notation.operator == HOUSE.operator else notation
+    return _file(MarkdownPage(knowing(upright, cell, sections), marks), notation, cell, sections, report)
 
 
 def html(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
     """One HTML page with MathML. Raises `NotSupported` where the extra `html` is not installed."""
-    return _file(HtmlPage(knowing(notation, cell, sections)), cell, sections, report)
+    return _file(HtmlPage(knowing(notation, cell, sections)), notation, cell, sections, report)
 
 
-def opening(cell: Cell) -> tuple[Prose, Table]:
-    """What stands above the first section: two sentences, and the table of notation."""
-    line = prose("Everything here follows from the equations of one step. Each line is numbered and has its reason beside it.")
-    return line, sizes.notation(cell)
+ROWS = (
+    " Vectors are rows here: a matrix stands behind the vector that it acts on, and the Jacobian of one vector by another "
+    "has a row for each entry of the other."
+)
+
+
+def opening(cell: Cell, notation: Notation = HOUSE) -> tuple[Prose, Table]:
+    """What stands above the first section: two sentences, a third where vectors are rows, and the table of notation."""
+    line = "Everything here follows from the equations of one step. Each line is numbered and has its reason beside it."
+    return prose(line + ROWS * (notation.vectors == "rows")), sizes.notation(cell)
 
 
 def contents(cell: Cell, sections: Sequence[Section]) -> Iterator[Term | Relation]:
@@ -87,26 +96,33 @@ def knowing(notation: Notation, cell: Cell, sections: Sequence[Section]) -> Nota
     return notation.knowing(parameters, frozenset(name for each in shapes for name in each.numbers) - vectors)
 
 
-def _file(page: Page, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> str:
+def _file(page: Page, notation: Notation, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> str:
     claim = f"symlstm: cell={cell.name} topics={','.join(dict.fromkeys(section.topic for section in sections))}"
-    return page.file(claim, cell.title, list(_parts(page, cell, sections, report)))
+    claim += f" notation={notation.name}" * (notation.name != HOUSE.name)
+    return page.file(claim, cell.title, list(_parts(page, notation, cell, sections, report)))
 
 
-def _parts(page: Page, cell: Cell, sections: Sequence[Section], report: Evidence | None) -> Iterator[str]:
-    text, table = opening(cell)
+def _parts(
+    page: Page, notation: Notation, cell: Cell, sections: Sequence[Section], report: Evidence | None
+) -> Iterator[str]:
+    def about(which: Cell) -> Page | InRows:
+        return InRows(page, which.shapes) if notation.vectors == "rows" else page
+
+    text, table = opening(cell, notation)
     yield page.paragraph(text)
-    yield page.table(table)
+    yield about(cell).table(table)
     number = 0
     for section in sections:
+        here = about(section.about or cell)
         yield page.heading(section.title)
         counted: list[Numbered] = []
         for run in _runs(section.blocks):
             if isinstance(run, list):
                 steps = [Numbered(number + len(counted) + k, step) for k, step in enumerate(run, start=1)]
                 counted += steps
-                yield page.steps(steps)
+                yield here.steps(steps)
             else:
-                yield page.table(run) if isinstance(run, Table) else page.paragraph(run)
+                yield here.table(run) if isinstance(run, Table) else here.paragraph(run)
         number += len(counted)
         if report is not None and counted:
             yield page.evidence(_supported(counted, report))
