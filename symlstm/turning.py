@@ -73,10 +73,12 @@ WORDS: Mapping[str, str] = MappingProxyType({
     "latest factor first": "latest factor last",
     "vectors stacked": "vectors side by side",
     "stacked on": "beside",
-    "rows": "columns",
-    "columns": "rows",
+    "number of rows": "number of columns",
+    "its rows": "its columns",
+    " rows": " columns",
+    " columns": " rows",
 })
-_WORDS = re.compile("|".join(rf"\b{words}\b" for words in WORDS))
+_WORDS = re.compile("|".join((rf"\b{words}\b", rf"^{words}\b")[words[0] == " "] for words in WORDS))  # "{} rows": behind a size
 
 
 def _words(text: str) -> str:
