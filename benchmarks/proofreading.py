@@ -41,12 +41,13 @@ from symlstm.claims.judging.verdicts import Verdict
 from symlstm.claims.repairs.diagnosis import canonical, diagnose
 from symlstm.claims.writing.lettering import kind
 from symlstm.definitions.sources import source
+from symlstm.dialects import NOTATIONS
 from symlstm.evidence.numeric import on_sequence
 from symlstm.evidence.sequence import Sequence
 from symlstm.mistakes import edits
 from symlstm.model import Cell
-from symlstm.notation import NOTATIONS
 from symlstm.reader import read_all
+from symlstm.restating import called, names
 from symlstm.topics import sections
 
 CELLS, TOPICS = ("rnn", "lstm"), ("gradients", "bptt")
@@ -71,7 +72,9 @@ class Case:
     notation: str
 
     def latex(self, line: Relation) -> str:
-        return tex.latex(self.joined(line), NOTATIONS[self.notation])
+        notation = NOTATIONS[self.notation]
+        new, own = names(self.cell, notation), self.cell.parameter_terms
+        return tex.latex(map_relation(self.joined(line), lambda side: called(side, new, own)), notation)
 
     def joined(self, line: Relation) -> Relation:
         """With one matrix for h and x: `W [h, x]` for `U h + W x`, and its gradient."""

@@ -1,25 +1,27 @@
 r"""Notations as tables: how a quantity, its time mark and its adjoint are written.
 
-A `Notation` holds no code. A name such as `z_f` is a letter with subscripts; `write` looks up each part, adds the time
-mark where the notation puts it, and says whether the result carries a superscript (a power of it then needs brackets).
+A `Notation` holds no code. Those that we ship stand in `dialects`; `restating` gives a cell the names and the form of one.
+A name such as `z_f` is a letter with subscripts; `write` looks up each part, adds the time mark where the notation puts it,
+and says whether the result carries a superscript (a power of it then needs brackets).
 
 >>> write(Sym("z_f", Time("t", -1))).text
 'z_{f,t-1}'
 >>> write(Sym("W_f", Time())).text
 'W_f^{(t)}'
->>> write(Sym("C_tilde", Time()), NOTATIONS["superscript"]).text
+>>> write(Sym("C_tilde", Time()), Notation("mine", time="above")).text
 '\\tilde{C}^{(t)}'
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from symlstm.algebra import NotSupported, Sym, Time, plain
+from symlstm.algebra import NotSupported, NotValid, Sym, Time, plain
 
 _GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau upsilon "
@@ -41,7 +43,8 @@ class Notation:
     subscript, that changes too (`W_g`); `*_g` says what it is called there, if otherwise. A key `W_*` is a family of parameters,
     the star standing for the rest of the name. `preactivation` is how the argument of an activation is called, the star standing
     for what is computed from it. `cells` has further names for cells by their names, `gru*` for all that begin so.
-    Where a name would become one that the cell has already, it stays as it is in that cell.
+    Where two names would become one, that is refused; with `clash` as `keep` a name stays as it is in a cell where it would
+    become one that is there already.
 
     *Form.* `joined`: the products with the input and the hidden state become one, with both stacked. `two biases`: one on the
     input's product, one on the hidden state's; the second is the family `d_*`, `d`. `apart`: a product with a stack becomes one
@@ -53,8 +56,8 @@ class Notation:
     of another as a matrix of two blocks or as a list in square brackets. `product` is the sign of a matrix product, mostly
     none, `elementwise` that of an elementwise one; `transpose` is what stands above for a transpose; `adjoint` stands before
     a quantity for its adjoint, and `arriving` above it for what arrives from the next step. `operator` is the macro for
-    upright function names. `letters` are subscripts of letters side by side that a Greek letter is called by too (`xi`). `numbers`
-    are the quantities that are one number, whose products need no sign.
+    upright function names. `letters` are subscripts of letters side by side that are no Greek letter (`xi`). `numbers` are the
+    quantities that are one number, whose products need no sign.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Notation:
     rename: Mapping[str, str] = field(default_factory=dict)
     preactivation: str = "z_*"
     cells: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clash: Literal["refuse", "keep"] = "refuse"
     form: tuple[Form, ...] = ()
     time: Literal["below", "above", "bare"] = "below"
     vectors: Literal["columns", "rows"] = "columns"
@@ -76,23 +80,63 @@ class Notation:
     parameters: frozenset[str] = frozenset({"W", "U", "V", "P", "R", "b"})
     numbers: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        _checked(self)
+
     def knowing(self, parameters: frozenset[str], numbers: frozenset[str] = frozenset()) -> Notation:
         """The same notation for cells with exactly these parameters, and these quantities that are one number."""
         return replace(self, parameters=parameters, numbers=numbers)
 
 
-_PYTORCH = {"W_*": "W_x*", "U_*": "W_h*", "W": "W_xh", "U": "W_hh", "b": "b_h"}
-_COLAH = {"g": "C_tilde", "c": "C", **{f"{family}_g": f"{family}_C" for family in "WUb"}, "z_g": "z_C"}
+# --- what a table may say -----------------------------------------------------------------------------------------
+
+RESERVED: Mapping[str, str] = MappingProxyType({
+    "L": "the loss", "ell": "the loss of a step", "delta": "adjoints", "T": "the last step", "t": "the step",
+})  # fmt: skip
+APART = ({"joined", "two biases"}, {"joined", "apart"}, {"input first", "hidden first"})  # forms that exclude each other
+_NAME = re.compile(r"[A-Za-z]+(_[A-Za-z0-9]+)*")
+_KEY = re.compile(r"[A-Za-z]+_\*|\*_[A-Za-z0-9]+|[A-Za-z]+(_[A-Za-z0-9]+)*")
+
+
+def _checked(notation: Notation) -> None:
+    """Refuse what a notation cannot say. Raises `NotValid` that quotes it."""
+    for setting, choices in _choices().items():
+        if (value := getattr(notation, setting)) not in choices:
+            raise NotValid(f"A notation has no such {setting}.", f"{setting} = {value!r}", " or ".join(map(repr, choices)))
+    for word in notation.form:
+        if word not in get_args(Form):
+            raise NotValid("There is no such form.", f"form: {word!r}", " or ".join(map(repr, get_args(Form))))
+    for pair in APART:
+        if pair <= set(notation.form):
+            raise NotValid("These forms exclude each other.", " and ".join(map(repr, sorted(pair))), "one of them")
+    if not re.fullmatch(r"[A-Za-z0-9]*\*?[A-Za-z0-9_*]*", notation.preactivation) or notation.preactivation.count("*") != 1:
+        raise NotValid("A pre-activation is called by a name with a star.", repr(notation.preactivation), "z_* or *_bar")
+    for table in (notation.rename, *notation.cells.values()):
+        for key, value in table.items():
+            _checked_entry(key, value)
+
+
+@cache
+def _choices() -> dict[str, tuple[str, ...]]:
+    """The fields of a notation that are one word of a few."""
+    hints = get_type_hints(Notation)
+    return {each.name: get_args(hints[each.name]) for each in fields(Notation) if get_origin(hints[each.name]) is Literal}
+
+
+def _checked_entry(key: str, value: str) -> None:
+    where, example = f"{key} = {value!r}", "such as g = 'C_tilde', 'W_*' = 'W_x*' or '*_g' = '*_C'"
+    if not _KEY.fullmatch(key):
+        raise NotValid("What is renamed is a name, a family or a subscript.", where, example)
+    if not isinstance(value, str) or value.count("*") > ("*" in key) or not _NAME.fullmatch(value.replace("*", "a")):
+        raise NotValid("What a thing is called is a name: letters and digits, with _ between.", where, example)
+    if key.startswith("*") and not value.startswith("*_"):
+        raise NotValid("What a subscript is called has the star for the letter.", where, "such as '*_g' = '*_C'")
+    if value in RESERVED:
+        raise NotValid(f"{value} stands for {RESERVED[value]} in every derivation.", where, "another letter")
+
 
 HOUSE = Notation("symlstm")
 GITHUB = replace(HOUSE, operator=r"\mathrm")  # GitHub refuses \operatorname
-NOTATIONS: Mapping[str, Notation] = MappingProxyType({row.name: row for row in (
-    HOUSE,
-    Notation("pytorch", rename=_PYTORCH),
-    Notation("colah", rename=_COLAH, stack="list"),
-    Notation("superscript", time="above"),
-    Notation("rows", vectors="rows"),
-)})
 
 
 class Written(NamedTuple):
@@ -107,10 +151,10 @@ def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: st
 
     >>> write(Sym("gamma")).text, write(Sym("W_hc")).text, write(Sym("h", Time("", 0))).text
     ('\\gamma', 'W_{hc}', 'h_0')
-    >>> write(Sym("U_f"), NOTATIONS["pytorch"]).text
-    'W_{hf}'
+    >>> write(Sym("W_xi")).text, write(Sym("W_xi"), Notation("mine", letters=frozenset({"xi"}))).text
+    ('W_{\\xi}', 'W_{xi}')
     """
-    letter, lowered = _parts(_renamed(symbol.name, notation))
+    letter, lowered = _parts(symbol.name, notation.letters)
     raised = [above] if above else []
     if symbol.time is not None:
         if notation.time == "above" or _is_parameter(symbol.name, notation):
@@ -139,21 +183,15 @@ def _is_parameter(name: str, notation: Notation) -> bool:
     return name in notation.parameters or name.partition("_")[0] in notation.parameters
 
 
-def _renamed(name: str, notation: Notation) -> str:
-    family, line, rest = name.partition("_")
-    pattern = notation.rename.get(f"{family}_*") if line else None
-    return notation.rename.get(name) or (pattern.replace("*", rest) if pattern else name)
-
-
 @lru_cache(4096)
-def _parts(name: str) -> tuple[str, tuple[str, ...]]:
+def _parts(name: str, letters: frozenset[str]) -> tuple[str, tuple[str, ...]]:
     """The letter of a name and its subscripts, each with its accents; a keyword's trailing underscore is dropped."""
     written: list[str] = []
     for part in name.rstrip("_").split("_"):
         if part in ACCENTS and written:
             written[-1] = f"{ACCENTS[part]}{{{written[-1]}}}"
         else:
-            written.append(_letter(part, first=not written))
+            written.append(part if written and part in letters else _letter(part, first=not written))
     if not all(written):
         raise NotSupported("This name cannot be written in LaTeX.", plain(Sym(name)), "letters and digits, with _ between")
     return written[0], tuple(written[1:])

@@ -54,7 +54,7 @@ from symlstm.algebra import (
     term,
     transform,
 )  # fmt: skip
-from symlstm.notation import GITHUB, HOUSE, NOTATIONS
+from symlstm.notation import GITHUB, HOUSE
 from symlstm.tex import decimal, latex, links
 
 x, h, c, f, o, z_f = map(quantity, ["x", "h", "c", "f", "o", "z_f"])
@@ -145,20 +145,6 @@ LINES: list[tuple[Term | Relation, str]] = [
 @pytest.mark.parametrize(("node", "expected"), LINES, ids=[line for _, line in LINES])
 def test_what_a_person_would_write(node: Term | Relation, expected: str) -> None:
     assert latex(node) == expected
-
-
-@pytest.mark.parametrize(("notation", "expected"), [
-    ("symlstm", r"f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)"),
-    ("pytorch", r"f_t = \sigma(W_{xf} x_t + W_{hf} h_{t-1} + b_f)"),
-    ("superscript", r"f^{(t)} = \sigma(W_f x^{(t)} + U_f h^{(t-1)} + b_f)"),
-])  # fmt: skip
-def test_other_notations_are_tables(notation: str, expected: str) -> None:
-    assert latex(zoo.LSTM.declared[1], NOTATIONS[notation]) == expected
-
-
-def test_the_concatenated_notation() -> None:
-    line = equation(zoo.lstm.g, tanh(Sym("W_g") @ Blocks(((h.prev,), (x,))) + Sym("b_g")))
-    assert latex(line, NOTATIONS["colah"]) == r"\tilde{C}_t = \tanh(W_C [h_{t-1}, x_t] + b_C)"
 
 
 def test_numbers_need_no_sign_between_them() -> None:
