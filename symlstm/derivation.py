@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
 from symlstm.model import Cell
+from symlstm.notation import HOUSE, Notation
 from symlstm.steps import Block, Section, Step
 from symlstm.topics import WORKED, bptt, sections
 
@@ -29,11 +30,12 @@ Values = Mapping[str, Any] | str | os.PathLike[str]
 class Derivation:
     """The derivation of one topic of a cell, or of all: sections of steps, and the views of them.
 
-    In a notebook it shows itself.
+    `notation` says how it is written; the records are about columns in any case. In a notebook it shows itself.
     """
 
     cell: Cell
     sections: tuple[Section, ...]
+    notation: Notation = HOUSE
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -49,24 +51,24 @@ class Derivation:
         """A complete LaTeX document; with a report, each section says what was shown of it."""
         from symlstm import document
 
-        return document.latex(self.cell, self.sections, report)
+        return document.latex(self.cell, self.sections, report, self.notation)
 
     def markdown(self, report: Report | None = None) -> str:
         """The same as Markdown, with mathematics as code-hosting pages show it."""
         from symlstm import document
 
-        return document.markdown(self.cell, self.sections, report)
+        return document.markdown(self.cell, self.sections, report, self.notation)
 
     def html(self, report: Report | None = None) -> str:
         """The same as one HTML page with MathML. Needs the extra `html`."""
         from symlstm import document
 
-        return document.html(self.cell, self.sections, report)
+        return document.html(self.cell, self.sections, report, self.notation)
 
     def _repr_markdown_(self) -> str:
         from symlstm import document
 
-        return document.markdown(self.cell, self.sections, marks=document.NOTEBOOK)
+        return document.markdown(self.cell, self.sections, notation=self.notation, marks=document.NOTEBOOK)
 
     def _repr_latex_(self) -> str:
         return "$$\\begin{aligned}\n" + " \\\\\n".join(step.latex() for step in self.steps) + "\n\\end{aligned}$$"
@@ -98,7 +100,7 @@ def derive(
         raise NotValid("Values are for the topic 'worked' only.", f"topic {topic!r}", "topic='worked', or no values")
     else:
         found = sections(cell, topic)
-    return Derivation(cell, tuple(_with_shapes(section, cell) for section in found))
+    return Derivation(cell, tuple(_as_shown(section, cell, HOUSE) for section in found))
 
 
 def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
@@ -111,10 +113,17 @@ def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
     return bptt.unrolled(cell, steps)
 
 
-def _with_shapes(section: Section, cell: Cell) -> Section:
+def _as_shown(section: Section, cell: Cell, notation: Notation) -> Section:
+    """The section with steps that know the shapes of their quantities and how they are written.
+
+    LaTeX from another source is as the house writes; where the notation writes the relation otherwise, it is left out.
+    """
     shapes = (section.about or cell).shapes
 
     def known(block: Block) -> Block:
-        return replace(block, shapes=shapes) if isinstance(block, Step) and block.shapes is None else block
+        if not isinstance(block, Step):
+            return block
+        return replace(block, shapes=shapes if block.shapes is None else block.shapes, notation=notation)
 
-    return replace(section, blocks=tuple(map(known, section.blocks)))
+    shown = (block for block in section.blocks if not isinstance(block, Step) or block.is_written_in(notation))
+    return replace(section, blocks=tuple(map(known, shown)))

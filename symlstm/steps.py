@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from symlstm.algebra import NotSupported, Relation, Term
+from symlstm.notation import HOUSE, Notation
 from symlstm.prose import Prose
 
 Kind = Literal["definition", "identity", "bound", "limit", "size", "number", "expectation"]
@@ -31,7 +32,7 @@ class Step:
     """One line of a derivation: a relation, what kind of statement it is, and the reason for it.
 
     `written` is LaTeX from another source (the reference's code, rendered) that stands on the page in place of ours.
-    `shapes` are those of the quantities; none at all where every letter is one number.
+    `shapes` are those of the quantities; none at all where every letter is one number. `notation` says how it is written.
     """
 
     topic: str
@@ -42,6 +43,7 @@ class Step:
     applications: tuple[Application, ...] = ()
     written: str | None = None
     shapes: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    notation: Notation = field(default=HOUSE, compare=False, repr=False)
 
     @property
     def equation(self) -> Any:
@@ -61,12 +63,21 @@ class Step:
     def latex(self) -> str:
         """The relation as LaTeX."""
         from symlstm import tex
-        from symlstm.notation import HOUSE
         from symlstm.shapes import Shapes
+        from symlstm.turning import to_rows
 
-        known = isinstance(self.shapes, Shapes)
-        notation = HOUSE.knowing(self.shapes.parameters, self.shapes.numbers) if known else HOUSE  # type: ignore[union-attr]
-        return self.written or tex.latex(self.relation, notation)
+        if self.written is not None:
+            return self.written
+        if not isinstance(self.shapes, Shapes):
+            return tex.latex(self.relation, self.notation)
+        line = to_rows(self.relation, self.shapes) if self.notation.vectors == "rows" else self.relation
+        return tex.latex(line, self.notation.knowing(self.shapes.parameters, self.shapes.numbers))
+
+    def is_written_in(self, notation: Notation) -> bool:
+        """Whether LaTeX from another source, which is as the house writes, is also as a notation writes; ours is always."""
+        from symlstm import tex
+
+        return self.written is None or tex.latex(self.relation, notation) == tex.latex(self.relation)
 
 
 @dataclass(frozen=True, slots=True)
