@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import combinations, islice
+from itertools import combinations
 from typing import Any, NamedTuple, TypeGuard
 
 from symlstm import zoo
@@ -294,11 +294,11 @@ def names(cell: Cell, notation: Notation) -> dict[str, str]:
     table = _Table.of(cell, notation)
     while True:
         made = [table.name(name) for name in table.all]
-        clash: tuple[_Made, ...] = next((both for both in combinations(made, 2) if both[0].new == both[1].new), ())
-        sizes = (each for each in made if each.old in table.parameters and each.new in cell.size_names)
-        clash = clash or tuple(islice(sizes, 1))
-        if not clash:
+        clashes: list[tuple[_Made, ...]] = [both for both in combinations(made, 2) if both[0].new == both[1].new]
+        clashes += [(each,) for each in made if each.old in table.parameters and each.new in cell.size_names]
+        if not clashes:
             return {each.old: each.new for each in made}
+        clash = min(clashes, key=lambda clash: len(_changed(clash)))  # first where it is plain which gives way
         table = table.without(_yielding(clash), clash)
 
 
@@ -378,12 +378,16 @@ class _Table:
 def _yielding(clash: tuple[_Made, ...]) -> _Made | None:
     """Of two that have one name the one that gives way: that which a table changed, or which it changed as a subscript or a
     pre-activation; neither where both were given their names."""
-    changed = [each for each in clash if each.new != each.old]
+    changed = _changed(clash)
     if len(changed) == 1:
         return changed[0]
     return next((each for each in changed if any(key.startswith("*") for key in each.entries)), None) or next(
         (each for each in changed if PATTERN in each.entries), None
     )
+
+
+def _changed(clash: tuple[_Made, ...]) -> list[_Made]:
+    return [each for each in clash if each.new != each.old]
 
 
 def _shown(entries: Names) -> str:

@@ -178,6 +178,8 @@ def _over(line: Relation, source: Cell, step: bool, state: bool) -> Term:
     def settle(part: Term) -> Term:
         if not isinstance(part, Sym):
             return part
+        if part.time is None and part.name in source.size_names and not (step or state):
+            return part  # in what a parameter is made of a letter is a size, though a state may have it too
         if part.name in known and (part.time is not None or part.name not in parameters):
             at = part.time or NOW
             allowed = at == NOW if state else step and (at == NOW or (at == NOW + -1 and part.name in states))
