@@ -25,6 +25,7 @@ from symlstm.claims.models.matching import Match, has_stacks, match, names_of
 from symlstm.claims.models.oddities import strangers, warnings
 from symlstm.claims.models.runs import Run
 from symlstm.claims.models.sizes import Clash, Sizes, sizes
+from symlstm.definitions.grounds import grounded
 from symlstm.definitions.meanings import PRE, Theory
 from symlstm.definitions.sources import Source, Statement, source
 from symlstm.definitions.theories import theory
@@ -62,7 +63,7 @@ def source_about(text: str, kind: Kind = "md", cell: str | Cell | None = None, b
 def check_source(found: Source, cell: str | Cell | None = None, file: str = "") -> list[Verdict]:
     """Judge the claims of a document that has been read."""
     document = Document(found, cell)
-    return [document.verdict(statement, file) for statement in found.statements if document.is_claim(statement)]
+    return [document.verdict(statement, file) for statement in document.source.statements if document.is_claim(statement)]
 
 
 def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
@@ -100,24 +101,11 @@ class Document:
     # --- the model ---------------------------------------------------------------------------------------------
 
     def make_cases(self) -> Iterable[Case]:
-        made = theory(self.source)
         if self.cell is not None:
-            used = frozenset(
-                part
-                for statement in self.source.statements
-                for line in statement.relations
-                for side in line.terms
-                for part in walk(side)
-                if isinstance(part, Sym)
-            )
-            lines = (line for statement in self.source.statements for line in statement.relations)
-            self.match = match(made, self.cell, used, has_stacks(lines))
-            made = theory(self.source, self.match.extra, without=self.match.given | self.match.wrong.keys())
-            if self.match.given:
-                states = [each.name for each in self.cell.state_terms]
-                made.states = [*states, *(name for name in made.states if name not in states)]
-            names = (*made.steps, *made.inputs, *made.parameters)
-            made.kinds = {name: kind for name, kind in self.match.kinds.items() if name in names}
+            lines = [line for statement in self.source.statements for line in statement.relations]
+            used = frozenset(part for line in lines for part in walk(line) if isinstance(part, Sym))
+            self.match = match(theory(self.source), self.cell, used, has_stacks(lines))
+        made = self.grounded_theory()
         self.broken |= made.broken | self.match.wrong
         for apart in (True, False):
             blamed = False
@@ -134,6 +122,23 @@ class Document:
             if blamed:
                 break
         return self.cases_of(made, self.repaired(made))
+
+    def grounded_theory(self) -> Theory:
+        """The theory of the text and of the cell that it is about, without the lines that rest on nothing."""
+        found, without = self.match, self.match.given | self.match.wrong.keys()
+        made = theory(self.source, found.extra, without)
+        given = {line.lhs.name for line in found.extra if isinstance(line.lhs, Sym)} | {*found.names.values(), *found.given}
+        grounds = grounded(self.source, made, given)
+        if grounds.source is not self.source:
+            self.source = grounds.source
+            made = theory(self.source, (*found.extra, *grounds.lines), without)
+            made.missing = grounds.missing
+        if self.cell is not None:
+            states = [each.name for each in self.cell.state_terms] if found.given else []
+            made.states = [*states, *(name for name in made.states if name not in states)]
+            names = (*made.steps, *made.inputs, *made.parameters)
+            made.kinds = {name: kind for name, kind in found.kinds.items() if name in names}
+        return made
 
     @cached_property
     def tagged(self) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from symlstm.algebra import Apply, Relation, Sum, Sym, Term, Time, walk
@@ -28,7 +29,8 @@ class Theory:
     `timeless` are the quantities of step t that are written without a time, `ends` those of the last step; `same` sends
     an alias to its quantity; a `\\delta` of what is `settled` is never taken before the activation; `called` are losses
     that are defined with arguments behind them; `kinds` says what is known beforehand of names (number, vector or matrix),
-    and `letters` are those of sizes, which stand for numbers in equations.
+    and `letters` are those of sizes, which stand for numbers in equations; of a name that rests on nothing `missing` says
+    what it would take.
     """
 
     steps: dict[str, Term] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Theory:
     called: set[str] = field(default_factory=set)
     kinds: dict[str, str] = field(default_factory=dict)
     letters: set[str] = field(default_factory=set)
+    missing: Mapping[str, Term] = field(default_factory=dict)
 
     def known(self, of: Sym) -> bool:
         """Whether the document's definitions give the symbol a meaning."""

@@ -20,6 +20,7 @@ from symlstm.algebra import (
     Adj,
     Listed,
     Norm,
+    NotSupported,
     Num,
     Partial,
     Prime,
@@ -43,6 +44,7 @@ from symlstm.claims.judging.verdicts import Word
 from symlstm.claims.models.arithmetic import Array, Misfit, Outside, Unknown, Unreadable, shape
 from symlstm.claims.models.sizes import Clash, length_form
 from symlstm.definitions.meanings import loss_of
+from symlstm.tex import latex
 
 _agree, _Extended, _misfit, _variables = agree, Extended, misfit, variables_of  # names of before
 
@@ -115,7 +117,14 @@ def _unknown(case: Case, unknown: Unknown, line: Relation) -> Judged:
         return Judged("wrong", f"{name} is not among the parameters.", "reading")
     if set(line.operators) & {"<", "<=", ">", ">="} and any(isinstance(part, Norm) for side in line.terms for part in walk(side)):
         return Judged("unreadable", f"{name} is not defined, so this bound is not decided: it needs a line {name} = ...", "")
-    return Judged("unreadable", f"Nothing says what {name} is.", "")
+    return Judged("unreadable", f"Nothing says what {_written(case.theory.missing.get(unknown.name, unknown.node)) or name} is.", "")
+
+
+def _written(term: Term | None) -> str:
+    try:
+        return latex(term) if term is not None else ""
+    except NotSupported:
+        return ""
 
 
 class _Judge:
