@@ -47,7 +47,7 @@ from symlstm.evidence.sequence import Sequence
 from symlstm.mistakes import edits
 from symlstm.model import Cell
 from symlstm.reader import read_all
-from symlstm.restating import called, names
+from symlstm.restating.renaming import called, names
 from symlstm.topics import sections
 
 CELLS, TOPICS = ("rnn", "lstm"), ("gradients", "bptt")

@@ -63,9 +63,9 @@ GRAVES = Notation(
     letters=frozenset({"xi"}),
     clash="keep",
 )  # fmt: skip
-KERAS = Notation(
+KERAS = Notation(  # W is the kernel, U the recurrent kernel; a batch is rows
     "keras",
-    source="the code of keras.layers.LSTM and GRU: W of the kernel, U of the recurrent kernel, batches as rows",
+    source="the code of keras.layers.LSTM and GRU",
     rename={"g": "c_tilde", "*_g": "*_c"},
     cells=dict.fromkeys(WITHOUT_MEMORY, CANDIDATE),
     form=("apart", "input first"),
