@@ -56,6 +56,7 @@ _PRODUCTS = {"hadamard": Hadamard, "matrix": MatMul}
 _BIG = {"sum": Sum, "prod": Prod}
 _NODES: dict[str, Callable[[Term], Term]] = {"diag": Diag, "tr": Trace}  # functions that are nodes of their own
 _ENDS = {"LP": "(", "LB": "[", "RP": ")", "RB": "]"}
+BESIDE = "beside"  # what an opening bracket carries whose terms stand side by side
 _TURNED = {">": "<", ">=": "<="}
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -67,6 +68,7 @@ class Tuple(Term):
     args: tuple[Term, ...]
     brackets: str
     at: int
+    beside: bool = False
 
     def alone(self) -> Term:
         raise Fault("These brackets hold neither an interval nor the arguments of a function.", self.at)
@@ -241,11 +243,12 @@ class Builder:
     def group(self, parts: Children) -> Term:
         bracket: Tuple = parts[0]
         if bracket.brackets == "[]" and len(bracket.args) > 1:
-            return Blocks(tuple((arg,) for arg in bracket.args))
+            return Blocks((bracket.args,) if bracket.beside else tuple((arg,) for arg in bracket.args))
         return bracket.args[0] if len(bracket.args) == 1 and bracket.brackets in ("()", "[]") else bracket
 
     def bracket(self, parts: Children) -> Term:
-        return Tuple(tuple(parts[1:-1]), _ENDS[parts[0].type] + _ENDS[parts[-1].type], parts[0].start_pos)
+        ends = _ENDS[parts[0].type] + _ENDS[parts[-1].type]
+        return Tuple(tuple(parts[1:-1]), ends, parts[0].start_pos, parts[0].value == BESIDE)
 
     def brace(self, parts: Children) -> Term:
         return Tuple((parts[0],), "{}", 0)

@@ -39,7 +39,9 @@ class Conventions:
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
     thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
     `layered` reads a number in brackets as a layer (`h_t^{(1)}`); `spaced` reads `d h_t` as `dh_t`.
-    `names` are names whose last part looks like a time (`W_k`).
+    `names` are names whose last part looks like a time (`W_k`). `adjoint` stands before a quantity for its adjoint, and
+    `arriving` above that for the part that arrives. With `beside` what stands in square brackets with commas between stands
+    side by side, `[h, x]`, else above one another.
     """
 
     times: frozenset[str] = frozenset({"t", "T", "s", "k"})
@@ -59,6 +61,9 @@ class Conventions:
     bold: frozenset[str] = NONE
     names: frozenset[str] = NONE
     quantities: frozenset[str] = NONE
+    adjoint: str = "\\delta"
+    arriving: str = "+"
+    beside: bool = False
 
     def told(self, names: Iterable[str], functions: Iterable[str], quantities: Iterable[str] = ()) -> Conventions:
         """The same for a text whose names and functions are known: `W_k` is then a name, and `f(x)` a function at x.

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from symlstm.algebra import SOME, NotSupported, Num, Sym, Term
+from symlstm.reader.building import BESIDE
 from symlstm.reader.constructs import Constructs
 from symlstm.reader.conventions import HOUSE, LOSSES, Conventions
 from symlstm.reader.dots import Dots
@@ -130,8 +131,9 @@ class Cutter(Constructs):
             return self.evaluated(i)
         if text in OPENING:
             type, closing = OPENING[text]
+            within = bool(self.found) and self.found[-1].type == "REL" and self.found[-1].value == "in"  # an interval
             self.open.append((closing, at))
-            self.add(type, text, at)
+            self.add(type, BESIDE if self.conventions.beside and not within else text, at)
             return i + 1
         type, closing = CLOSING[text]
         self.close(closing, at, text)

@@ -25,6 +25,7 @@ from symlstm.reader.tokens import (
     Token,
     is_digits,
     is_letter,
+    texts_of,
     words,
 )  # fmt: skip
 
@@ -49,12 +50,16 @@ class Half(Term):
 
 @dataclass(slots=True)
 class Symbol:
-    """A symbol in the making: its name, its time and component, how it was written, and powers behind it."""
+    """A symbol in the making: its name, its time and component, how it was written, and powers behind it.
+
+    `arriving` is the mark of an adjoint that stands in one superscript with the time.
+    """
 
     name: str
     written: str
     time: Time | None = None
     component: str = ""
+    arriving: bool = False
     tail: list[Token] = field(default_factory=list)
 
     def term(self) -> Term:
@@ -81,14 +86,18 @@ class Symbols(Pieces):
         """A symbol or the adjoint of one, the powers behind it, and the index after it."""
         text, at = self.raws[i]
         free = self.conventions.free
-        if text == "\\delta" or (free and text == "\\Delta"):
+        if free and text in ("\\delta", "\\Delta"):
             return self.delta(i)
+        if after := self.behind_adjoint(i):
+            return self.adjoint(after)
         if free and text == "d" and self.is_differential(i):
             found, after = self.scripted(i + 1)
+            self.without_mark(found, at)
             return Half(found.sym(), at, adjoint=True), found.tail, after
         found, after = self.scripted(i)
         if free and (time := self.called(found, after)):
             found.time, after = time
+        self.without_mark(found, at)
         self.note(found)
         return found.term(), found.tail, after
 
@@ -199,6 +208,9 @@ class Symbols(Pieces):
         inside, after = self.script(i + 1)
         if self.text_at(i + 1) != "{":
             inside, after = self.unbraced(i + 1, after)
+        mark = [",", *texts_of(self.conventions.arriving)]
+        if [raw.text for raw in inside[-len(mark) :]] == mark:
+            inside, found.arriving = inside[: -len(mark)], True
         texts, free, head = list(words(inside)), self.conventions.free, found.name.partition("_")[0]
         if "".join(texts) in TRANSPOSES:
             last = self.conventions.superscript and texts == ["T"] and found.time is None and head[0] in self.conventions.timed
@@ -256,25 +268,55 @@ class Symbols(Pieces):
             return [Token("CARET", "^", at), Token("NUM", term(int(rest[0])), at)]
         raise Fault("This is not read behind a time.", at, kind=NotSupported)
 
+    # --- adjoints -----------------------------------------------------------------------------------------------
+
+    def behind_adjoint(self, i: int) -> int:
+        """The index behind the sign of an adjoint, if one stands here; a letter is one only where a symbol follows it."""
+        sign = texts_of(self.conventions.adjoint)
+        after = i + len(sign)
+        following = self.text_at(after)
+        starts = is_letter(following) or following in GREEK | ACCENTS.keys() | FONTS | TEXTS
+        found = [raw.text for raw in self.raws[i:after]] == list(sign)
+        return after if found and (starts or sign == ("\\delta",)) else 0
+
+    def adjoint(self, i: int) -> tuple[Term, list[Token], int]:
+        """The adjoint of the quantity that stands here, with the mark of what arrives behind it or behind its time."""
+        found, after = self.scripted(i)
+        self.note(found)
+        end, arriving = self.behind_arriving(after)
+        return Adj(found.sym(), arriving or found.arriving), found.tail, end
+
+    def behind_arriving(self, i: int) -> tuple[int, bool]:
+        """The index behind the mark of what arrives, and whether it stands here."""
+        mark = ["^", "{", *texts_of(self.conventions.arriving), "}"]
+        here = [raw.text for raw in self.raws[i : i + len(mark)]] == mark
+        return i + len(mark) * here, here
+
+    def without_mark(self, found: Symbol, at: int) -> None:
+        """Refuse the mark of what arrives on anything but an adjoint."""
+        if found.arriving:
+            raise Fault("Only of an adjoint a part arrives.", at, kind=NotSupported)
+
     # --- deltas -----------------------------------------------------------------------------------------------
 
     def delta(self, i: int) -> tuple[Term, list[Token], int]:
-        """`\\delta q` and, where that is free, `\\delta_q^{(t)}`, `\\delta_{qt}`, `\\delta^{(t)}` and `\\delta 3`."""
+        """Where that is free: `\\delta q`, `\\delta_q^{(t)}`, `\\delta_{qt}`, `\\delta^{(t)}` and `\\delta 3`."""
         text, at = self.raws[i]
-        following, free, greek = self.text_at(i + 1), self.conventions.free, text[1:]
-        if free and is_digits(following) and "." not in following:
+        following, greek = self.text_at(i + 1), text[1:]
+        if is_digits(following) and "." not in following:
             return Sym(f"{greek}_{following}"), [], i + 2
-        if free and (time := self.called(Symbol("L", ""), i + 1)):
+        if time := self.called(Symbol("L", ""), i + 1):
             return Sym(greek, time[0]), [], time[1]
-        scripts = free and following in ("_", "^")
+        scripts = following in ("_", "^")
         found, after = self.delta_scripts(i + 1) if scripts else self.scripted(i + 1)
         if greek == "Delta" or not found.written:
             found.name = f"{greek}_{found.name}" if found.name else greek
+            self.without_mark(found, at)
             return found.term(), found.tail, after
-        arriving = [raw.text for raw in self.raws[after : after + 4]] == ["^", "{", "+", "}"]
-        if free and not arriving:
-            return Half(found.sym(), at, adjoint=True), found.tail, after
-        return Adj(found.sym(), arriving), found.tail, after + 4 * arriving
+        end, arriving = self.behind_arriving(after)
+        if arriving or found.arriving:
+            return Adj(found.sym(), arriving=True), found.tail, end
+        return Half(found.sym(), at, adjoint=True), found.tail, after
 
     def delta_scripts(self, i: int) -> tuple[Symbol, int]:
         """The quantity and the time that the scripts of a delta give; `written` is empty if they give no quantity."""

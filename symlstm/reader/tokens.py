@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -175,6 +176,12 @@ def raws(text: str) -> list[Raw]:
     if len(found) > LIMITS["tokens"]:
         raise Fault(f"The formula has {len(found)} tokens; the limit is {LIMITS['tokens']}.", 0)
     return found
+
+
+@cache
+def texts_of(sign: str) -> tuple[str, ...]:
+    """The pieces of a sign that the conventions name, without their places."""
+    return tuple(raw.text for raw in raws(sign))
 
 
 def without_unicode(text: str) -> str:
