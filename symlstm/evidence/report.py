@@ -13,7 +13,7 @@ reader that shares nothing with the writer, and its k-th piece must mean what th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import isfinite
@@ -47,8 +47,10 @@ from symlstm.evidence.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
 from symlstm.evidence.scalars import Decision, is_scalar
 from symlstm.evidence.sequence import Sequence as Run
 from symlstm.model import Cell
+from symlstm.notation import Notation
 from symlstm.shapes import Shapes
 from symlstm.steps import Block, Kind, Section, Step, fragments
+from symlstm.turning import to_columns
 
 Method = Literal["exact", "numeric", "readback", "oracle"]
 Form = Literal["tex", "md"]
@@ -119,7 +121,7 @@ def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") 
     statements, pieces = _collected(derivation)
     written = text if text is not None else {"tex": derivation.latex, "md": derivation.markdown}[form]()
     judges = {cell: _Judge(derivation, cell) for cell in dict.fromkeys(each.about for each in statements)}
-    read = _Readings(pieces, written, form)
+    read = _Readings(pieces, derivation.notation, written, form)
     rows, by_step = [], {}
     for k, each in enumerate(statements):
         judge = judges[each.about]
@@ -134,7 +136,7 @@ def verify(derivation: Derivation, text: str | None = None, form: Form = "tex") 
 def read_back(derivation: Derivation, text: str, form: Form) -> tuple[Evidence, ...]:
     """Only the reading back of an exported text: for every relation, whether the text says what the derivation says."""
     statements, pieces = _collected(derivation)
-    read = _Readings(pieces, text, form)
+    read = _Readings(pieces, derivation.notation, text, form)
     return tuple(map(read.evidence, range(len(statements))))
 
 
@@ -349,21 +351,31 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
 # --- read back ------------------------------------------------------------------------------------------------------
 
 
-def _conventions(cells: Iterable[Cell]) -> reader.Conventions:
-    """Our notation for a text about some cells: their names and functions are known."""
+def _conventions(cells: Collection[Cell], notation: Notation) -> reader.Conventions:
+    """How a text about some cells is written: their names and functions are known, and the style of its notation."""
     parts = [part for cell in cells for line in cell.named for part in walk(line)]
     symbols = [part for part in parts if isinstance(part, Sym)]
     functions = (part.function for part in parts if isinstance(part, (Apply, Prime)))
-    return reader.HOUSE.told((each.name for each in symbols), functions, (each.name for each in symbols if each.time is not None))
+    timed = [each.name for each in symbols if each.time is not None]
+    return replace(
+        reader.HOUSE.told((each.name for each in symbols), functions, timed),
+        products={r"\cdot": "matrix", notation.product: "matrix", notation.elementwise: "hadamard"},
+        superscript=notation.time == "bare",
+        timed=frozenset(name[0] for name in timed) if notation.time == "bare" else frozenset(),
+        adjoint=notation.adjoint,
+        arriving=notation.arriving,
+        beside=notation.vectors == "rows",
+    )
 
 
 class _Readings:
-    """The pieces of a file held against the pieces of a derivation."""
+    """The pieces of a file held against the pieces of a derivation, which are about columns."""
 
-    def __init__(self, pieces: Sequence[_Piece], text: str, form: Form) -> None:
+    def __init__(self, pieces: Sequence[_Piece], notation: Notation, text: str, form: Form) -> None:
+        self.rows = notation.vectors == "rows"
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
-            for reading in reader.readings(text, form, _conventions({piece.about for piece in pieces}))
+            for reading in reader.readings(text, form, _conventions({piece.about for piece in pieces}, notation))
             for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
         ]
         self.surplus = len(found) - len(pieces)
@@ -373,10 +385,16 @@ class _Readings:
             self.pairs.setdefault(piece.owner, []).append((piece, here))
         self.last = pieces[-1].owner
 
+    def misread(self, piece: _Piece, found: Found) -> Iterator[str]:
+        """In words, what a piece says in the file that it does not say in the derivation."""
+        shapes = piece.about.shapes
+        back = to_columns(found, shapes) if self.rows and not isinstance(found, Exception) else found
+        yield from _misread(piece.meant, back, shapes)
+
     def evidence(self, owner: int) -> Evidence:
         """Whether every piece that a statement answers for says in the file what it says in the derivation."""
         wrong = [f"line {line}: {words}" if line else words
-                 for piece, (line, found) in self.pairs[owner] for words in _misread(piece.meant, found, piece.about.shapes)]
+                 for piece, (line, found) in self.pairs[owner] for words in self.misread(piece, found)]
         if owner == self.last and self.surplus > 0:
             wrong.append(f"the file has {self.surplus} more pieces of mathematics than the derivation")
         return Evidence("readback", not wrong, "; ".join(wrong) or "the same when read back from the file")
