@@ -14,8 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
+from symlstm.dialects import notation_of
 from symlstm.model import Cell
 from symlstm.notation import HOUSE, Notation
+from symlstm.restating import restated
+from symlstm.restating.beside import in_names
 from symlstm.steps import Block, Section, Step
 from symlstm.topics import WORKED, bptt, sections
 
@@ -75,17 +78,26 @@ class Derivation:
 
 
 def derive(
-    cell: Cell | str | os.PathLike[str], topic: str | None = None, values: Values | None = None, steps: int | None = None
+    cell: Cell | str | os.PathLike[str],
+    topic: str | None = None,
+    values: Values | None = None,
+    steps: int | None = None,
+    notation: Notation | str | os.PathLike[str] = HOUSE,
 ) -> Derivation:
     """Derive one topic of a cell, or all of them. A cell may be a name, or a file of equations (a path, `.md` or `.tex`).
 
     `values`, for the topic `worked`, gives the arrays by name, as a mapping or as the path of a JSON file. `steps`, for the
-    topic `bptt`, writes the recurrences out for so many of the last steps.
-    Raises `NotValid` for a topic or cell that does not exist, and for values that do not fit the cell.
+    topic `bptt`, writes the recurrences out for so many of the last steps. `notation` is one of `notations()`, a `Notation`, or
+    a file of one (.toml): the derivation is of the cell as it is restated in it, and the arrays have its names.
+    Raises `NotValid` for a topic, a cell or a notation that does not exist, and for values that do not fit the cell.
+
+    >>> derive("lstm", "gradients", notation="colah").steps[0].latex()
+    '\\\\delta o_t = \\\\delta h_t \\\\odot \\\\tanh(C_t)'
     """
     from symlstm import zoo
 
-    cell = zoo.cell_of(cell)
+    original, notation = zoo.cell_of(cell), notation_of(notation)
+    cell = original if notation == HOUSE else restated(original, notation)
     if topic == WORKED:
         from symlstm.topics import given, worked
 
@@ -100,7 +112,9 @@ def derive(
         raise NotValid("Values are for the topic 'worked' only.", f"topic {topic!r}", "topic='worked', or no values")
     else:
         found = sections(cell, topic)
-    return Derivation(cell, tuple(_as_shown(section, cell, HOUSE) for section in found))
+    if notation != HOUSE:
+        found = tuple(in_names(each, original, notation) if each.about is not None else each for each in found)
+    return Derivation(cell, tuple(_as_shown(section, cell, notation) for section in found), notation)
 
 
 def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:
