@@ -28,7 +28,8 @@ class Backward:
     def __init__(self, layout: Layout) -> None:
         self.layout, self.program, self.adjoints = layout, layout.program, layout.program.adjoints
         self.kept: list[str] = ["x"]
-        self.scope = Scope(self._allocated, given=["x", *(layout.given_adjoint(output).base for output in self.program.unit.outputs)])
+        given = (layout.given_adjoint(output).base for output in self.program.unit.outputs)
+        self.scope = Scope(self._allocated, given=["x", *given])
         self.factors: list[str] = []
         self.loop: list[str] = []
         self.done: set[Sym] = set()

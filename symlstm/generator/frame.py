@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from symlstm.algebra import Adj, NotSupported, Sym, Term, defined, walk
 from symlstm.generator.layout import Names, size_text
@@ -13,7 +13,7 @@ from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE, Length
 
-_RESERVED = frozenset({
+RESERVED = frozenset({
     "np", "Trace", "Gradients", "forward", "backward", "params", "x", "d_x", "named", "state", "trace", "outputs", "d_outputs",
     "d_state", "d_params", "kept", "batch", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
 
@@ -21,7 +21,7 @@ _RESERVED = frozenset({
 class Quantities:
     """The Python names and shapes of the arrays that hold the quantities of a cell."""
 
-    def __init__(self, cell: Cell, reserved: frozenset[str] = _RESERVED) -> None:
+    def __init__(self, cell: Cell, reserved: frozenset[str] = RESERVED) -> None:
         if not cell.input_terms:
             raise NotSupported("A cell without an input has no sequence to run over.", cell.name, "a cell with an input")
         self.cell, self.shapes = cell, cell.shapes
@@ -62,6 +62,27 @@ class Quantities:
         """The shape of the array in the code: a number has an axis of length 1, a row is a column."""
         return ", ".join((*front, *([self.text(length) for length in self.lengths(of) if length != ONE] or ["1"])))
 
+    def taken(self, sizes: Mapping[str, str]) -> Iterator[str]:
+        """The lines that read off what is given: the inputs in order, the sizes, the number of steps and of sequences."""
+        if not self.single:
+            listed = ", ".join(f'"{symbol.name}"' for symbol in self.inputs)
+            yield "named = isinstance(x, dict)"
+            yield f"x = tuple(x[name] for name in ({listed})) if named else x"
+        yield from (f"{size} = {text}" for size, text in sizes.items())
+        own = len(self.lengths(self.inputs[0]))
+        yield f"T, *batch = {'x' if self.single else 'x[0]'}.shape{f'[:-{own}]' if own else ''}"
+        yield "B = batch[0] if batch else 1"
+
+    def given(self) -> Iterator[tuple[str, str]]:
+        """The inputs by name, each with the text of its array with all axes."""
+        for k, symbol in enumerate(self.inputs):
+            yield self.name(symbol), f"{'x' if self.single else f'x[{k}]'}.reshape({self.inner(symbol, 'T', 'B')})"
+
+    def owned(self, symbol: Sym) -> str:
+        """The line that takes a parameter, as an array of our own."""
+        row = len(self.lengths(symbol)) == 2 and self.lengths(symbol)[0] == ONE
+        return f'{self.name(symbol)} = np.array(params["{symbol.name}"]){".reshape(-1)" * row}'
+
     def words(self) -> str:
         """The inputs as a docstring names them."""
         def given(symbol: Sym, batch: str) -> str:
@@ -95,15 +116,16 @@ class Quantities:
 
     # --- what is made once ---
 
-    def constant(self, kind: str, size: str) -> tuple[str, str]:
-        """What is made once at the head of a function: its name, and the code that makes it."""
+    def constant(self, kind: str, size: str, dtype: str = "") -> tuple[str, str]:
+        """What is made once at the head of a function: its name, and the code that makes it, of the dtype of the input."""
+        dtype = dtype or self.dtype
         wishes = {"ones": f"ones_{size}", "eye": f"eye_{size}", "size": f"size_{size}", "dtype": "dtype", "largest": "largest"}
         made = {
-            "ones": f"np.ones({size}, {self.dtype})",
-            "eye": f"np.eye({size}, dtype={self.dtype})",
-            "size": f"{self.dtype}.type({size})  # the size as a number",
-            "dtype": f"{self.dtype}.type",
-            "largest": f"np.finfo({self.dtype}).max  # an exponential that is too large for the dtype is its largest number",
+            "ones": f"np.ones({size}, {dtype})",
+            "eye": f"np.eye({size}, dtype={dtype})",
+            "size": f"{dtype}.type({size})  # the size as a number",
+            "dtype": f"{dtype}.type",
+            "largest": f"np.finfo({dtype}).max  # an exponential that is too large for the dtype is its largest number",
         }
         wish = "".join(letter if letter.isalnum() else "_" for letter in wishes[kind])
         return self.names(("constant", kind, size), wish), made[kind]

@@ -14,7 +14,7 @@ from textwrap import fill
 from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sym, Term, plain, term, walk
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import WHOLE, infix
-from symlstm.generator.frame import Frame, as_tuple
+from symlstm.generator.frame import Frame, Quantities, as_tuple
 from symlstm.generator.units import Unit
 from symlstm.rules import added
 from symlstm.shapes import ONE
@@ -68,10 +68,10 @@ def general(unit: Unit) -> str:
     kept = ", ".join(("batch", "B", *frame.sizes, *["named"] * (not frame.single), *back.kept))
     return FUNCTIONS.format(
         ahead=unit.name("forward"), back=unit.name("backward"),
-        x_words=frame.words(), states=as_tuple(state.name for state in unit.seen), forward=_indented(ahead.lines()),
-        outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), last=_indented(ends, 2),
-        kept=fill(kept, 110, subsequent_indent=" " * 8), given=_indented(back.given()),
-        backward=_indented(backward), first=_indented(starts, 2), d_inputs=inputs[0] if frame.single else "d_x")
+        x_words=frame.words(), states=as_tuple(state.name for state in unit.seen), forward=indented(ahead.lines()),
+        outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), last=indented(ends, 2),
+        kept=fill(kept, 110, subsequent_indent=" " * 8), given=indented(back.given()),
+        backward=indented(backward), first=indented(starts, 2), d_inputs=inputs[0] if frame.single else "d_x")
 
 
 class Pass:
@@ -138,22 +138,12 @@ class Forward(Pass):
     def _given(self) -> Iterator[str]:
         """The lines that take the inputs and the parameters, as arrays of our own."""
         frame = self.frame
-        if not frame.single:
-            listed = ", ".join(f'"{symbol.name}"' for symbol in frame.inputs)
-            yield "named = isinstance(x, dict)"
-            yield f"x = tuple(x[name] for name in ({listed})) if named else x"
-        yield from (f"{size} = {text}" for size, text in frame.sizes.items())
-        own = len(frame.lengths(frame.inputs[0]))
-        yield f"T, *batch = {'x' if frame.single else 'x[0]'}.shape{f'[:-{own}]' if own else ''}"
-        yield "B = batch[0] if batch else 1"
+        yield from frame.taken(frame.sizes)
         yield f"# steps are counted from 1: {frame.name(frame.inputs[0])}[1] is the first"
-        for k, symbol in enumerate(frame.inputs):
-            name, given = frame.name(symbol), "x" if frame.single else f"x[{k}]"
-            yield f"{name} = {given}.reshape({frame.inner(symbol, 'T', 'B')})"
+        for name, given in frame.given():
+            yield f"{name} = {given}"
             yield f"{name} = np.concatenate([np.zeros_like({name}[:1]), {name}])"
-        for symbol in frame.parameters:
-            row = len(frame.lengths(symbol)) == 2 and frame.lengths(symbol)[0] == ONE
-            yield f'{frame.name(symbol)} = np.array(params["{symbol.name}"]){".reshape(-1)" * row}'
+        yield from map(frame.owned, frame.parameters)
 
 
 class Backward(Pass):
@@ -205,7 +195,7 @@ class Backward(Pass):
     def _step(self, of: Sym) -> list[str]:
         """One adjoint equation in the loop, under itself."""
         line, name = self.frame.adjoints[of], self.frame.adjoint(of)
-        rhs = _own(line.rhs) if of in self.frame.states else line.rhs
+        rhs = own_shares(line.rhs) if of in self.frame.states else line.rhs
         text = infix(self.arrays(line, lambda node: self._leaf(node, False), whole=False)(rhs).array())
         if of in self.frame.states:
             target = f"{name}[t] +="
@@ -232,15 +222,10 @@ class Backward(Pass):
         frame = self.frame
         yield "d_params = {"
         for symbol in frame.parameters:
-            line, name, own = frame.adjoints[symbol.at(NOW)], frame.name(symbol), frame.lengths(symbol)
-            arrays = self.arrays(line, lambda node: self._leaf(node, True), whole=True)
-            shares = line.rhs.args if isinstance(line.rhs, Add) else (line.rhs,)
-            text = " + ".join(map(arrays.total, shares))
+            line = frame.adjoints[symbol.at(NOW)]
             if line.rhs == term(0):
-                self.kept.setdefault(name)
-                text = f"np.zeros_like({name})"
-            if not own or own[0] == ONE:
-                text = f"{text if len(shares) == 1 and text[0] != '-' else f'({text})'}.reshape({as_tuple(map(frame.text, own))})"
+                self.kept.setdefault(frame.name(symbol))
+            text = total(self.arrays(line, lambda node: self._leaf(node, True), whole=True), line, symbol, frame)
             yield f"    # {plain(line)}, summed over t"
             yield f'    "{symbol.name}": {text},'
         yield "}"
@@ -262,7 +247,16 @@ class Backward(Pass):
         return _view(name, node.time == NOW, whole)
 
 
-def _own(node: Term) -> Term:
+def total(arrays: Arrays, line: Relation, symbol: Sym, frame: Quantities) -> str:
+    """The gradient of a parameter by its adjoint equation: summed over time and batch."""
+    own, shares = frame.lengths(symbol), line.rhs.args if isinstance(line.rhs, Add) else (line.rhs,)
+    text = f"np.zeros_like({frame.name(symbol)})" if line.rhs == term(0) else " + ".join(map(arrays.total, shares))
+    if own and own[0] != ONE:
+        return text
+    return f"{text if len(shares) == 1 and text[0] != '-' else f'({text})'}.reshape({as_tuple(map(frame.text, own))})"
+
+
+def own_shares(node: Term) -> Term:
     """The adjoint of a state without what is in its array already: what arrives, and what the loss of the step gives."""
     def given(part: Term) -> bool:
         return isinstance(part, Partial) or (isinstance(part, Adj) and part.arriving)
@@ -271,7 +265,7 @@ def _own(node: Term) -> Term:
     return found
 
 
-def _indented(lines: Iterable[str], times: int = 1) -> str:
+def indented(lines: Iterable[str], times: int = 1) -> str:
     """Lines as the body of a function; a formula that is too long for one line goes over several."""
     return "\n".join(_short("    " * times + line) for line in lines)
 

@@ -14,17 +14,19 @@ from textwrap import fill
 from symlstm.activations import STAND_INS
 from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
 from symlstm.generator.backward import Backward
+from symlstm.generator.forms import alone
 from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.general import general
 from symlstm.generator.layout import Layout, size_text
+from symlstm.generator.network import Network
 from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE
 
-HEAD = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
+ALONE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
 
 The equations of one step, for columns; in the arrays here a column is a row, along the last axis:
 
@@ -34,12 +36,32 @@ The adjoints of one step (delta q is the gradient of the loss with respect to q,
 
 {adjoints}
 {note}"""
+'''
+TOGETHER = '''"""{title}
 
+Each part runs over the whole sequence before the next one starts, for columns; in the arrays here a column is a row, along
+the last axis:
+
+{parts}
+
+Backward they come in the opposite order. The adjoint of what a part gives is the sum of what those that read it hand back.
+{forms}{note}"""
+'''
+FORM = '''
+{title} is {name} in the code. The equations of one step:
+
+{equations}
+
+Its adjoints (delta q is the gradient of the loss with respect to q, delta+ q what arrives from the step after{loss}):
+
+{adjoints}
+'''
+CLASSES = '''
 import numpy as np
 
 
 class Trace:
-    """What a forward pass gives: `outputs` ({outputs}), `state` after the last step, and `kept`, which `backward` reads."""
+    """What a forward pass gives: `outputs` ({outputs}), `state` after the last step{last}, and `kept`, which `backward` reads."""
 
     def __init__(self, outputs, state, kept):
         self.outputs, self.state, self.kept = outputs, state, kept
@@ -49,7 +71,7 @@ class Trace:
 
 
 class Gradients:
-    """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state before the first step."""
+    """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state before the first step{first}."""
 
     def __init__(self, params, inputs, state):
         self.params, self.inputs, self.state = params, inputs, state
@@ -96,7 +118,10 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     True
     """
     try:
-        return _head(cell) + functions(Unit.of(cell), blocked=blocked)
+        if not alone(cell):
+            return _together(cell, blocked=blocked)
+        head = ALONE.format(title=cell.title, note=_open(cell), **_step(cell))
+        return head + _classes(cell) + functions(Unit.of(cell), blocked=blocked)
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
         if line is None:
@@ -109,16 +134,34 @@ def functions(unit: Unit, *, blocked: bool = True) -> str:
     return (blocked and _blocked(unit)) or general(unit)
 
 
-def _head(cell: Cell) -> str:
-    """What stands above the two functions."""
+def _together(cell: Cell, *, blocked: bool) -> str:
+    """The source of a cell of several parts: a pair of functions a form, then what runs the parts."""
+    network = Network(cell)
+    forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit.cell)) for form in network.forms]
+    title = fill(f"{cell.title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.", 120)
+    parts = "\n".join(f"    {words}" for words in network.words())
+    head = TOGETHER.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
+    pairs = (functions(form.unit, blocked=blocked) for form in network.forms)
+    return head + _classes(cell) + "\n\n".join((*pairs, network.functions()))
+
+
+def _step(cell: Cell) -> dict[str, str]:
+    """The equations and the adjoint equations of one step, as they stand above the code."""
+    lines = [line.relation for line in sweep(cell).lines]
+    loss = any(isinstance(part, Partial) for line in lines for part in walk(line))
+    return {"equations": _listed(cell.named), "adjoints": _listed(lines), "loss": ", ell[t] the loss of step t" * loss}
+
+
+def _classes(cell: Cell) -> str:
+    """The classes of what the functions give."""
     def axes(of: Sym) -> str:
         lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
         return ", ".join(("T", "B", *map(size_text, lengths)))
-    lines, several = [line.relation for line in sweep(cell).lines], len(cell.input_terms) > 1
-    return HEAD.format(
-        title=cell.title, equations=_listed(cell.named), adjoints=_listed(lines),
-        loss=", ell[t] the loss of step t" if any(isinstance(part, Partial) for line in lines for part in walk(line)) else "",
-        note=_open(cell), outputs=axes(cell.output_term),
+    several = len(cell.input_terms) > 1
+    turned = any(back == state.next for state, back in cell.carried.items())
+    return CLASSES.format(
+        last=" of its run" * turned, first=" of its run" * turned,
+        outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
 
@@ -147,8 +190,8 @@ def _blocked(unit: Unit) -> str:
     return BLOCKED.format(
         ahead=unit.name("forward"), back=unit.name("backward"), states=as_tuple(state.name for state in unit.seen),
         outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), given=given,
-        long_states=as_tuple(layout.value(state).base for state in unit.seen), kept=kept, errors=_errors(forward), back_errors=_errors(backward),
-        forward=_indented(forward), backward=_indented(backward), d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
+        long_states=as_tuple(layout.value(state).base for state in unit.seen), kept=kept,
+        errors=_errors(forward), back_errors=_errors(backward), forward=_indented(forward), backward=_indented(backward), d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
 
 
 def _errors(lines: Iterable[str]) -> str:

@@ -1,0 +1,185 @@
+"""The parts of a network as cells of their own, in plain names and forward in time; parts of equal form share one.
+
+Layer 2 of an LSTM is layer 1 with other parameters, and a direction that runs backward in time is the other one on the
+sequence turned around. So a part is restated: what it reads from other parts becomes its input, `h[t+1]` becomes `h[t-1]`,
+and the marks that all its names have, `_forward_1`, are left out. Two parts that are then equal up to the names of
+everything have one `Form`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from symlstm.algebra import NOW, Relation, Sym, SymlstmError, Term, defined, map_relation, transform, walk
+from symlstm.generator.layout import Names
+from symlstm.generator.units import Unit
+from symlstm.model import Cell
+from symlstm.networks import Network
+from symlstm.parts import Part
+from symlstm.shapes import length_term
+
+M, N = (("m", 1),), (("n", 1),)
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """What parts that differ in names only have in common: a pair of functions, written for `unit`."""
+
+    title: str
+    unit: Unit
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A part of a cell: its name in the code, and what is read of it from outside.
+
+    `parameters` gives the cell's name of a parameter by the form's. A part without a memory has no form. `states` are
+    those that its form carries; a state that no step reads, and that runs the other way, is `loose`.
+    """
+
+    part: Part
+    name: str
+    outputs: tuple[Sym, ...]
+    states: tuple[Sym, ...]
+    parameters: Mapping[str, str]
+    form: Form | None
+
+    @property
+    def loose(self) -> tuple[Sym, ...]:
+        return tuple(state for state in self.part.states if state not in self.states)
+
+
+def alone(cell: Cell) -> bool:
+    """Whether a cell is one part that runs forward in time."""
+    return len(cell.parts) == 1 and all(back == state.prev for state, back in cell.carried.items())
+
+
+def placed(cell: Cell) -> tuple[Place, ...]:
+    """The parts of a cell in order; those of equal form have one form.
+
+    >>> from symlstm.networks import stack
+    >>> [(place.name, place.form.unit.prefix if place.form else "") for place in placed(stack("gru", 1, bidirectional=True))]
+    [('layer_1_forward', 'gru_'), ('layer_1_backward', 'gru_'), ('joint_1', '')]
+    """
+    names, kinds, known, found = Names(()), Names(()), dict[object, Form](), []
+    for k, part in enumerate(cell.parts, start=1):
+        place, kind, title = _called(cell, part, k)
+        states = tuple(state for state in part.states if cell.carried[state] == state.at(NOW + -part.step))
+        outputs = _outputs(cell, part, states)
+        form, parameters = None, {symbol.name: symbol.name for symbol in part.parameters}
+        if part.step:
+            restated, called = _restated(cell, part, states)
+            given = tuple(called[output] for output in outputs)
+            key = _key(restated, given)
+            if key not in known:
+                known[key] = Form(title, Unit.of(restated, given, kinds(key, kind)))
+            form, own = known[key], {of: symbol.name for symbol, of in called.items()}
+            pairs = dict(zip(_parameters(form.unit.cell), _parameters(restated), strict=True))
+            parameters = {symbol.name: own[pairs[symbol]] for symbol in form.unit.cell.parameter_terms}
+        found.append(Place(part, names(k, place), outputs, states, parameters, form))
+    return tuple(found)
+
+
+def _called(cell: Cell, part: Part, k: int) -> tuple[str, str, str]:
+    """What a part is called in the code, and what its form is: a name for its functions, and a title."""
+    if isinstance(cell, Network):
+        match cell.group(defined(part.equations[0])):
+            case (int() as number, str() as direction):
+                layer = next(layer for layer in cell.layers if (layer.number, layer.direction) == (number, direction))
+                kind = re.sub(r"\W", "_", layer.cell.name)
+                return f"layer_{number}" + f"_{direction}" * bool(direction), kind, layer.cell.title
+            case (str() as kind, int() as number):
+                return f"{kind}_{number}", kind, ""
+            case str() as kind:
+                return kind, kind, ""
+    return f"part_{k}", f"part_{k}", f"Part {k} of {cell.title}"
+
+
+def _outputs(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Sym, ...]:
+    """What is read of a part from outside: by other parts, as what the cell gives, and as a state that is not carried."""
+    read = {symbol.at(NOW) for other in cell.parts for symbol in other.inputs} | {cell.output_term}
+    own = [*part.states, *(of for line in part.equations if (of := defined(line)) not in part.states)]
+    return tuple(of for of in own if of in read or (of in part.states and of not in states)) or (own[0] if states else own[-1],)
+
+
+def _restated(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Cell, dict[Sym, Sym]]:
+    """A part as a cell that runs forward in time, and what each quantity of the whole is called in it."""
+    names = Names(())
+    own = [*map(defined, part.equations), *part.parameters]
+    called = {symbol: Sym(names(symbol, wish), symbol.time) for symbol, wish in zip(own, _unmarked(own), strict=True)}
+    for read in part.inputs:
+        wish = "x" if len(part.inputs) == 1 else shifted_name(read)
+        called[read] = Sym(names(read, wish), NOW)
+    moved = called | {cell.carried[state]: called[state].prev for state in states}
+
+    def change(node: Term) -> Term:
+        return moved.get(node, node) if isinstance(node, Sym) else node
+
+    lines = tuple(map_relation(line, lambda side: transform(side, change)) for line in part.equations)
+    inputs, carried = tuple(called[read] for read in part.inputs), tuple(called[state] for state in states)
+
+    def made(sizes: Mapping[str, tuple[Term, ...]]) -> Cell:
+        return Cell(cell.name, inputs, carried, lines, title=cell.title, sizes=sizes)
+
+    by_name = {symbol.name: of for symbol, of in called.items()}
+    declared = {by_name[name].name: size for name, size in cell.sizes.items() if name in by_name}
+    if _keeps_letters(cell, part, states, declared):
+        try:
+            found = made(declared)
+            found.shapes  # noqa: B018  # raises where the part alone does not tell all sizes
+            return found, called
+        except SymlstmError:
+            pass
+    return made({of.name: tuple(map(length_term, cell.shapes.lengths[symbol.name])) for symbol, of in called.items()}), called
+
+
+def _keeps_letters(cell: Cell, part: Part, states: tuple[Sym, ...], declared: Mapping[str, Iterable[Term]]) -> bool:
+    """Whether n and m, where they are named, are in the part alone what they are in the whole."""
+    sizes = [size for size in declared.values() for size in size]
+    met = {node.name for term in (*sizes, *part.equations) for node in walk(term) if isinstance(node, Sym) and node.time is None}
+    first = {"n": cell.shapes.lengths[states[0].name][0], "m": cell.shapes.lengths[part.inputs[0].name][0]}
+    return all(size not in met or length == ((size, 1),) for size, length in first.items())
+
+
+def shifted_name(read: Sym) -> str:
+    """The name of a quantity as it is read from another part: `h` at t-1 is `h_prev`.
+
+    >>> shifted_name(Sym("h", NOW + 1))
+    'h_next'
+    """
+    assert read.time is not None
+    return read.name + {-1: "_prev", 0: "", 1: "_next"}[read.time.offset]
+
+
+def _unmarked(symbols: list[Sym]) -> list[str]:
+    """Names without the marks that all of them have, where they are still different."""
+    marks = set.intersection(*(set(symbol.name.split("_")[1:]) for symbol in symbols))
+    short = ["_".join((first, *(mark for mark in rest if mark not in marks))) for first, *rest in (
+        symbol.name.split("_") for symbol in symbols)]
+    return short if len(set(short)) == len(short) else [symbol.name for symbol in symbols]
+
+
+def _parameters(cell: Cell) -> list[Sym]:
+    """The parameters in the order in which the equations meet them."""
+    own = set(cell.parameter_terms)
+    return list(dict.fromkeys(node for line in cell.declared for node in walk(line) if node in own))  # type: ignore[misc]
+
+
+def _key(cell: Cell, outputs: tuple[Sym, ...]) -> object:
+    """What is the same for cells that differ in names only: every name is its number in order of appearance."""
+    numbers: dict[str, Sym] = {}
+
+    def numbered(node: Term) -> Term:
+        if not isinstance(node, Sym) or (node.time is None and node.name in cell.size_names):
+            return node
+        return Sym(numbers.setdefault(node.name, Sym(str(len(numbers)))).name, node.time)
+
+    def line(relation: Relation) -> Relation:
+        return map_relation(relation, lambda side: transform(side, numbered))
+
+    quantities = tuple(map(numbered, (*cell.input_terms, *cell.state_terms, *outputs)))
+    lines = tuple(map(line, cell.declared))
+    sizes = frozenset((numbered(Sym(name)), size) for name, size in cell.shapes.lengths.items())
+    return quantities, len(cell.input_terms), len(outputs), lines, sizes

@@ -1,0 +1,283 @@
+"""What runs the parts of a cell one after the other, as lines of Python.
+
+Every part runs over the whole sequence before the next one starts; one that runs backward in time runs over the sequence
+turned around, `x[::-1]`. Backward the parts come in the opposite order, and the adjoint of what a part gives is the sum of
+what those that read it hand back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from textwrap import fill
+
+from symlstm.algebra import NOW, Sym, plain
+from symlstm.generator.forms import Form, Place, placed, shifted_name
+from symlstm.generator.frame import RESERVED, Quantities, as_tuple
+from symlstm.generator.general import indented
+from symlstm.generator.still import Still
+from symlstm.model import Cell
+
+FUNCTIONS = '''# which parameters each part has: what they are called in the functions of the part, and in the whole
+PARAMETERS = {{
+{parameters}
+}}
+
+
+def own(params, part):
+    """The parameters of a part, as its functions call them."""
+    return {{name: params[whole] for name, whole in PARAMETERS[part].items()}}
+
+
+def add(d_params, found, part):
+    """Add the gradients that a part found to those of the whole."""
+    for name, whole in PARAMETERS[part].items():
+        d_params[whole] = d_params[whole] + found[name] if whole in d_params else found[name]
+
+
+def picked(states, *places):
+    """Some of the states; None stands for zeros."""
+    return None if states is None else tuple(states[place] for place in places)
+
+
+@np.errstate(over="ignore", under="ignore")
+def forward(params, x, state=None):
+    """Run all parts over {words}.
+
+{start}
+    """
+{forward}
+    return Trace(outputs, state, (
+        {kept}))
+
+
+@np.errstate(over="ignore", under="ignore")
+def backward(trace, d_outputs, d_state=None):
+    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last states."""
+    ({kept}) = trace.kept
+    T, d_params = len(d_outputs), {{}}
+{backward}
+    return Gradients({{name: d_params[name] for name in order}}, {d_inputs}, d_state)
+'''
+HELPERS = frozenset({"own", "add", "picked", "order", "part", "PARAMETERS"})
+
+
+class Network:
+    """Writes the functions of a cell of several parts. `forms` are those that its parts are calls of."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell, self.places = cell, placed(cell)
+        self.forms: list[Form] = list(dict.fromkeys(place.form for place in self.places if place.form))
+        functions = {form.unit.name(name) for form in self.forms for name in ("forward", "backward")}
+        parts = {text for place in self.places for text in (place.name, f"d_{place.name}")}
+        self.frame = Quantities(cell, RESERVED | HELPERS | functions | parts)
+        self.still = {place: Still(self, place) for place in self.places if not place.form}
+        self.kept: dict[str, None] = {}
+        self.fresh: dict[Sym, bool] = {}  # the adjoints that have a share; whether it is an array of its own
+
+    def functions(self) -> str:
+        """The two functions, and what helps them."""
+        frame = self.frame
+        backward = self._backward()  # first: it says what it reads
+        forward = self._forward()
+        inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')}){'' if self.fresh[symbol] else '.copy()'}"
+                  for symbol in frame.inputs]
+        if not frame.single:
+            pairs = (f'    "{symbol.name}": {text},' for symbol, text in zip(frame.inputs, inputs, strict=True))
+            backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
+        kept = ", ".join(("order", "batch", "B", *self._sizes((*backward, *inputs)), *["named"] * (not frame.single), *self.kept))
+        return FUNCTIONS.format(
+            parameters="\n".join(self._table()), words=frame.words(),
+            start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward), kept=fill(kept, 110, subsequent_indent=" " * 8), backward=indented(backward),
+            d_inputs=inputs[0] if frame.single else "d_x")
+
+    def _start(self) -> str:
+        """Where the states start, in words."""
+        turned = [state.name for state, back in self.cell.carried.items() if back == state.next]
+        states = as_tuple(state.name for state in self.frame.states)
+        return f"The state is {states}; it starts from zero if it is None." + (
+            f" What runs backward in time starts after the last step: {', '.join(turned)}." if turned else "")
+
+    def words(self) -> Iterator[str]:
+        """What runs after what, a line for each part, or for each equation of one without a memory."""
+        for place in self.places:
+            if place.form:
+                yield f"{place.name}, by {place.form.unit.prefix[:-1]}: {self._words(place)}"
+            else:
+                yield from map(plain, place.part.equations)
+
+    def _table(self) -> Iterator[str]:
+        """The lines of the table of parameters."""
+        for place in self.places:
+            if place.parameters:
+                pairs = " ".join(f'"{own}":~"{whole}",' for own, whole in place.parameters.items())  # ~ is a space that stays
+                yield f'    "{place.name}": {{'
+                yield fill(pairs, 120, initial_indent=" " * 8, subsequent_indent=" " * 8).replace("~", " ")
+                yield "    },"
+
+    def _sizes(self, lines: Iterable[str]) -> list[str]:
+        """The sizes that lines read, each after those that its own text reads."""
+        text, found = "\n".join(lines), list[str]()
+        for size in reversed(self.frame.sizes):
+            if re.search(rf"\b{size}\b", text):
+                found.insert(0, size)
+                text += "\n" + self.frame.sizes[size]
+        return found
+
+    # --- names of what parts read and give ---
+
+    def called(self, read: Sym) -> str:
+        """The array over all steps of a quantity, or of one as it is read from the step before or after."""
+        return self.frame.name(read) if read.time == NOW else self.frame.names(("value", read), shifted_name(read))
+
+    def adjoint(self, read: Sym) -> str:
+        """The array of its adjoint."""
+        return self.frame.adjoint(read) if read.time == NOW else self.frame.names(("adjoint", read), f"d_{self.called(read)}")
+
+    def keep(self, name: str) -> str:
+        """Have the backward pass know a name of the forward pass."""
+        self.kept.setdefault(name)
+        return name
+
+    def share(self, read: Sym, text: str, *, fresh: bool = False) -> str:
+        """The line that adds a share to an adjoint; `fresh` says that the text is an array that nothing else holds."""
+        name, more = self.adjoint(read), read in self.fresh
+        self.fresh[read] = more or fresh
+        return f"{name} = {f'{name} + ' * more}{text}"
+
+    def whole(self, of: Sym) -> Iterator[str]:
+        """The line that a quantity's adjoint needs where nothing reads the quantity."""
+        if of not in self.fresh:
+            yield self.share(of, f"np.zeros(({self.frame.inner(of, 'T', 'B')}), d_outputs.dtype)", fresh=True)
+
+    def _to(self, of: Sym, text: str, *front: str) -> str:
+        """An array with all axes as one with those that a caller of a part's function sees."""
+        seen = as_tuple((*front, *map(self.frame.text, self.frame.lengths(of))))
+        return text if seen == f"({self.frame.inner(of, *front)})" else f"{text}.reshape({seen})"
+
+    def _back(self, of: Sym, text: str, *front: str) -> str:
+        """The other way round."""
+        return text if self._to(of, "", *front) == "" else f"{text}.reshape({self.frame.inner(of, *front)})"
+
+    # --- forward ---
+
+    def _forward(self) -> list[str]:
+        frame, output = self.frame, self.cell.output_term
+        body = [f"{name} = {f'np.array({given})' if name in self.kept else given}" for name, given in frame.given()]
+        for place in self.places:
+            body += self._call(place) if place.form else self.still[place].forward()
+            body += [line for read in self._shifted(place) for line in self._shift(read)]
+        body += [f"outputs = {frame.name(output)}.reshape({frame.user(output, 'T')}).copy()",
+                 "state = (", *(f"    {self._last(state)}," for state in frame.states), ")"]
+        return [*frame.taken({size: frame.sizes[size] for size in self._sizes(body)}), "order = tuple(params)", *body]
+
+    def _call(self, place: Place) -> list[str]:
+        assert place.form
+        turn = "[::-1]" * (place.part.step < 0)
+        given = [f"{self._to(read, self.called(read), 'T', 'B')}{turn}" for read in place.part.inputs]
+        names = [self.frame.name(output) for output in place.outputs]
+        one, function = len(names) == 1, place.form.unit.name("forward")
+        lines = [f"# {self._words(place)}",
+                 f"{place.name} = {function}({self._own(place)}, {given[0] if len(given) == 1 else as_tuple(given)}, "
+                 f"{self._picked('state', place)})"]
+        for k, (output, name) in enumerate(zip(place.outputs, names, strict=True)):
+            array = f"{place.name}.outputs{'' if one else f'[{k}]'}{turn}"
+            lines.append(f"{name} = {self._back(output, array, 'T', 'B')}")
+        self.keep(place.name)
+        return lines
+
+    def _own(self, place: Place) -> str:
+        return f'own(params, "{place.name}")' if place.parameters else "{}"
+
+    def _picked(self, name: str, place: Place) -> str:
+        return f"picked({name}, {', '.join(str(self.cell.state_terms.index(state)) for state in place.states)})"
+
+    def _words(self, place: Place) -> str:
+        """What a part computes from what."""
+        read = " and ".join(map(plain, place.part.inputs))
+        way = "backward" if place.part.step < 0 else "forward"
+        states = [plain(state) for state in place.states]
+        given = [plain(output) for output in place.outputs if output not in place.states]
+        return f"{' and '.join((*states, *given))} from {read}, {way} in time"
+
+    def _last(self, state: Sym) -> str:
+        """A state after the step that it runs to, as the caller gets it."""
+        place = next(place for place in self.places if state in place.part.states)
+        if state in place.states:
+            return f"{place.name}.state[{place.states.index(state)}].reshape({self.frame.user(state)})"
+        return f"{self.frame.name(state)}[{self._end(state)}].reshape({self.frame.user(state)}).copy()"
+
+    def _end(self, state: Sym) -> str:
+        return "-1" if self.cell.carried[state] == state.prev else "0"
+
+    # --- a quantity of another part at the step before or after ---
+
+    def _shifted(self, place: Place) -> list[Sym]:
+        """The states of a part that other parts read from the step before or after."""
+        read = dict.fromkeys(read for other in self.places for read in other.part.inputs)
+        return [back for state in place.part.states if (back := self.cell.carried[state]) in read]
+
+    def _shift(self, read: Sym) -> list[str]:
+        of, name = read.at(NOW), self.frame.name(read)
+        k = self.cell.state_terms.index(of)
+        start = self.frame.names(("start", of), f"start_{name}")
+        begins = f"np.zeros_like({name}[:1]) if state is None else state[{k}].reshape({self.frame.inner(of, '1', 'B')})"
+        parts = f"{start}, {name}[:-1]" if read == of.prev else f"{name}[1:], {start}"
+        return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.called(read)} = np.concatenate([{parts}])"]
+
+    def _shift_back(self, read: Sym) -> Iterator[str]:
+        yield f"# what {plain(read)} gives back"
+        yield from self.whole(read)
+        d = self.adjoint(read)
+        zero = f"np.zeros_like({d}[:1])"
+        parts = f"{d}[1:], {zero}" if read == read.at(NOW).prev else f"{zero}, {d}[:-1]"
+        yield self.share(read.at(NOW), f"np.concatenate([{parts}])", fresh=True)
+
+    # --- backward ---
+
+    def _backward(self) -> list[str]:
+        frame, output = self.frame, self.cell.output_term
+        lines = [self.share(output, f"d_outputs.reshape({frame.inner(output, 'T', 'B')})")]
+        lines += [line for place in self.places for state in place.loose for line in self._from_end(state)]
+        for place in reversed(self.places):
+            lines += [line for read in self._shifted(place) for line in self._shift_back(read)]
+            lines += self._call_back(place) if place.form else self.still[place].backward()
+        lines += [line for symbol in frame.inputs for line in self.whole(symbol)]
+        return [*lines, "d_state = (", *(f"    {self._first(state)}," for state in frame.states), ")"]
+
+    def _from_end(self, state: Sym) -> Iterator[str]:
+        """What the last state of one that no step reads gives to its adjoint."""
+        shape, k = self.frame.inner(state, "T", "B"), self.cell.state_terms.index(state)
+        ends = self.frame.names(("end", state), f"end_d_{self.frame.name(state)}")
+        yield f"{ends} = np.zeros(({shape}), d_outputs.dtype)"
+        yield "if d_state is not None:"
+        yield f"    {ends}[{self._end(state)}] = d_state[{k}].reshape({self.frame.inner(state, 'B')})"
+        yield self.share(state, ends)
+
+    def _call_back(self, place: Place) -> Iterator[str]:
+        assert place.form
+        yield f"# back through {self._words(place)}"
+        for output in place.outputs:
+            yield from self.whole(output)
+        turn, found = "[::-1]" * (place.part.step < 0), f"d_{place.name}"
+        given = [f"{self._to(output, self.adjoint(output), 'T', 'B')}{turn}" for output in place.outputs]
+        yield (f"{found} = {place.form.unit.name('backward')}({self.keep(place.name)}, "
+               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)})")
+        if place.parameters:
+            yield f'add(d_params, {found}.params, "{place.name}")'
+        one = len(place.part.inputs) == 1
+        for k, read in enumerate(place.part.inputs):
+            text = f"{found}.inputs{'' if one else f'[{k}]'}{turn}"
+            yield self.share(read, self._back(read, text, "T", "B"), fresh=not turn)
+
+    def _first(self, state: Sym) -> str:
+        """The gradient of the state at the start."""
+        place, user = next(place for place in self.places if state in place.part.states), self.frame.user(state)
+        if state in place.states:
+            text = f"d_{place.name}.state[{place.states.index(state)}].reshape({user})"
+        else:
+            text = f"np.zeros({user}, d_outputs.dtype)"
+        read = self.cell.carried[state]
+        if read in self._shifted(place):
+            text += f" + {self.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"
+        return text

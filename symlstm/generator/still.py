@@ -1,0 +1,137 @@
+"""A part without a memory as lines of Python, equation by equation, each for all steps at once.
+
+Two directions put on top of each other, the input of the next layer, a head: what joins the parts that have a memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from symlstm.algebra import NOW, Adj, Relation, Sym, Term, defined, map_relation, plain, term, transform
+from symlstm.generator.arrays import Arrays
+from symlstm.generator.codes import WHOLE, infix
+from symlstm.generator.forms import Place, shifted_name
+from symlstm.generator.general import own_shares, total
+from symlstm.generator.layout import Names
+from symlstm.generator.normal import valued
+from symlstm.model import Cell
+from symlstm.reverse import sweep
+from symlstm.shapes import length_term
+
+if TYPE_CHECKING:
+    from symlstm.generator.network import Network
+
+
+class Still:
+    """Writes both passes of a part without a memory; `network` gives names, and gathers the shares of adjoints."""
+
+    def __init__(self, network: Network, place: Place) -> None:
+        self.network, self.frame, self.place = network, network.frame, place
+        whole, part = network.cell, place.part
+        names = Names(symbol.name for symbol in (*map(defined, part.equations), *part.parameters))
+        self.reads = {Sym(names(read, shifted_name(read)), NOW): read for read in part.inputs}
+        inside = {read: own for own, read in self.reads.items()}
+
+        def change(node: Term) -> Term:
+            return inside.get(node, node) if isinstance(node, Sym) else node
+
+        lines = tuple(map_relation(line, lambda side: transform(side, change)) for line in part.equations)
+        own = {symbol.name: symbol.name for symbol in (*map(defined, part.equations), *part.parameters)}
+        own |= {symbol.name: read.name for symbol, read in self.reads.items()}
+        sizes = {name: tuple(map(length_term, whole.shapes.lengths[of])) for name, of in own.items()}
+        self.cell = valued(Cell(whole.name, tuple(self.reads), place.outputs, lines, title=whole.title, sizes=sizes))
+        self.lines = {defined(line): line for line in self.cell.named}
+        self.known = own.keys()
+
+    def forward(self) -> Iterator[str]:
+        """Every equation under itself."""
+        yield from map(self.frame.owned, self.place.part.parameters)
+        made: dict[str, str] = {}
+        for of, line in self.lines.items():
+            value = self._arrays(line, self.frame.dtype, made, kept=False)(line.rhs)
+            text = infix(value.array())
+            if not value.many:
+                text = f"np.broadcast_to({text}, ({self._inner(of)}))"
+            yield from (f"{name} = {text}" for name, text in made.items())
+            made.clear()
+            yield f"# {plain(line)}"
+            yield f"{self._name(of)} = {text}"
+
+    def backward(self) -> Iterator[str]:
+        """Every adjoint equation under itself; what parts before gave gets its share."""
+        for output in self.place.outputs:
+            yield from self.network.whole(output)
+        swept, made = {line.of: line.relation for line in sweep(self.cell).lines}, dict[str, str]()
+        for of, line in swept.items():
+            if of.time != NOW or (of not in self.reads and of not in self.lines):
+                continue
+            rhs = own_shares(line.rhs) if of in self.place.outputs else line.rhs
+            value = self._arrays(line, "d_outputs.dtype", made, kept=True)(rhs)
+            text = infix(value.array(), WHOLE if isinstance(value.code, str) else 0)
+            if rhs == term(0):
+                if of in self.reads or of in self.place.outputs:
+                    continue
+                text = f"np.zeros(({self._inner(of)}), d_outputs.dtype)"
+            yield from (f"{name} = {text}" for name, text in made.items())
+            made.clear()
+            yield f"# {plain(line)}"
+            if of in self.reads:
+                yield self.network.share(self.reads[of], text)
+            elif of in self.place.outputs:
+                yield self.network.share(of, text)
+            else:
+                yield f"{self._adjoint(of)} = {text}"
+        yield from self._params({symbol: swept[symbol.at(NOW)] for symbol in self.place.part.parameters})
+
+    def _params(self, adjoints: dict[Sym, Relation]) -> Iterator[str]:
+        """The gradients of the parameters: summed over time and batch."""
+        if not adjoints:
+            return
+        made: dict[str, str] = {}
+        lines: list[str] = []
+        for symbol, line in adjoints.items():
+            if line.rhs == term(0):
+                self.network.keep(self.frame.name(symbol))
+            text = total(self._arrays(line, "d_outputs.dtype", made, kept=True), line, symbol, self.frame)
+            lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
+        yield from (f"{name} = {text}" for name, text in made.items())
+        yield from ("add(d_params, {", *lines, f'}}, "{self.place.name}")')
+
+    # --- names ---
+
+    def _name(self, of: Sym) -> str:
+        """The array of one of its quantities; what only gives a function's value a name is known here alone."""
+        if of in self.reads:
+            return self.network.called(self.reads[of])
+        if of.name in self.known:
+            return self.frame.name(of)
+        return self.frame.names(("value", self.place.name, of.name), of.name)
+
+    def _adjoint(self, of: Sym) -> str:
+        if of in self.reads:
+            return self.network.adjoint(self.reads[of])
+        if of.name in self.known:
+            return self.frame.adjoint(of)
+        return self.frame.names(("adjoint", self.place.name, of.name), f"d_{self._name(of)}")
+
+    def _inner(self, of: Sym) -> str:
+        lengths = [length for length in self.cell.shapes.lengths[of.name] if length != (("", 1),)]
+        return ", ".join(("T", "B", *(map(self.frame.text, lengths) if lengths else ["1"])))
+
+    def _arrays(self, line: Relation, dtype: str, made: dict[str, str], *, kept: bool) -> Arrays:
+        """How the terms of an equation are carried to code; `made` gathers the constants that it needs."""
+        def constant(kind: str, size: str) -> str:
+            name, text = self.frame.constant(kind, size, dtype)
+            made[name] = text
+            return name
+
+        def leaf(node: Sym | Adj) -> str:
+            if isinstance(node, Adj):
+                return self._adjoint(node.of)
+            return self.network.keep(self._name(node)) if kept else self._name(node)
+
+        def value_of(node: Term) -> Sym | None:
+            return next((of for of, each in self.lines.items() if each.rhs == node and of != defined(line)), None)
+
+        return Arrays(self.cell.shapes, line, leaf, constant, value_of, "T, B", self.frame.text)
