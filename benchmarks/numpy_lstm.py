@@ -104,7 +104,6 @@ def candidates(B: int, n: int, dtype: str) -> dict[str, Any]:
     import numpy as np
 
     import symlstm as sl
-    from symlstm.layouts import to_library
 
     cell, generator = sl.cell("lstm"), np.random.default_rng(0)
     params = {name: (value / n**0.5).astype(dtype) for name, value in sl.random_parameters(cell, n, n).items()}
@@ -125,7 +124,7 @@ def candidates(B: int, n: int, dtype: str) -> dict[str, Any]:
         return found
     layer = torch.nn.LSTM(n, n, dtype=getattr(torch, dtype))
     with torch.no_grad():
-        for name, value in to_library(cell, "pytorch", params).items():
+        for name, value in sl.to_layout("pytorch", params, cell).items():
             getattr(layer, name).copy_(torch.from_numpy(value))
     inputs, ends = torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
 

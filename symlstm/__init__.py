@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from symlstm.equivalence import Equivalence, equivalent
     from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
+    from symlstm.layouts import from_layout, to_layout
     from symlstm.model import Cell, random_parameters
     from symlstm.networks import Network, stack
     from symlstm.steps import Step
@@ -58,6 +59,7 @@ _HOME = {
     "equation": "algebra",
     "equivalent": "equivalence",
     "exp": "activations",
+    "from_layout": "layouts",
     "hardsigmoid": "activations",
     "lambdify": "functions",
     "log": "activations",
@@ -71,6 +73,7 @@ _HOME = {
     "stack": "networks",
     "symbols": "algebra",
     "tanh": "activations",
+    "to_layout": "layouts",
     "verify": "evidence.report",
 }
 
@@ -93,6 +96,7 @@ __all__ = [
     "equation",
     "equivalent",
     "exp",
+    "from_layout",
     "hardsigmoid",
     "lambdify",
     "log",
@@ -106,6 +110,7 @@ __all__ = [
     "stack",
     "symbols",
     "tanh",
+    "to_layout",
     "verify",
 ]
 

@@ -51,7 +51,7 @@ class Checks:
             return False
         if x.shape[x.ndim - len(own):] != own:
             return False
-        if type(params) is not dict or len(params) != len(shapes):
+        if not isinstance(params, dict) or len(params) != len(shapes):
             return False
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.vdot(x, x)  # a sum of squares is the quickest way to see that all numbers are finite

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
 from symlstm.checks import Checks
+from symlstm.layouts import Adjoints
 from symlstm.model import Cell
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ class CellFunction:
             raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
                            "trace = f.forward(params, x)")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
-        return self._module["backward"](trace, d_outputs, parts)
+        found = self._module["backward"](trace, d_outputs, parts)
+        found.params = Adjoints(found.params)
+        return found
 
 
 def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:

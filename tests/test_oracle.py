@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import symlstm as sl
-from symlstm.layouts import from_library, to_library
 from symlstm.model import Cell
 
 pytestmark = pytest.mark.oracle
@@ -83,7 +82,7 @@ def test_every_number_and_gradient_is_pytorchs(name: str, size: tuple[int, int, 
     cell, oracle = sl.cell(name), Torch(name, *size[2:])
     x, states, d_outputs, d_states = sample(cell, *size)
     expected = oracle.run(x, states, d_outputs, d_states)
-    function, params = sl.lambdify(cell), from_library(cell, "pytorch", oracle.weights())
+    function, params = sl.lambdify(cell), sl.from_layout("pytorch", oracle.weights(), cell)
     trace = function.forward(params, x, states)
     gradients = function.backward(trace, d_outputs, d_states)
     close(trace.outputs, expected["outputs"])
@@ -91,7 +90,7 @@ def test_every_number_and_gradient_is_pytorchs(name: str, size: tuple[int, int, 
     for ours, theirs in zip((*trace.state, *gradients.state), (*expected["state"], *expected["d_state"]), strict=True):
         close(ours, theirs)
     theirs = oracle.weights(gradient=True)
-    for key, array in to_library(cell, "pytorch", gradients.params, gradients=True).items():
+    for key, array in sl.to_layout("pytorch", gradients, cell).items():
         close(array, theirs[key])
 
 
@@ -100,7 +99,7 @@ def test_unbatched_is_pytorchs(name: str) -> None:
     cell, oracle = sl.cell(name), Torch(name, 4, 3)
     x = np.random.default_rng(0).standard_normal((6, 3))
     expected, _ = oracle.layer(oracle.torch.tensor(x))
-    trace = sl.lambdify(cell).forward(from_library(cell, "pytorch", oracle.weights()), x)
+    trace = sl.lambdify(cell).forward(sl.from_layout("pytorch", oracle.weights(), cell), x)
     close(trace.outputs, expected.detach().numpy())
 
 
@@ -111,7 +110,7 @@ def test_far_out_it_is_pytorchs_too(name: str, scale: float) -> None:
     x, states, d_outputs, d_states = sample(cell, 6, 3, 4, 3, scale)
     expected = oracle.run(x, states, d_outputs, d_states)
     function = sl.lambdify(cell)
-    trace = function.forward(from_library(cell, "pytorch", oracle.weights()), x, states)
+    trace = function.forward(sl.from_layout("pytorch", oracle.weights(), cell), x, states)
     np.testing.assert_allclose(trace.outputs, expected["outputs"], rtol=TOLERANCE, atol=0)
     close(function.backward(trace, d_outputs, d_states).inputs, expected["inputs"])
 
@@ -125,7 +124,7 @@ def test_forward_is_onnxs(name: str, size: tuple[int, int, int, int]) -> None:
     cell, (n, m) = sl.cell(name), size[2:]
     x, states, _, _ = sample(cell, *size)
     params = sl.random_parameters(cell, n, m)
-    weights = to_library(cell, "onnx", params)
+    weights = sl.to_layout("onnx", params, cell)
     starts = dict(zip(("initial_h", "initial_c"), states, strict=False))
     names = ["X", *weights, "", *starts]
     outputs = ["Y", "Y_h", "Y_c"][:1 + len(states)]
