@@ -288,6 +288,11 @@ class Constructs(Symbols):
     def partial(self, i: int) -> int:
         r"""`\partial q`, or `\partial_q` and `\nabla_q` in front of what is derived."""
         text, at = self.raws[i]
+        if text == "\\nabla" and self.behind_adjoint(i):
+            found, tail, after = self.symbol(i)
+            self.add("SYM", found, at)
+            self.found += tail
+            return after
         if self.text_at(i + 1) == "^" and self.conventions.free:
             inside, after = self.script(i + 2)
             if [raw.text for raw in inside] == ["+"]:  # the derivative of one equation, \partial^+
