@@ -25,6 +25,7 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     children,
+    defined,
     equation,
     map_relation,
     plain,
@@ -180,6 +181,22 @@ class Cell:
     def parts(self) -> tuple[Part, ...]:
         """What runs before what over a whole sequence, and in which direction: one part for a cell that runs forward."""
         return parts(self.named, self.carried, self.parameter_terms, self.group)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {defined(line).name: place for place, part in enumerate(self.parts) for line in part.equations}
+
+    def place(self, of: Sym) -> int:
+        """Which of the parts defines a quantity, at whatever time; -1 for inputs and parameters."""
+        return self._places.get(of.name, -1)
+
+    def direction(self, of: Sym) -> int:
+        """The direction of time in which a quantity is computed: -1 where it or its part runs backward, else 1."""
+        back = self.carried.get(of.at(NOW))
+        if back is not None and back.time is not None:
+            return -back.time.offset
+        place = self.place(of)
+        return self.parts[place].step or 1 if place >= 0 else 1
 
     def group(self, of: Sym) -> Hashable:
         """What a quantity belongs to; quantities of different groups are never in one part unless they need each other."""

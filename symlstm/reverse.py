@@ -49,7 +49,7 @@ class AdjointLine:
 class Sweep:
     """All adjoint equations of one step, in the order in which they can be computed.
 
-    `given` are the adjoints that come from outside: whole (`delta h`) for a state that its own step does not use
+    `given` are the adjoints that come from outside: whole (`delta h`) for a state or output that its own step does not use
     further, else the arriving part (`delta+ c`).
     """
 
@@ -88,23 +88,22 @@ def sweep(cell: Cell) -> Sweep:
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
         shares = collected.of(line.lhs)
-        if line.lhs in cell.state_terms:
-            seed = Adj(line.lhs, arriving=bool(shares))
-            given.append(seed)
-            if shares:
-                # the loss of a step depends on its output, and no other equation says so
-                loss = (Partial(LOSS_TERM, line.lhs),) if line.lhs == cell.state_terms[0] else ()
-                lines.append(_line(tidy, line.lhs, shares, *loss, seed))
-        else:
-            lines.append(_line(tidy, line.lhs, shares))
+        # the loss of a step depends on its output, and no other equation says so
+        seeds: list[Term] = [Partial(LOSS_TERM, line.lhs)] if line.lhs == cell.output_term else []
+        if line.lhs in cell.state_terms or (seeds and not shares):
+            given.append(Adj(line.lhs, arriving=bool(shares)))
+            seeds.append(given[-1])
+        if shares or not seeds:
+            lines.append(_line(tidy, line.lhs, shares, *seeds))
         _through(line, cell, known, collected)
-    ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *(state.prev for state in cell.state_terms)]
+    ends = [*(symbol.at(NOW) for symbol in cell.parameter_terms), *cell.input_terms, *cell.carried.values()]
     lines += [_line(tidy, end, collected.of(end)) for end in ends]
-    return Sweep(cell, tuple(sorted(given, key=lambda seed: cell.state_terms.index(seed.of))), tuple(lines))
+    order = (cell.output_term, *cell.state_terms) if cell.output_term not in cell.state_terms else cell.state_terms
+    return Sweep(cell, tuple(sorted(given, key=lambda seed: order.index(seed.of))), tuple(lines))
 
 
 def _line(tidy: Tidying, of: Sym, shares: list[Share], *seeds: Term) -> AdjointLine:
-    left = Adj(of, arriving=of.time is not None and of.time.offset < 0)
+    left = Adj(of, arriving=of.time is not None and of.time.offset != 0)
     return AdjointLine(of, equation(left, tidy.summed((*seeds, *(tidy(share.term) for share in shares)))), tuple(shares))
 
 

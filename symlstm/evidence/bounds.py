@@ -20,10 +20,8 @@ from typing import Any
 
 from symlstm.activations import X, activation
 from symlstm.algebra import (
-    Add,
     Diag,
     MatMul,
-    Neg,
     Norm,
     NotSupported,
     Num,
@@ -51,24 +49,25 @@ from symlstm.model import Cell
 
 Constants = Mapping[str, Fraction]
 T, K = Time(), Time("k")
-LATER = Relation((Sym("t"), Sym("k")), (">",))
+WAYS = {None: 0, Relation((Sym("t"), Sym("k")), (">",)): 1, Relation((Sym("k"), Sym("t")), (">",)): -1}  # of a condition
 NORMS = "norms are submultiplicative"
 
 
 def decide(proof: Proof, line: Relation, constants: Constants | None = None) -> Decision:
     """Whether a chain of bounds of norms follows by the rules; what no rule reaches is not decided."""
-    if line.condition not in (None, LATER):
+    way = WAYS.get(line.condition)
+    products = [part for part in walk(line) if isinstance(part, Prod)]
+    if way is None or (way and not all(K + way in (part.lower, part.upper) for part in products)):
         return Decision(False, f"not decided: the condition {plain(line.condition)}", decided=False)  # type: ignore[arg-type]
 
     def links() -> Decision:
-        later = line.condition == LATER
-        told = [_link(proof, left, operator, right, later, constants or {}) for left, operator, right in line.links()]
+        told = [_link(proof, left, operator, right, way != 0, constants or {}) for left, operator, right in line.links()]
         return Decision(True, "; ".join(dict.fromkeys(told)))
     return proof.deciding(links)
 
 
-def _link(proof: Proof, left: Term, operator: str, right: Term, later: bool, constants: Constants) -> str:
-    if operator == "<=" or (operator == "<" and (later or not _over_steps(left))):
+def _link(proof: Proof, left: Term, operator: str, right: Term, apart: bool, constants: Constants) -> str:
+    if operator == "<=" or (operator == "<" and (apart or not _over_steps(left))):
         for rule in _RULES:
             if told := rule(proof, left, operator == "<", right, constants):
                 return told
@@ -134,17 +133,20 @@ def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Co
 
 
 def _power(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
-    """|d q_t / d q_k| <= c^(t-k) where |d q_t / d q_{t-1}| <= c, for the one state of a cell."""
-    steps = Add((Sym("t"), Neg(Sym("k"))))
-    if strict or not (isinstance(right, Pow) and right.exponent == steps and isinstance(left, Norm)):
+    """|d q_t / d q_k| <= c^(t-k) where |d q_t / d q_{t-1}| <= c, for the one state of a part; c^(k-t) for one that runs
+    backward."""
+    if strict or not (isinstance(right, Pow) and isinstance(left, Norm)):
         return ""
     jacobian = left.arg
     if not (isinstance(jacobian, Partial) and isinstance(jacobian.of, Sym) and jacobian.wrt == jacobian.of.at(K)):
         return ""
-    if not jacobian.direct and proof.cell.state_terms != (jacobian.of,):
+    steps = Sym("t") - Sym("k") if proof.cell.direction(jacobian.of) > 0 else Sym("k") - Sym("t")
+    if right.exponent != steps:
         return ""
-    one = Norm(Partial(jacobian.of, jacobian.of.prev, jacobian.direct))
-    return f"{_link(proof, one, '<=', right.base, False, constants)}; by induction over the t - k factors"
+    if not jacobian.direct and proof.cell.parts[proof.cell.place(jacobian.of)].states != (jacobian.of,):
+        return ""
+    one = Norm(Partial(jacobian.of, proof.cell.carried[jacobian.of], jacobian.direct))
+    return f"{_link(proof, one, '<=', right.base, False, constants)}; by induction over the {plain(steps)} factors"
 
 
 def _product(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
@@ -157,7 +159,7 @@ def _product(proof: Proof, left: Term, strict: bool, right: Term, constants: Con
 
 def _product_below_one(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
     """A product of at least one factor, each less than 1, is less than 1."""
-    limits = ((T, K + 1), (K + 1, T))
+    limits = ((T, K + 1), (K + 1, T), (T, K + -1), (K + -1, T))
     if right != term(1) or not (isinstance(left, Prod) and (left.lower, left.upper) in limits):
         return ""
     return f"{_link(proof, left.body, '<', right, False, constants)}; so is a product of one or more factors"

@@ -76,7 +76,7 @@ def _drawn(cell: Cell, steps: int, sizes: Mapping[str, int], draw: np.random.Gen
         {symbol.name: normal(symbol.name) for symbol in cell.parameter_terms},
         [tuple(normal(symbol.name) for symbol in cell.input_terms) for _ in range(steps)],
         [normal(state.name) for state in cell.state_terms],
-        normal(cell.state_terms[0].name, 2, steps),
+        normal(cell.output_term.name, 2, steps),
         [normal(state.name) for state in cell.state_terms],
     )
 

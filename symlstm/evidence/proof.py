@@ -15,8 +15,9 @@ first, and it is looked at again. Where that does not soon succeed, points are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Proof(Facts):
         """Decide; an error becomes the decision that it means."""
         if len(self.ring.keys) > FULL:
             self.reset()
-        Polynomial.spent, self.last, self.ring.met = 0, {}, set()
+        Polynomial.spent, self.looked, self.ring.met = 0, {}, set()
         try:
             return decide()
         except NotSupported as error:
@@ -89,7 +90,7 @@ class Proof(Facts):
             if not (self._products(left, right) if _over_time(left, right) else self._equal(left, right)):
                 return Decision(False, f"{plain(left)} and {plain(right)} differ")
             notes.append(self._note(left, right))
-        if (first := self._first(line)) is not None:
+        for first in self._firsts(line):
             try:
                 if not self._decide(first).ok:
                     return Decision(False, f"{plain(first)} fails: at the first step a state does not come from a step before")
@@ -97,19 +98,20 @@ class Proof(Facts):
                 pass  # the relation begins with a later step
         return Decision(True, "; ".join(dict.fromkeys(notes)))
 
-    def _first(self, line: Relation) -> Relation | None:
-        """A relation about derivatives of the states of an earlier step at the time when those are the initial ones."""
+    def _firsts(self, line: Relation) -> Iterator[Relation]:
+        """A relation about derivatives of the states of another step at the time when those are the initial ones."""
+        if _over_time(*line.terms):
+            return
         wholes = [part.of for part in walk(line) if isinstance(part, Adj) and not part.arriving]
         sides = (side for part in walk(line) if isinstance(part, Partial) for side in (part.of, part.wrt))
         wholes += [side for side in sides if isinstance(side, Sym)]
-        early = [part.time.offset for part in wholes
+        marks = [(self.cell.direction(part), part.time, self.start(part)) for part in wholes
                  if part.time is not None and part.time.base == "t" and part.at(Time()) in self.cell.state_terms]
-        back = min(early, default=0)
-
-        def move(part: Term) -> Term:
-            now = isinstance(part, Sym) and part.time is not None and part.time.base == "t"
-            return part.at(Time("", part.time.offset - back)) if now else part  # type: ignore[union-attr]
-        return map_relation(line, lambda side: transform(side, move)) if back < 0 and not _over_time(*line.terms) else None
+        for way in (1, -1):
+            found = [(way * time.offset, start) for direction, time, start in marks if direction == way]
+            early, start = min(found, default=(0, Time()), key=itemgetter(0))
+            if early < 0:
+                yield map_relation(line, lambda side, to=start + -way * early: transform(side, partial(_moved, to=to)))  # type: ignore[misc]
 
     def _under(self, condition: Relation, line: Relation) -> Decision:
         """Decide with a condition put in: what it binds has a definition for the time being."""
@@ -144,29 +146,48 @@ class Proof(Facts):
     def _note(self, *nodes: Term) -> str:
         cases = [self.ring.cases[place] for place in sorted(self.ring.met) if self.ring.cases[place]]
         split = f"; case by case: {', '.join(dict.fromkeys(cases))}; at equality nothing is claimed" if cases else ""
-        return _shown(*nodes) + split
+        return self._shown(*nodes) + split
+
+    def _shown(self, *nodes: Term) -> str:
+        """In words, what an equality that is proved shows."""
+        parts = [part for node in nodes for part in walk(node)]
+        derivative = any(isinstance(part, (Adj, Partial)) for part in parts)
+        timed = [(part.time.offset, self.cell.direction(part)) for part in parts
+                 if isinstance(part, Sym) and part.time and part.time.base == "t"]
+        forward = "the components are those of forward-mode derivatives and the chain rule"
+        sides = forward if derivative else "both sides are the same components"
+        told = [f"{sides}, as rational functions at {_SIZES}"]
+        if any(isinstance(part, Prod) for part in parts):
+            told.append(", from k+1 up to t by induction")
+        if any(isinstance(part, Sum) for part in parts):
+            told.append(", term by term of the sum from 1 to T")
+        for step, end, way in (("t+1", "T", 1), ("t-1", "1", -1)):
+            if derivative and any(way * offset > 0 and direction == way for offset, direction in timed):
+                told.append(f"; for every t by induction: symbols reach step {step} from outside, and nothing reaches step {end}")
+        return "".join(told)
 
     # --- products over time ---
 
     def _products(self, left: Term, right: Term) -> bool:
-        """d q_t / d q_k = ... product from t to k+1 ..., by induction from k+1 to t."""
+        """d q_t / d q_k = ... product from t to k+1 ..., by induction from k+1 to t; of what runs backward, from k-1."""
         if not (isinstance(left, Partial) and isinstance(left.of, Sym) and isinstance(left.wrt, Sym)):
             raise NotSupported("A product over time is compared with a derivative.", plain(left))
         products = [part for part in walk(right) if isinstance(part, Prod)]
         state = left.of
         if len(products) != 1 or (state.name, left.wrt) != (left.wrt.name, state.at(Time("k"))) or state.time != Time():
             raise NotSupported("Proved are products of one factor a step, from k to t.", plain(right))
-        if not left.direct and self.cell.state_terms != (state,):
+        if not left.direct and self.cell.parts[self.cell.place(state)].states != (state,):
             raise NotSupported("With several states the total Jacobian is not a product of one factor a step.", plain(left))
         return self._induction(state, left.direct, products[0], right)
 
     def _induction(self, state: Sym, direct: bool, product: Prod, right: Term) -> bool:
-        limits = {(Time(), Time("k", 1)): True, (Time("k", 1), Time()): False}
+        way = self.cell.direction(state)
+        limits = {(Time(), Time("k", way)): True, (Time("k", way), Time()): False}
         if (product.lower, product.upper) not in limits:
             return False
         latest_first = limits[product.lower, product.upper]
         body, rest = substitute_index(Sum(product.index, FIRST, LAST, product.body), "t"), substitute(right, {product: INNER})
-        one_step, factor = self.values(Partial(state, state.prev, direct), body)
+        one_step, factor = self.values(Partial(state, self.cell.carried[state], direct), body)
         factor = np.reshape(factor, shape(one_step)) if shape(one_step) == (1, 1) else factor  # a bare number is one too
         if len(shape(factor)) != 2 or shape(factor)[1] not in (1, shape(factor)[0]):
             raise NotValid("A product over time has square factors, or columns for an elementwise one.", plain(product))
@@ -196,7 +217,7 @@ class Proof(Facts):
         if loop is reference.lstm:
             squash["sigmoid"] = lambda x: self.ring.function("sigma", x)
         step = loop({symbol.name: listed(symbol) for symbol in self.cell.parameter_terms}, [listed(self.cell.input_terms[0])],
-                    *(listed(state.prev) for state in self.cell.state_terms), **squash)[1]
+                    *map(listed, self.cell.carried.values()), **squash)[1]
         return {name: np.array(value, dtype=object).reshape(len(value), -1) for name, value in step.items()}
 
     def define(self, line: Relation) -> Decision:
@@ -211,6 +232,12 @@ class Proof(Facts):
         if not self.equal_values(theirs, ours):
             return Decision(False, f"{plain(line.rhs)} is not what the reference computes")
         return Decision(True, f"the components are those of the hand-written reference, as rational functions at {_SIZES}")
+
+
+def _moved(part: Term, to: Time) -> Term:
+    """A quantity of a time counted from t, for t at another time."""
+    now = isinstance(part, Sym) and part.time is not None and part.time.base == "t"
+    return part.at(to + part.time.offset) if now else part  # type: ignore[union-attr]
 
 
 def substitute_index(node: Sum, letter: str) -> Term:
@@ -234,20 +261,3 @@ def _over_time(*nodes: Term) -> bool:
 FULL = 2000  # generators, from which on it is better to start again
 SOON = 6  # definitions put in before points are tried
 _SIZES = "n = {n}, m = {m}".format(**SIZES)
-
-
-def _shown(*nodes: Term) -> str:
-    """In words, what an equality that is proved shows."""
-    parts = [part for node in nodes for part in walk(node)]
-    derivative = any(isinstance(part, (Adj, Partial)) for part in parts)
-    later = any(isinstance(part, Sym) and part.time and part.time.base == "t" and part.time.offset > 0 for part in parts)
-    forward = "the components are those of forward-mode derivatives and the chain rule"
-    sides = forward if derivative else "both sides are the same components"
-    told = [f"{sides}, as rational functions at {_SIZES}"]
-    if any(isinstance(part, Prod) for part in parts):
-        told.append(", from k+1 up to t by induction")
-    if any(isinstance(part, Sum) for part in parts):
-        told.append(", term by term of the sum from 1 to T")
-    if derivative and later:
-        told.append("; for every t by induction: symbols reach step t+1 from outside, and nothing reaches step T")
-    return "".join(told)

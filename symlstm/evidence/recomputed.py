@@ -156,8 +156,7 @@ class Recomputed:
             count += value.size
             found[symbol] = (_seeded(value, seeds), seeds)
 
-        states = tuple(state.prev for state in self.cell.state_terms)
-        for symbol in (*self.cell.parameter_terms, *self.cell.input_terms, *states):
+        for symbol in (*self.cell.parameter_terms, *self.cell.input_terms, *self.cell.carried.values()):
             define(symbol, self._start(symbol))
         evaluate = _Numbers(self.arithmetic, lambda leaf: found[leaf][0], self._sizes)
         for line in self.cell.named:
@@ -176,14 +175,14 @@ class Recomputed:
         return np.frompyfunc(lambda dual: dual.value, 1, 1)(self._step[leaf][0])
 
     def _adjoint(self, of: Sym) -> Array:
-        """The sum over the states of d state / d quantity, transposed, times what reaches the state from outside."""
+        """The sum over states and output of d state / d quantity, transposed, times what reaches them from outside."""
         key = of.at(None) if of.at(None) in self.cell.parameter_terms else of
         if key not in self._step:
             raise NotValid("The step has no such quantity.", plain(of))
         seeds = self._step[key][1]
         total = np.zeros(seeds.shape, dtype=object)
-        for state in self.cell.state_terms:
-            whole = Adj(state) in self._given
+        for state in dict.fromkeys((*self.cell.state_terms, self.cell.output_term)):
+            whole = Adj(state) in self._given or state not in self.cell.state_terms
             incoming = self._start(Adj(state, arriving=not whole))
             for dual, bar in zip(self._step[state][0].flat, incoming.flat, strict=True):
                 total = total + np.frompyfunc(lambda seed, dual=dual, bar=bar: dual.parts.get(seed, 0) * bar, 1, 1)(seeds)

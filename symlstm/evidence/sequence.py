@@ -6,7 +6,8 @@ read off, and no rule of differentiation is used. Cells with a hand-written loop
 others by `symlstm.evaluate.forward`.
 
 The loss is a sum over t = 1..T of a generic quadratic function of the output of step t. The run is one step longer
-than the loss, so that the adjoints of step T+1 are measured too (they are zero). What is said of a step, and not of T, holds
+than the loss, so that the adjoints of step T+1 are measured too (they are zero). Where states run backward in time the run
+ends with step T, where they begin. What is said of a step, and not of T, holds
 whatever arrives from later ones: it is looked at with one more term in the loss, generic and linear in all states that the
 last of its steps hands on. Without it some adjoints are zero, such as those of a stabiliser on which no output depends.
 
@@ -36,6 +37,7 @@ from symlstm.zoo import ZOO
 
 REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
 LOSS, LOSS_TERM = "L", "ell"
+Ends = tuple[int, int]  # the first and the last step that a relation is about
 OTHERS, SHORT = 12, 2  # more points at which a relation with a kink in it is looked at, and the steps of each
 
 
@@ -59,9 +61,11 @@ class Sequence:
                  constants: Mapping[str, Any] | None = None) -> None:
         self.constants = dict(constants or {})
         self.cell, self.steps, self.seed, self.sizes = cell, steps, seed, cell.shapes.full({"n": n, "m": m})
-        self.point = point or generic(cell, steps + 1, self.sizes, seed)
-        self._known: dict[tuple[Term, int | None], Array] = {}
-        self._later: dict[int, Array] = {}
+        self.forward = all(part.step >= 0 for part in cell.parts)
+        self.last = steps + self.forward  # step that is run
+        self.point = point or generic(cell, self.last, self.sizes, seed)
+        self._known: dict[tuple[Term, Ends | None], Array] = {}
+        self._later: dict[Ends, Array] = {}
         self._under: dict[Relation, Sequence] = {}
         self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
         self._measure()
@@ -85,7 +89,7 @@ class Sequence:
     def others(self) -> tuple[Sequence, ...]:
         """Short runs at other points, for what looks at the signs of numbers alone: one run has only a few signs."""
         n, m = self.sizes["n"], self.sizes["m"]
-        points = close(self.cell, SHORT + 1, self.sizes, self.seed + 1, OTHERS)
+        points = close(self.cell, SHORT + self.forward, self.sizes, self.seed + 1, OTHERS)
         return tuple(Sequence(self.cell, SHORT, n, m, point=point, constants=self.constants) for point in points)
 
     # --- running ---
@@ -114,13 +118,18 @@ class Sequence:
     def _measure(self) -> None:
         """A first run finds out what there is to perturb, the second perturbs it all.
 
-        The copies are in the order of the run, and a step is computed for those alone that it, or a step before it, perturbs.
+        The copies are in the order of the run, and a step is computed for those alone that it, or a step before it, perturbs;
+        where a cell has several parts, for all.
         """
         self._slots: dict[tuple[str, int], tuple[int, Array]] = {}
-        copies = [0] * (self.steps + 2)  # up to the end of each step
+        copies = [0] * (self.last + 1 if len(self.cell.parts) == 1 else 1)  # up to the end of each step
+
+        def step_of(name: str, t: int) -> int:
+            """The step at which something is perturbed: what is handed on belongs to the next one."""
+            return t + name.endswith("+") if len(copies) > 1 else 0
 
         def note(name: str, t: int, value: Array) -> Array:
-            step = _step_of(name, t)
+            step = step_of(name, t)
             copies[step] = max(copies[step], copies[step - 1] if step else 0)
             self._slots[name, t] = copies[step], value
             copies[step] += value.size
@@ -128,7 +137,7 @@ class Sequence:
 
         def perturb(name: str, t: int, value: Array) -> Array:
             start, plainly = self._slots[name, t]
-            moved = np.empty((copies[_step_of(name, t)], *plainly.shape), dtype=complex)
+            moved = np.empty((copies[step_of(name, t)], *plainly.shape), dtype=complex)
             moved[:] = plainly
             if value.ndim > 2:
                 moved[:len(value)] = value
@@ -138,10 +147,11 @@ class Sequence:
         self._values, self._trace = self._run(note), self._run(perturb)
         for t in range(1, self.steps + 1):
             for trace in (self._values, self._trace):
-                trace[t][LOSS_TERM] = self._loss(t, trace[t][self.cell.state_terms[0].name])
+                trace[t][LOSS_TERM] = self._loss(t, trace[t][self.cell.output_term.name])
         self._change = np.zeros((copies[-1], 1, 1))  # of the loss
         for t in range(1, self.steps + 1):
-            self._change[:copies[t]] += np.imag(self._trace[t][LOSS_TERM]) / STEP
+            slopes = np.imag(self._trace[t][LOSS_TERM]) / STEP
+            self._change[:len(slopes)] += slopes
 
     def _loss(self, t: int, output: Array) -> Array:
         """ell_t(h_t), generic and not linear."""
@@ -150,14 +160,15 @@ class Sequence:
 
     # --- reading off ---
 
-    def evaluator(self, times: Mapping[str, int], arriving: int | None = None) -> Evaluator:
+    def evaluator(self, times: Mapping[str, int], arriving: Ends | None = None) -> Evaluator:
         """An evaluator of terms on this sequence, with values for the time letters; T is known.
 
-        With `arriving`, adjoints are those of the loss and one more term, in the states that this step hands on.
+        With `arriving`, adjoints are those of the loss and one more term, in the states that these steps hand on: the later
+        one forward, the earlier one backward.
         """
         return Evaluator(partial(self.leaf, arriving=arriving), {"T": self.steps, **times}, self.sizes)
 
-    def leaf(self, node: Term, arriving: int | None = None) -> Array:
+    def leaf(self, node: Term, arriving: Ends | None = None) -> Array:
         """The value of a leaf. Raises `Outside` where it does not exist, `NotValid` where the cell does not have it."""
         if not (isinstance(node, Adj) or (isinstance(node, Partial) and node.of == Sym(LOSS))):
             arriving = None
@@ -165,26 +176,27 @@ class Sequence:
             self._known[node, arriving] = self._found(node, self._changes(arriving))
         return self._known[node, arriving]
 
-    def _changes(self, arriving: int | None) -> Array:
+    def _changes(self, arriving: Ends | None) -> Array:
         """Of the loss, by everything perturbed."""
         if arriving is None:
             return self._change
         if arriving not in self._later:
             total = self._change.copy()
             for state, weights in zip(self.cell.state_terms, self.point.arriving, strict=True):
-                if state.prev not in self._read:
+                if self.cell.carried[state] not in self._read:
                     continue
-                last = np.imag(self._trace[arriving][state.name]) / STEP
+                end = arriving[self.cell.direction(state) > 0]
+                last = np.imag(self._trace[end][state.name]) / STEP
                 total[:len(last)] += np.sum(weights * last, axis=(-2, -1))[..., None, None]
-                if (f"{state.name}+", arriving) in self._slots:
-                    start, _ = self._slots[f"{state.name}+", arriving]
+                if (f"{state.name}+", end) in self._slots:
+                    start, _ = self._slots[f"{state.name}+", end]
                     total[start:start + weights.size, 0, 0] += weights.ravel()
             self._later[arriving] = total
         return self._later[arriving]
 
     @cached_property
     def _read(self) -> frozenset[Term]:
-        """What a step reads of the step before."""
+        """What a step reads of other steps."""
         return frozenset(part for line in self.cell.named for part in walk(line.rhs) if isinstance(part, Sym))
 
     def _found(self, node: Term, loss: Array) -> Array:
@@ -249,7 +261,7 @@ class Sequence:
         assert of.time is not None and wrt.time is not None
         if of.name == LOSS_TERM:
             whole = self._derivative(of, wrt, self._change)
-            return whole if wrt == self.cell.state_terms[0].at(of.time) else 0 * whole
+            return whole if wrt == self.cell.output_term.at(of.time) else 0 * whole
         rhs = next((line.rhs for line in self.cell.named if isinstance(line.lhs, Sym) and line.lhs.name == of.name), None)
         if rhs is None:
             raise NotValid(f"No equation defines {plain(of)}.", plain(of))
@@ -257,9 +269,10 @@ class Sequence:
         if start.shape[1] != 1:
             raise _not_a_matrix(of, wrt)
         here: Array = start + 1j * STEP * np.eye(start.size).reshape(start.size, *start.shape)
-        first = wrt.time.offset + (1 if wrt.name == of.name or wrt.time != of.time else 0)
+        way = self.cell.direction(of)
+        first = wrt.time.offset + (way if wrt.name == of.name or wrt.time != of.time else 0)
         carried = wrt
-        for s in range(first, of.time.offset + 1):
+        for s in range(first, of.time.offset + way, way):
             def leaf(node: Term, fixed: Sym = carried, moved: Array = here) -> Array:
                 return moved if node == fixed else self.leaf(node)
             here, carried = Evaluator(leaf, {"t": s}, self.sizes)(rhs), of.at(Time("", s))
@@ -289,21 +302,18 @@ class Sequence:
         marks = _marks(line)
         if marks is None:
             return self.evaluator(times)
-        latest = max((times.get(mark.base, 0) + mark.offset for mark in marks), default=0)
-        return self.evaluator(times, min(max(latest, 0), self.steps + 1))
+        steps = [times.get(mark.base, 0) + mark.offset for mark in marks] or [0]
+        return self.evaluator(times, (max(min(steps), 1), min(max(*steps, 0), self.last)))
 
     def _times(self, line: Relation) -> Iterator[dict[str, int]]:
         free = free_letters(line) - {"T", ""}
         if not free <= {"t", "k"}:
             raise NotSupported("The time letters of a relation are t, k and T.", plain(line))
+        parts = [part.of for part in walk(line) if isinstance(part, Partial) and isinstance(part.of, Sym)]
+        down = any(self.cell.direction(of) < 0 for of in parts)
         for t in range(1, self.steps + 1) if "t" in free else (0,):
-            for k in range(t) if "k" in free else (0,):
+            for k in (range(t + 1, self.last + 2) if down else range(t)) if "k" in free else (0,):
                 yield {letter: value for letter, value in (("t", t), ("k", k)) if letter in free}
-
-
-def _step_of(name: str, t: int) -> int:
-    """The step at which something is perturbed: what is handed on belongs to the next one."""
-    return t + name.endswith("+")
 
 
 def _jacobian(changes: Array, of: Sym, wrt: Sym) -> Array:
@@ -321,10 +331,11 @@ def _not_a_matrix(of: Sym, wrt: Sym) -> NotSupported:
 def _marks(line: Relation) -> frozenset[Time] | None:
     """The time marks of a relation about single steps; None where it is about T, or sums over steps.
 
-    What arrives at a step comes from the next one, which counts too.
+    What arrives at a step comes from a neighbour, which counts too.
     """
     marks = frozenset(part.time for part in walk(line) if isinstance(part, Sym) and part.time is not None)
-    marks |= {part.of.time + 1 for part in walk(line) if isinstance(part, Adj) and part.arriving and part.of.time is not None}
+    handed = [part.of.time for part in walk(line) if isinstance(part, Adj) and part.arriving and part.of.time is not None]
+    marks |= {time + sign for time in handed for sign in (1, -1)}
     over_time = any(isinstance(part, (Sum, Prod)) for part in walk(line)) or any(mark.base == "T" for mark in marks)
     return None if over_time else marks
 

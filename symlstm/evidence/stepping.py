@@ -48,7 +48,7 @@ class Step:
         self._uses: dict[Sym, list[Sym]] = {}
         self._reach: dict[tuple[Sym, Sym], Array] = {}
         cell = self.cell
-        for symbol in (*cell.parameter_terms, *cell.input_terms, *(state.prev for state in cell.state_terms)):
+        for symbol in (*cell.parameter_terms, *cell.input_terms, *cell.carried.values()):
             self.values[symbol] = facts.leaf_generators(symbol if symbol.time is None else symbol.at(at + symbol.time.offset))
         for line in cell.named:
             self._run(line)
@@ -77,7 +77,8 @@ class Step:
 
     def _named(self, symbol: Sym, entries: list[Any]) -> Array:
         """The value of a quantity under its name; a state's name is the symbol that it is for the next step."""
-        field, leaf, rank = self.facts.ring, symbol.at(self.at), (0, self.at.offset, self.order[symbol])
+        field, leaf = self.facts.ring, symbol.at(self.at)
+        rank = (0, self.cell.place(symbol), self.cell.direction(symbol) * self.at.offset, self.order[symbol])
         found: Array = np.empty(self.facts.extent(symbol), dtype=object)
         for place, entry in zip(np.ndindex(*found.shape), entries, strict=True):
             key = (type(leaf).__name__, leaf, *place)

@@ -65,9 +65,9 @@ class Facts:
         self.extent, self.leaf_generators = cache(self._opaque.extent), cache(self._opaque.opaque)  # the symbols of a leaf
         self.reckoned = Reckoned(self.ring, cell.shapes, {})
         self.truth = Truth(self)
-        self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {s.prev for s in cell.state_terms}}
+        self._carried = {part for line in cell.named for part in walk(line.rhs) if part in {*cell.carried.values()}}
         self._quantities = {*cell.parameter_terms, *cell.input_terms, *(line.lhs for line in cell.named)}
-        self.last: dict[str, int] = {}  # the last step, by its letter, through which adjoints are followed
+        self.looked: dict[str, tuple[int, int]] = {}  # the first and last steps, by letter, through which adjoints are followed
 
     # --- truths about steps ---
 
@@ -94,9 +94,10 @@ class Facts:
     def _state(self, leaf: Sym, at: Time) -> Array:
         """A state's symbols; the step that computes it is run when its definition is asked for."""
         symbols = self.leaf_generators(leaf)
-        if at not in self._steps and self._has(at):
+        if at not in self._steps and self._has(at, leaf):
+            rank = (0, self.cell.place(leaf), self.cell.direction(leaf) * at.offset, 0)
             for place in (min(self.ring.places(symbol)) for symbol in symbols.flat):
-                self.ring.define(self.ring.keys[place], partial(self._after_step, at, place), (0, at.offset, 0))
+                self.ring.define(self.ring.keys[place], partial(self._after_step, at, place), rank)
         return symbols
 
     def _after_step(self, at: Time, place: int) -> Polynomial | None:
@@ -113,23 +114,28 @@ class Facts:
         return name
 
     def arriving(self, state: Sym, at: Time) -> Array:
-        """The part of a state's adjoint that comes through the next step: symbols, defined by that step if it is looked at."""
+        """The part of a state's adjoint that comes through the step that takes it over: symbols, defined by that step if it
+        is looked at. That is the next step, or for a state that runs backward the one before."""
         key = state.at(at), at
         if key not in self._arrivals:
             symbols = self.leaf_generators(Adj(state.at(at), arriving=True))
-            beyond = at.base == "T" and at.offset >= 0
-            self._arrivals[key] = symbols * self.ring.element(0) if beyond or state.prev not in self._carried else symbols
+            beyond = (at.base == "T" and at.offset >= 0) if self.cell.direction(state) > 0 else (not at.base and at.offset <= 1)
+            unused = self.cell.carried[state] not in self._carried
+            self._arrivals[key] = symbols * self.ring.element(0) if beyond or unused else symbols
             if self._arrivals[key] is symbols:
                 self._defined_later(symbols, state, at)
         return self._arrivals[key]
 
     def _defined_later(self, symbols: Array, state: Sym, at: Time) -> None:
+        way, back = self.cell.direction(state), self.cell.carried[state]
+
         def handed_back(k: int) -> Polynomial | None:
-            if at.offset >= self.last.get(at.base, at.offset):
+            if way * (at.offset - self.looked.get(at.base, (at.offset, at.offset))[way > 0]) >= 0:
                 return None
-            return self.ring.element(self.adjoints(state.prev, at + 1).flat[k])
+            return self.ring.element(self.adjoints(back, at + way).flat[k])
+        rank = (1, -self.cell.place(state), -way * at.offset, -FAR)
         for k, symbol in enumerate(symbols.flat):
-            self.ring.define(self.ring.keys[min(self.ring.places(symbol))], partial(handed_back, k), (1, -at.offset, -FAR))
+            self.ring.define(self.ring.keys[min(self.ring.places(symbol))], partial(handed_back, k), rank)
 
     def adjoints(self, of: Sym, at: Time) -> Array:
         """dL/dq of a quantity of a step, as the step's equations name it, or of what it hands back to the step before."""
@@ -137,13 +143,12 @@ class Facts:
         if key not in self._adjoints:
             step = self.step(at)
             total = step.pulled(of)
-            if of in self.cell.state_terms:
-                incoming = self.arriving(of, at)
-                if of == self.cell.state_terms[0]:
-                    incoming = incoming + self.loss_slope(at)
+            seeds = [self.arriving(of, at)] if of in self.cell.state_terms else []
+            seeds += [self.loss_slope(at)] if of == self.cell.output_term else []
+            for incoming in seeds:
                 total = [one + other for one, other in zip(total, incoming.flat, strict=True)]
             found = np.empty(step.values[of].shape, dtype=object)
-            rank = (1, -at.offset, -step.order.get(of, -1))
+            rank = (1, -self.cell.place(of), -self.cell.direction(of) * at.offset, -step.order.get(of, -1))
             for place, entry in zip(np.ndindex(*found.shape), total, strict=True):
                 found[place] = self._adjoint_named(("adjoint", of, at, *place), entry, rank)
             self._adjoints[key] = found
@@ -155,7 +160,7 @@ class Facts:
 
     def loss_slope(self, at: Time) -> Array:
         """The derivative of step t's loss by its output: symbols, and zero outside of 1..T."""
-        output = self.cell.state_terms[0].at(at)
+        output = self.cell.output_term.at(at)
         symbols = self.leaf_generators(Partial(Sym(LOSS_TERM, at), output))
         outside = (not at.base and at.offset < 1) or (at.base == "T" and at.offset > 0)
         return symbols * self.ring.element(0) if outside else symbols
@@ -163,7 +168,7 @@ class Facts:
     def adjoint(self, of: Sym, *, arriving: bool = False) -> Array:
         """dL/dq by the chain rule; of a parameter with a time mark, of the copy that this step uses."""
         assert of.time is not None
-        if arriving or (not of.time.base and of.time.offset == 0):
+        if arriving or of.time == self.start(of):
             if of.at(Time()) not in self.cell.state_terms:
                 raise NotValid(f"{plain(of)} is not handed on from step to step.", plain(of), "a state")
             return self.arriving(of.at(Time()), of.time)
@@ -173,37 +178,56 @@ class Facts:
         """The total derivative of one quantity by another, over as many steps as lie between them."""
         assert of.time is not None and wrt.time is not None
         self._closed(of, wrt)
-        if wrt.time.offset > of.time.offset:
+        way, states = self.cell.direction(of), self._between(of, wrt)
+        if way * (wrt.time.offset - of.time.offset) > 0:
             return np.full((self.value(of).size, self.value(wrt).size), self.ring.element(0), dtype=object)
-        states = self.cell.state_terms
-        is_handed = wrt.at(Time()) in states and not self._has(wrt.time)
+        is_handed = wrt.at(Time()) in self.cell.state_terms and not self._has(wrt.time, wrt)
         if is_handed and of.time == wrt.time:
             return matrix([[self.ring.element(int(of == wrt and j == k)) for k in range(self.value(wrt).size)]
                            for j in range(self.value(of).size)])
-        at = wrt.time if not is_handed else wrt.time + 1
-        through = wrt.at(Time()).prev if is_handed else self._known(wrt)
+        at = wrt.time if not is_handed else wrt.time + way
+        through = self.cell.carried[wrt.at(Time())] if is_handed else self._known(wrt)
         if at == of.time:
             return self.step(at).jacobian(self._known(of), through)
         reach = {state: self.step(at).jacobian(state, through) for state in states}
-        for offset in range(at.offset + 1, of.time.offset + 1):
+        for offset in range(at.offset + way, of.time.offset + way, way):
             here = self.step(Time(at.base, offset))
-            targets = states if offset < of.time.offset else (self._known(of),)
-            reach = {target: sum(here.jacobian(target, state.prev) @ reach[state] for state in states) for target in targets}
+            targets = states if offset != of.time.offset else (self._known(of),)
+            reach = {
+                target: sum(here.jacobian(target, self.cell.carried[state]) @ reach[state] for state in states)
+                for target in targets
+            }
         return reach[self._known(of)]
+
+    def _between(self, of: Sym, wrt: Sym) -> tuple[Sym, ...]:
+        """The states through which a quantity of one step reaches one of another: of one direction of time."""
+        if of.time == wrt.time or all(part.step >= 0 for part in self.cell.parts):
+            return self.cell.state_terms
+        if self.cell.place(of) != self.cell.place(wrt):
+            raise NotSupported("Between these steps lie ways in both directions of time.", plain(Partial(of, wrt)))
+        return self.cell.parts[self.cell.place(of)].states
 
     def _closed(self, of: Sym, wrt: Sym) -> None:
         if of.time is None or wrt.time is None or of.time.base != wrt.time.base:
             raise NotSupported("A derivative over an open number of steps is proved as a product.", plain(Partial(of, wrt)))
 
-    def _has(self, at: Time) -> bool:
-        return bool(at.base) or at.offset >= 1
+    def start(self, of: Sym) -> Time:
+        """The time of the initial states, in the direction of a quantity: 0, or T+1."""
+        return Time("", 0) if self.cell.direction(of) > 0 else LAST + 1
+
+    def _has(self, at: Time, of: Sym) -> bool:
+        """Whether a quantity of a time is computed: what comes before the first step, in its direction of time, is given."""
+        start = self.start(of)
+        return at.base != start.base or self.cell.direction(of) * (at.offset - start.offset) > 0
 
     def direct(self, of: Sym, wrt: Sym) -> Array:
         """Along the equation of `of` alone, everything else in it held fixed; over several steps, step after step."""
         assert of.time is not None and wrt.time is not None
         self._closed(of, wrt)
-        if of.name == wrt.name and of.time.offset > wrt.time.offset + 1:
-            return self.direct(of, of.prev) @ self.direct(of.prev, wrt)
+        way = self.cell.direction(of)
+        if of.name == wrt.name and way * (of.time.offset - wrt.time.offset) > 1:
+            between = of.at(of.time + -way)
+            return self.direct(of, between) @ self.direct(between, wrt)
         line = next((line for line in self.cell.named if line.lhs == self._known(of)), None)
         if line is None:
             raise NotSupported(f"No equation defines {plain(of)}.", plain(of))
@@ -223,7 +247,8 @@ class Facts:
         """Follow adjoints through every step that is mentioned, and no further."""
         for part in (part for node in nodes for part in walk(node)):
             if isinstance(part, Sym) and part.time is not None:
-                self.last[part.time.base] = max(part.time.offset, self.last.get(part.time.base, part.time.offset))
+                first, last = self.looked.get(part.time.base, (part.time.offset, part.time.offset))
+                self.looked[part.time.base] = min(part.time.offset, first), max(part.time.offset, last)
 
     def summed(self, node: Term) -> Term:
         """A term with the loss, and its derivative by a shared parameter, as sums over time of what each step contributes."""
@@ -275,7 +300,7 @@ class Truth(Exactly, Components):
         if of == Sym(LOSS):
             return self._adjoint(wrt)
         if of.name == LOSS_TERM and of.time is not None:
-            output = self.facts.cell.state_terms[0].at(of.time)
+            output = self.facts.cell.output_term.at(of.time)
             slope = self.facts.loss_slope(of.time)
             if wrt == output:
                 return slope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from symlstm.algebra import (
     NOW,
@@ -38,7 +39,7 @@ LOSS = Sym("L")
 def section(cell: Cell) -> Section:
     """The adjoints of step t from those of step t+1, and each parameter's gradient as a sum over time."""
     swept = sweep(cell)
-    output = cell.state_terms[0]
+    output = cell.output_term
     intro = prose(
         "The loss {} is a sum over the steps, {}, and {} depends on {} alone. ",
         LOSS,
@@ -46,21 +47,12 @@ def section(cell: Cell) -> Section:
         LOSS_TERM,
         output,
     )
-    backwards = prose(
-        "Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
-        "Each step costs the same, so the whole costs a number of operations proportional to {}.",
-        Sym("T"),
-        Sym("T") + 1,
-        term(0),
-        term(1),
-        Sym("T"),
-    )
     shared = [prose("A parameter serves every step, so its gradient is the sum of the shares of all steps.")]
     return Section(
         TOPIC,
         TITLE,
         (
-            joined(intro, backwards, *nothing_at_kinks(cell)),
+            joined(intro, *_ways(cell), *nothing_at_kinks(cell)),
             *_recurrences(swept),
             *(shared if cell.parameter_terms else ()),
             *_sums(swept),
@@ -68,12 +60,28 @@ def section(cell: Cell) -> Section:
                 "What is left at the start are the adjoints of the initial states, "
                 if len(cell.state_terms) > 1
                 else "What is left at the start is the adjoint of the initial state, ",
-                listed(Adj(state.at(START)) for state in cell.state_terms),
+                listed(Adj(state.at(_start_of(cell, state)[0])) for state in cell.state_terms),
                 ".",
             ),
             *_start(swept),
         ),
     )
+
+
+def _ways(cell: Cell) -> Iterator[Prose]:
+    """Where the recurrences start and where they end, in words."""
+    start = "Start at the last step {}, with every adjoint of step {} equal to {}, and go down to step {}. "
+    other = "start at step {}, with every adjoint of step {} equal to {}, and go up to step {}. "
+    down = (Sym("T"), Sym("T") + 1, term(0), term(1))
+    ways = {cell.direction(state) for state in cell.state_terms}
+    if ways == {1}:
+        yield prose(start, *down)
+    elif ways == {-1}:
+        yield prose(other.capitalize(), term(1), term(0), term(0), Sym("T"))
+    else:
+        yield prose("What runs forward in time is gone through from the end: s" + start[1:], *down)
+        yield prose("What runs backward is gone through from the beginning: " + other, term(1), term(0), term(0), Sym("T"))
+    yield prose("Each step costs the same, so the whole costs a number of operations proportional to {}.", Sym("T"))
 
 
 def unrolled(cell: Cell, steps: int) -> Section:
@@ -90,11 +98,7 @@ def unrolled(cell: Cell, steps: int) -> Section:
 
 def _placed(step: Step, at: Time) -> Step:
     """A recurrence at one of the last steps; at the last one the parts that arrive from the step after are left out."""
-
-    def move(part: Term) -> Term:
-        return part.at(at + part.time.offset) if isinstance(part, Sym) and part.time is not None else part
-
-    line = map_relation(step.relation, lambda side: transform(side, move))
+    line = map_relation(step.relation, partial(_at, at))
     beyond = [
         part for part in _summands(line.rhs) if any(isinstance(each, Adj) and each.of.time == LAST + 1 for each in walk(part))
     ]
@@ -111,12 +115,13 @@ def _placed(step: Step, at: Time) -> Step:
 
 
 def _recurrences(swept: Sweep) -> Iterator[Step]:
-    states = swept.cell.state_terms
-    for state in states:
+    states, output = swept.cell.state_terms, swept.cell.output_term
+    seeded = dict.fromkeys((*states, output))
+    for state in seeded:
         if not any(line.of == state for line in swept.lines):
             yield _state(swept, state, None)
     for line in swept.lines:
-        if line.of in states:
+        if line.of in seeded:
             yield _state(swept, line.of, line)
         elif line.of in swept.cell.input_terms or _inner(swept.cell, line.of):
             yield Step(TOPIC, f"adjoint of {line.of.name}", "identity", line.relation, reason(swept, line))
@@ -127,11 +132,11 @@ def _inner(cell: Cell, of: Sym) -> bool:
 
 
 def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
-    """A state's adjoint: the loss's share if it is the output, what arrives from t+1, and the paths inside step t."""
-    parts: list[Term] = []
-    if state == swept.cell.state_terms[0]:
-        parts.append(Partial(LOSS_TERM, state))
-    parts.append(shift(swept.line(state.prev).relation.rhs, 1))
+    """A state's adjoint: the loss's share if it is the output, what arrives from the step that takes it over, t+1 or for one
+    that runs backward t-1, and the paths inside step t."""
+    parts: list[Term] = [Partial(LOSS_TERM, state)] if state == swept.cell.output_term else []
+    if state in swept.cell.carried:
+        parts.append(shift(swept.line(swept.cell.carried[state]).relation.rhs, swept.cell.direction(state)))
     if line is not None:
         given = (Adj(state, arriving=True), Partial(LOSS_TERM, state))
         parts += [part for part in _summands(line.relation.rhs) if part not in given]
@@ -140,8 +145,9 @@ def _state(swept: Sweep, state: Sym, line: AdjointLine | None) -> Step:
 
 
 def _words(state: Sym, swept: Sweep, line: AdjointLine | None) -> Prose:
-    sources = ["its loss"] if state == swept.cell.state_terms[0] else []
-    later = [prose("step {}", Sym("t") + 1)] if swept.line(state.prev).shares else []
+    sources = ["its loss"] if state == swept.cell.output_term else []
+    back, next_step = swept.cell.carried.get(state), Sym("t") + 1 if swept.cell.direction(state) > 0 else Sym("t") - 1
+    later = [prose("step {}", next_step)] if back is not None and swept.line(back).shares else []
     inside = [joined("through ", listed(dict.fromkeys(share.through for share in line.shares)))] if line is not None else []
     return joined("", *_and([*sources, *later, *inside]))
 
@@ -165,16 +171,25 @@ def _sums(swept: Sweep) -> Iterator[Step]:
 
 
 def _start(swept: Sweep) -> Iterator[Step]:
-    """The adjoints of the initial states: what step 1 hands back."""
+    """The adjoints of the initial states: what the first step in their direction of time hands back."""
     for state in swept.cell.state_terms:
-        line = map_relation(swept.line(state.prev).relation, _at_one)
-        relation: Relation = equation(Adj(state.at(START)), line.rhs)
+        start, first = _start_of(swept.cell, state)
+        line = map_relation(swept.line(swept.cell.carried[state]).relation, partial(_at, first))
+        relation: Relation = equation(Adj(state.at(start)), line.rhs)
         told = "what step {} hands back" if line.rhs != term(0) else "step {} does not use it"
-        yield Step(TOPIC, f"adjoint of {state.name}_0", "identity", relation, prose(told, term(1)))
+        step = Sym(first.base) if first.base else term(first.offset)
+        yield Step(TOPIC, f"adjoint of {state.name}_{start}", "identity", relation, prose(told, step))
 
 
-def _at_one(node: Term) -> Term:
+def _start_of(cell: Cell, state: Sym) -> tuple[Time, Time]:
+    """The time of an initial state, and the step that reads it."""
+    return (START, FIRST) if cell.direction(state) > 0 else (LAST + 1, LAST)
+
+
+def _at(time: Time, node: Term) -> Term:
+    """What is said of step t, said of another step."""
+
     def move(part: Term) -> Term:
-        return part.at(Time("", 1 + part.time.offset)) if isinstance(part, Sym) and part.time is not None else part
+        return part.at(time + part.time.offset) if isinstance(part, Sym) and part.time is not None else part
 
     return transform(node, move)

@@ -22,7 +22,7 @@ LARGER = "the larger of the two passes its adjoint on"
 def section(cell: Cell) -> Section:
     """The adjoint equations of the reverse sweep, each with the rule that gave it."""
     swept = sweep(cell)
-    loss, state = Sym("L"), cell.state_terms[0]
+    loss, state = Sym("L"), cell.output_term
     like = prose("a number") if cell.shapes.is_scalar(state) else prose("an array of the same shape as {}", state)
     intro = joined(prose("Write {} for the adjoint {}, ", Adj(state), Partial(loss, state)), like, ". ")
     copies = [
@@ -34,15 +34,10 @@ def section(cell: Cell) -> Section:
         )
         for parameter in cell.parameter_terms[:1]
     ]
-    handed = joined(
-        "Of the states of the step before, the step gives the part that goes through it, ",
-        listed(Adj(each.prev, arriving=True) for each in cell.state_terms),
-        ".",
-    )
     steps = (
         Step(
             TOPIC,
-            f"adjoint of {_name(line.of)}",
+            f"adjoint of {name_of(line.of)}",
             "identity",
             line.relation,
             reason(swept, line),
@@ -50,7 +45,17 @@ def section(cell: Cell) -> Section:
         )
         for line in swept.lines
     )
-    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, handed, *_kinks(cell)), *steps))
+    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, *_handed(cell), *_kinks(cell)), *steps))
+
+
+def _handed(cell: Cell) -> Iterator[Prose]:
+    """What the step hands on to its neighbours."""
+    told = "Of the states of the step before, the step gives the part that goes through it, "
+    for word, way in (("before", 1), ("after", -1)):
+        back = [Adj(each, arriving=True) for state, each in cell.carried.items() if cell.direction(state) == way]
+        if back:
+            yield joined(told.replace("before", word), listed(back), ".")
+            told = f" {told}"
 
 
 def _kinks(cell: Cell) -> list[Prose | str]:
@@ -80,8 +85,9 @@ def nothing_at_kinks(cell: Cell) -> list[str]:
     return [f" Where {' or where '.join(where)}, there is no slope, and nothing is claimed."] if where else []
 
 
-def _name(of: Sym) -> str:
-    return of.name + ("_prev" if of.time is not None and of.time.offset < 0 else "")
+def name_of(of: Sym) -> str:
+    """The name of a quantity of the step, or of a state of its neighbour, in the name of a step."""
+    return of.name + {-1: "_prev", 1: "_next"}.get(of.time.offset if of.time is not None else 0, "")
 
 
 def _given(swept: Sweep) -> Prose:
@@ -90,17 +96,25 @@ def _given(swept: Sweep) -> Prose:
     parts = [seed for seed in swept.given if seed.arriving]
     said: list[Prose | str] = []
     for seed in whole:
-        sources = ["the loss"] if seed.of == swept.cell.state_terms[0] else []
-        sources += ["the step after"] if swept.line(seed.of.prev).shares else []
+        sources = ["the loss"] if seed.of == swept.cell.output_term else []
+        back = swept.cell.carried.get(seed.of)
+        sources += [f"the step {_side(swept.cell, seed.of)}"] if back is not None and swept.line(back).shares else []
         said.append(joined("Given is ", prose("{}, ", seed), f"from {' and from '.join(sources) or 'outside'}. "))
-    if len(parts) == 1:
-        said.append(prose("Of {} the part {} is given, which arrives from the step after. ", Adj(parts[0].of), parts[0]))
-    elif parts:
-        of = listed(Adj(seed.of) for seed in parts)
-        said.append(joined("Of ", of, " the parts ", listed(parts), " are given, which arrive from the step after. "))
-    if any(seed.of == swept.cell.state_terms[0] for seed in parts):
-        said.append(prose("From the loss of the step comes {}. ", Partial(LOSS_TERM, swept.cell.state_terms[0])))
+    for side in ("after", "before"):
+        here = [seed for seed in parts if _side(swept.cell, seed.of) == side]
+        if len(here) == 1:
+            said.append(prose(f"Of {{}} the part {{}} is given, which arrives from the step {side}. ", Adj(here[0].of), here[0]))
+        elif here:
+            of = listed(Adj(seed.of) for seed in here)
+            said.append(joined("Of ", of, " the parts ", listed(here), f" are given, which arrive from the step {side}. "))
+    if swept.cell.output_term not in {seed.of for seed in whole}:
+        said.append(prose("From the loss of the step comes {}. ", Partial(LOSS_TERM, swept.cell.output_term)))
     return joined(*said)
+
+
+def _side(cell: Cell, state: Sym) -> str:
+    """The step that takes a state over, which hands its adjoint back."""
+    return "after" if cell.direction(state) > 0 else "before"
 
 
 # --- the reason of a line --------------------------------------------------------------------------------------------
@@ -111,7 +125,7 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
     if not line.shares:
         return prose("nothing in this step uses it")
     seeds = sum(seed.of == line.of for seed in swept.given)
-    seeds += line.of == swept.cell.state_terms[0]  # its loss
+    seeds += line.of == swept.cell.output_term  # its loss
     count = len(line.shares) + seeds
     if count == 1:
         return _of_one_path(swept.cell, line.of, line.shares[0])

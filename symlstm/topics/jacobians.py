@@ -65,6 +65,10 @@ class Jacobians:
         """Whether a quantity is neither a vector nor a number; its Jacobians are no matrices."""
         return self.shapes.lengths[of.name][1] != ONE
 
+    def back(self, state: Sym) -> Sym:
+        """A state at the step it comes from."""
+        return self.swept.cell.carried[state]
+
     def identity(self, of: Sym) -> Diag:
         """The identity matrix, as long as a column."""
         return self._identity(self.length(of))

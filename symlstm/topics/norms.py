@@ -130,7 +130,7 @@ def by_one_matrix(one_step: Term, cell: Cell, state: Sym) -> TypeGuard[MatMul]:
     return slopes == Diag(activation(right.function).slope(right.arg, state))
 
 
-def bounds(state: Sym, one_step: MatMul, line: Relation, function: str) -> Iterator[Block]:
+def bounds(cell: Cell, state: Sym, one_step: MatMul, line: Relation, function: str) -> Iterator[Block]:
     """From the largest slope of the activation to a bound over time, and what follows from it."""
     row, weights, name = ACTIVATIONS[function], one_step.args[1], state.name
     largest = _as_number(row.slopes.upper)
@@ -147,17 +147,18 @@ def bounds(state: Sym, one_step: MatMul, line: Relation, function: str) -> Itera
     yield step(
         f"norm of the Jacobian of {name}",
         "bound",
-        relation(Norm(Partial(state, state.prev)), "<=", product(Norm(one_step.args[0]), Norm(weights)), "<=", growth),
+        relation(Norm(Partial(state, cell.carried[state])), "<=", product(Norm(one_step.args[0]), Norm(weights)), "<=", growth),
         prose("the norm is submultiplicative"),
     )
-    power = Pow(growth, Add((Sym("t"), Neg(Sym("k")))))
+    steps = Sym("t") - Sym("k") if cell.direction(state) > 0 else Sym("k") - Sym("t")
+    power = Pow(growth, steps)
     yield step(
         f"norm of the Jacobian of {name} over time",
         "bound",
         relation(Norm(line.lhs), "<=", power),
         prose("by induction over the factors"),
     )
-    yield _consequences(growth)
+    yield _consequences(growth, steps)
     yield from _vanishing()
 
 
@@ -168,14 +169,14 @@ def _as_number(value: Term) -> Term:
     return value
 
 
-def _consequences(growth: Term) -> Prose:
+def _consequences(growth: Term, steps: Term) -> Prose:
     return prose(
         "Where {} is less than {}, the bound goes to {} as {} grows: the gradient vanishes, whatever the inputs are. Where it is "
         "more, the bound grows, and the gradient may explode, though it need not: the bound says only what cannot happen.",
         growth,
         term(1),
         term(0),
-        Add((Sym("t"), Neg(Sym("k")))),
+        steps,
     )
 
 
