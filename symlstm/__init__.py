@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from symlstm.claims.judging.verdicts import Verdict
     from symlstm.claims.proofreading import check
     from symlstm.derivation import Derivation, derive
+    from symlstm.dialects import notations
     from symlstm.equivalence import Equivalence, equivalent
     from symlstm.evidence.report import Report, verify
     from symlstm.functions import lambdify
     from symlstm.layouts import from_layout, to_layout
     from symlstm.model import Cell, random_parameters
     from symlstm.networks import Network, stack
+    from symlstm.notation import Notation
+    from symlstm.restating import restated
     from symlstm.steps import Step
     from symlstm.zoo import cell, cells
 
@@ -47,6 +50,7 @@ _HOME = {
     "Network": "networks",
     "NotSupported": "algebra",
     "NotValid": "algebra",
+    "Notation": "notation",
     "Report": "evidence.report",
     "Step": "steps",
     "SymlstmError": "algebra",
@@ -63,9 +67,11 @@ _HOME = {
     "hardsigmoid": "activations",
     "lambdify": "functions",
     "log": "activations",
+    "notations": "dialects",
     "quantities": "algebra",
     "random_parameters": "model",
     "relu": "activations",
+    "restated": "restating",
     "sigma": "activations",
     "silu": "activations",
     "softplus": "activations",
@@ -84,6 +90,7 @@ __all__ = [
     "Network",
     "NotSupported",
     "NotValid",
+    "Notation",
     "Report",
     "Step",
     "SymlstmError",
@@ -100,9 +107,11 @@ __all__ = [
     "hardsigmoid",
     "lambdify",
     "log",
+    "notations",
     "quantities",
     "random_parameters",
     "relu",
+    "restated",
     "sigma",
     "silu",
     "softplus",

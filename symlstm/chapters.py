@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +19,7 @@ from symlstm import zoo
 from symlstm.algebra import NotValid, SymlstmError
 from symlstm.derivation import derive
 from symlstm.evidence.report import Report, read_back, verify
+from symlstm.notation import HOUSE, Notation
 
 INDEX = "README.md"
 
@@ -43,13 +45,13 @@ class Chapter:
 Progress = Callable[[Chapter, int, int], None]
 
 
-def chapter(name: str) -> Chapter:
-    """Derive a cell, verify every relation of it, and write it down.
+def chapter(name: str, notation: Notation = HOUSE) -> Chapter:
+    """Derive a cell, verify every relation of it, and write it down in a notation.
 
     The evidence is gathered first, then the texts that say so are written, and both are read back as they stand.
     """
     start = perf_counter()
-    derivation = derive(name)
+    derivation = derive(name, notation=notation)
     report = verify(derivation)
     files = {f"{name}.tex": derivation.latex(report), f"{name}.md": derivation.markdown(report)}
     misread = tuple(
@@ -61,10 +63,10 @@ def chapter(name: str) -> Chapter:
     return Chapter(name, derivation.cell.title, files, report, misread, os.getpid(), perf_counter() - start)
 
 
-def _sent(name: str) -> Chapter:
+def _sent(name: str, notation: Notation) -> Chapter:
     """A chapter without what another process does not need; one that cannot be made says why."""
     try:
-        made = chapter(name)
+        made = chapter(name, notation)
     except SymlstmError as error:
         return Chapter(name, name, {}, Report(name, ()), (f"{name}: {error}",), os.getpid())
     return replace(made, report=Report(name, made.report.rows))
@@ -76,7 +78,10 @@ def processors() -> int:
 
 
 def chapters(
-    names: Iterable[str] | None = None, jobs: int | None = None, progress: Progress = lambda made, done, total: None
+    names: Iterable[str] | None = None,
+    jobs: int | None = None,
+    progress: Progress = lambda made, done, total: None,
+    notation: Notation = HOUSE,
 ) -> list[Chapter]:
     """The chapters of the zoo, in its order, made by so many processes (as there are processors, if None).
 
@@ -89,7 +94,8 @@ def chapters(
         raise NotValid("At least one process makes the chapters.", f"jobs = {jobs}", "1 or more")
     heaviest = sorted(wanted, key=lambda name: -_weight(name))
     made: dict[str, Chapter] = {}
-    for each in map(_sent, heaviest) if min(jobs, len(wanted)) == 1 else _spread(heaviest, jobs):
+    send = partial(_sent, notation=notation)
+    for each in map(send, heaviest) if min(jobs, len(wanted)) == 1 else _spread(send, heaviest, jobs):
         made[each.cell] = each
         progress(each, len(made), len(wanted))
     return [made[name] for name in wanted]
@@ -101,16 +107,19 @@ def _weight(name: str) -> int:
     return len(cell.named) * len(cell.state_terms)
 
 
-def _spread(names: list[str], jobs: int) -> Iterator[Chapter]:
+def _spread(send: Callable[[str], Chapter], names: list[str], jobs: int) -> Iterator[Chapter]:
     """The chapters as they come from several processes. They are started fresh: a copy of this one might hold threads."""
     with ProcessPoolExecutor(min(jobs, len(names)), mp_context=get_context("spawn")) as pool:
-        yield from (each.result() for each in as_completed([pool.submit(_sent, name) for name in names]))
+        yield from (each.result() for each in as_completed([pool.submit(send, name) for name in names]))
 
 
-def index(made: Iterable[Chapter]) -> str:
+def index(made: Iterable[Chapter], notation: Notation = HOUSE) -> str:
     """The index, as Markdown: a table a family."""
     chapter_of = {each.cell: each for each in made}
-    said = "Written by `symlstm build`. Every relation was proved, checked in numbers, and read back from the file."
+    ours = notation.name == HOUSE.name
+    said = "" if ours else f"In the notation `{notation.name}`{f', after {notation.source}' if notation.source else ''}. "
+    said += f"Written by `symlstm build{'' if ours else f' --notation {notation.name}'}`. "
+    said += "Every relation was proved, checked in numbers, and read back from the file."
     lines = ["# Derivations", "", said]
     for family, cells in zoo.FAMILIES.items():
         lines += ["", f"## {family}", "", "| cell | as a page | as LaTeX | relations | source |", "|---|---|---|---|---|"]
@@ -121,12 +130,12 @@ def index(made: Iterable[Chapter]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def files(made: list[Chapter], with_index: bool = True) -> dict[str, str]:
+def files(made: list[Chapter], with_index: bool = True, notation: Notation = HOUSE) -> dict[str, str]:
     """Every file of a build: name -> text."""
     found: dict[str, str] = {}
     for each in made:
         found |= each.files
-    return found | ({INDEX: index(made)} if with_index else {})
+    return found | ({INDEX: index(made, notation)} if with_index else {})
 
 
 def differences(folder: Path, wanted: dict[str, str]) -> list[str]:

@@ -45,6 +45,14 @@ States = Annotated[
 Inputs = Annotated[
     str, typer.Option(metavar="LIST", help='The inputs in a file, such as "x_t". Default: what no equation defines.')
 ]
+InNotation = Annotated[
+    str,
+    typer.Option(
+        "--notation",
+        metavar="NAME",
+        help="Written in this notation: a name (`symlstm notations` lists them), or a .toml file. Default: symlstm.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
@@ -107,6 +115,26 @@ def cells(as_json: Json = False) -> None:
 
 
 @app.command()
+def notations(as_json: Json = False) -> None:
+    """List the notations, each with a line of the LSTM in it and its source."""
+    from symlstm.dialects import NOTATIONS
+    from symlstm.prose import prose
+    from symlstm.restating import restated
+    from symlstm.steps import Step
+
+    rows = []
+    for name, notation in NOTATIONS.items():
+        lstm = restated("lstm", notation)
+        line = Step("", "", "definition", lstm.declared[3], prose(""), shapes=lstm.shapes, notation=notation).latex()
+        rows.append({"notation": name, "example": line, "source": notation.source or "our own"})
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    width = max(map(len, NOTATIONS)) + 2
+    print("\n".join(f"{row['notation']:{width}}{row['example']}\n{'':{width}}{row['source']}" for row in rows))
+
+
+@app.command()
 def derive(
     cell: CellName,
     topic: Annotated[
@@ -123,6 +151,7 @@ def derive(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
     ] = None,
+    notation: InNotation = "symlstm",
     states: States = "",
     inputs: Inputs = "",
 ) -> None:
@@ -130,7 +159,7 @@ def derive(
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence.report import verify as verify_derivation
 
-    made = derive_cell(_cell(cell, states, inputs), topic, values, steps)
+    made = derive_cell(_cell(cell, states, inputs), topic, values, steps, notation)
     form = form or _format_of(output)
     report = verify_derivation(made)
     text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)
@@ -206,40 +235,52 @@ def build(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[CELL]...", help="Only these cells. Default: the whole zoo.")
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to.")] = Path("derivations"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="The folder to write to. Default: derivations; for another notation, a folder of its name in there.",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail where the folder is not as it would be written.")
     ] = False,
+    notation: InNotation = "symlstm",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", help="How many processes. Default: one a processor.")] = None,
 ) -> None:
     """Write the derivations of every cell as .tex and .md, with an index, and say what was verified."""
     from symlstm import chapters
+    from symlstm.dialects import notation_of
+    from symlstm.notation import HOUSE
 
-    console = _console()
+    console, chosen = _console(), notation_of(notation)
+    folder = output or (Path("derivations") if chosen == HOUSE else Path("derivations") / chosen.name)
 
     def told(made: chapters.Chapter, done: int, total: int) -> None:
         count = f"{len(made.report.rows)} relations hold" if made.ok else "NOT as it should be"
         console.print(f"{done}/{total} {made.cell}: {count} ({made.seconds:.1f} s, process {made.process})", markup=False)
 
-    made = chapters.chapters(names or None, jobs, told)
+    made = chapters.chapters(names or None, jobs, told, chosen)
     for each in made:
         if not each.report.ok and each.report.rows:
             console.print(f"\n{each.cell}", style="bold red")
             _show(each.report, console)
         for line in each.misread:
             console.print(line, style="bold red", markup=False)
-    wanted = chapters.files(made, with_index=not names)
+    wanted = chapters.files(made, with_index=not names, notation=chosen)
     if check:
-        wrong = chapters.differences(output, wanted)
+        wrong = chapters.differences(folder, wanted)
         for line in wrong:
             console.print(line, style="red")
         console.print(
-            f"{output} is as `symlstm build` writes it." if not wrong else "Run `symlstm build` and look at what changed."
+            f"{folder} is as `symlstm build` writes it." if not wrong else "Run `symlstm build` and look at what changed."
         )
     else:
         wrong = []
-        chapters.write(output, wanted)
-        console.print(f"wrote {len(wanted)} files to {output}")
+        chapters.write(folder, wanted)
+        console.print(f"wrote {len(wanted)} files to {folder}")
     raise typer.Exit(WRONG if wrong or not all(each.ok for each in made) else HOLDS)
 
 

@@ -31,6 +31,8 @@ COLAH = Notation(
     cells={**dict.fromkeys(WITHOUT_MEMORY, CANDIDATE), "gru": ALONE, "gru-z-new": ALONE},
     form=("joined",),
     stack="list",
+    product=r"\cdot",
+    elementwise="*",
     clash="keep",
 )
 PYTORCH = Notation(
@@ -112,7 +114,7 @@ STYLE = ("time", "vectors", "stack", "product", "elementwise", "transpose", "adj
 
 
 def from_file(path: Path) -> Notation:
-    """A notation from a TOML file: `name`, `source`, `form`, and the tables `rename`, `cells` and `style`.
+    """A notation from a TOML file: the fields of a `Notation`, those of the style in a table `style`; the name is optional.
 
     Raises `NotValid` for a file that cannot be read, and for a key or a value that a notation does not have.
     """
@@ -123,7 +125,10 @@ def from_file(path: Path) -> Notation:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotValid("The file of the notation is not TOML.", f"{path}: {error}", "lines such as g = \"C_tilde\"") from None
     try:
-        return _made({"name": path.stem} | found)
+        made = _made({"name": path.stem} | found)
+        if made.name in NOTATIONS:
+            raise NotValid("The name is that of a notation of ours.", f"name = {made.name!r}", "a name of its own")
+        return made
     except NotValid as error:
         raise NotValid(error.what, f"{path}: {error.where}", error.right) from None
 

@@ -100,6 +100,8 @@ _KEY = re.compile(r"[A-Za-z]+_\*|\*_[A-Za-z0-9]+|[A-Za-z]+(_[A-Za-z0-9]+)*")
 
 def _checked(notation: Notation) -> None:
     """Refuse what a notation cannot say. Raises `NotValid` that quotes it."""
+    if not re.fullmatch(r"[A-Za-z][\w-]*", notation.name):
+        raise NotValid("A notation is called by letters and digits.", repr(notation.name), "such as 'mine'")
     for setting, choices in _choices().items():
         if (value := getattr(notation, setting)) not in choices:
             raise NotValid(f"A notation has no such {setting}.", f"{setting} = {value!r}", " or ".join(map(repr, choices)))
