@@ -114,7 +114,8 @@ def derive(
         found = sections(cell, topic)
     if notation != HOUSE:
         found = tuple(in_names(each, original, notation) if each.about is not None else each for each in found)
-    return Derivation(cell, tuple(_as_shown(section, cell, notation) for section in found), notation)
+    written = replace(notation, layered=cell.layered)
+    return Derivation(cell, tuple(_as_shown(section, cell, written) for section in found), written)
 
 
 def _unrolled(cell: Cell, topic: str | None, steps: int) -> Section:

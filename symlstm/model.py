@@ -59,6 +59,8 @@ class Cell:
     z_i[t] = W_i @ x[t] + U_i @ h[t-1] + b_i
     """
 
+    layered = False  # whether a number at the end of a name is that of a layer
+
     def __init__(
         self,
         name: str,

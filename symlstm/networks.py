@@ -117,6 +117,8 @@ class Network(Cell):
     The states are those of the layers, in order; the output is that of the last layer, or what the head gives.
     """
 
+    layered = True
+
     def __init__(
         self, name: str, title: str, layers: tuple[Layer, ...], joints: Mapping[int, Relation], head: Layer | None
     ) -> None:

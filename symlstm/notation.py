@@ -28,7 +28,9 @@ _GREEK = (
     "phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"
 )
 GREEK = frozenset(_GREEK.split())
-ACCENTS: Mapping[str, str] = MappingProxyType({"tilde": r"\tilde", "hat": r"\hat", "bar": r"\bar"})
+ACCENTS: Mapping[str, str] = MappingProxyType({
+    "tilde": r"\tilde", "hat": r"\hat", "bar": r"\bar", "forward": r"\overrightarrow", "backward": r"\overleftarrow",
+})  # fmt: skip
 SPECIAL: Mapping[str, str] = MappingProxyType({"infinity": r"\infty", "eps": r"\epsilon"})
 
 
@@ -57,7 +59,8 @@ class Notation:
     none, `elementwise` that of an elementwise one; `transpose` is what stands above for a transpose; `adjoint` stands before
     a quantity for its adjoint, and `arriving` above it for what arrives from the next step. `operator` is the macro for
     upright function names. `letters` are subscripts of letters side by side that are no Greek letter (`xi`). `numbers` are the
-    quantities that are one number, whose products need no sign.
+    quantities that are one number, whose products need no sign. With `layered` a number at the end of a name is that of a
+    layer and stands in brackets above, `h_t^{(2)}`, and every time below; where time marks are above, it is the other way round.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Notation:
     letters: frozenset[str] = frozenset()
     parameters: frozenset[str] = frozenset({"W", "U", "V", "P", "R", "b"})
     numbers: frozenset[str] = frozenset()
+    layered: bool = False
 
     def __post_init__(self) -> None:
         _checked(self)
@@ -155,11 +159,18 @@ def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: st
     ('\\gamma', 'W_{hc}', 'h_0')
     >>> write(Sym("W_xi")).text, write(Sym("W_xi"), Notation("mine", letters=frozenset({"xi"}))).text
     ('W_{\\xi}', 'W_{xi}')
+    >>> write(Sym("h_forward_1", Time()), Notation("mine", layered=True)).text
+    '\\overrightarrow{h}_t^{(1)}'
     """
-    letter, lowered = _parts(symbol.name, notation.letters)
+    name, layer = _layer(symbol.name, notation)
+    letter, lowered = _parts(name, notation.letters)
     raised = [above] if above else []
+    if layer and notation.time == "below":
+        raised.insert(0, layer)
+    elif layer:
+        lowered = (*lowered, layer)
     if symbol.time is not None:
-        if notation.time == "above" or _is_parameter(symbol.name, notation):
+        if notation.time == "above" or (_is_parameter(symbol.name, notation) and not (layer and notation.time == "below")):
             raised.insert(0, f"({time(symbol.time)})")
         else:
             lowered = (*lowered, time(symbol.time))
@@ -179,6 +190,12 @@ def adjoint(symbol: Sym, notation: Notation = HOUSE, *, arriving: bool = False) 
 def time(mark: Time) -> str:
     """A time mark: `t`, `t-1`, `T`, `0`."""
     return str(mark)
+
+
+def _layer(name: str, notation: Notation) -> tuple[str, str]:
+    """A name without the number of its layer, and that number in brackets; empty where it has none."""
+    whole, _, last = name.rpartition("_")
+    return (whole, f"({last})") if notation.layered and whole and last.isdigit() else (name, "")
 
 
 def _is_parameter(name: str, notation: Notation) -> bool:

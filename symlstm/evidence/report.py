@@ -364,6 +364,7 @@ def _conventions(cells: Collection[Cell], notation: Notation) -> reader.Conventi
         timed=frozenset(name[0] for name in timed) if notation.time == "bare" else frozenset(),
         adjoint=notation.adjoint,
         arriving=notation.arriving,
+        layered=notation.layered,
         beside=notation.vectors == "rows",
     )
 

@@ -79,6 +79,17 @@ class Symbol:
         self.time = time
 
 
+def accented(name: str, accent: str) -> str:
+    """The name with one more accent, behind those that its letter has already.
+
+    >>> accented("c", "tilde"), accented("i_tilde", "forward"), accented("W_f", "backward")
+    ('c_tilde', 'i_tilde_forward', 'W_backward_f')
+    """
+    letter, *rest = name.split("_")
+    place = next((k for k, part in enumerate(rest) if part not in (*ACCENTS.values(), "bold")), len(rest))
+    return "_".join((letter, *rest[:place], accent, *rest[place:]))
+
+
 class Symbols(Pieces):
     """What symbols the pieces make. Each method takes the index of a piece and gives the index after what it used."""
 
@@ -129,8 +140,7 @@ class Symbols(Pieces):
             if braced and self.text_at(after) != "}":
                 raise Fault("One symbol is expected here.", self.place(i + 1), kind=NotSupported)
             if text in ACCENTS or (text in BOLD and found.name in self.conventions.bold):
-                head, _, rest = found.name.partition("_")
-                found.name = "_".join(part for part in (head, ACCENTS.get(text, "bold"), rest) if part)
+                found.name = accented(found.name, ACCENTS.get(text, "bold"))
             command = f"\\{ACCENTS[text]}" if text in ACCENTS else text
             found.written = f"{command}{{{found.written}}}" if text not in BOLD else found.written
             return found, after + braced
@@ -181,8 +191,11 @@ class Symbols(Pieces):
             bracketed = texts[::2] == ["[", "]"] and is_letter(texts[1]) and texts[1] not in self.times
             indexed = "".join(texts) in self.components and found.name not in PARAMETERS
             known = not k and f"{found.name}_{''.join(texts)}" in self.conventions.names
+            layer = texts[1:-1] if texts[:1] + texts[-1:] == ["(", ")"] else []
             numbered = free and not k and len(parts) == 2 and len(texts) == 1 and is_digits(texts[0])  # h_{1,t}
-            if free and (bracketed or indexed) and not found.component:
+            if self.is_layer(layer):
+                found.name, found.written = f"{found.name}_{layer[0]}", f"{found.written}_{self.spelled(part)}"
+            elif free and (bracketed or indexed) and not found.component:
                 found.component = texts[1] if bracketed else texts[0]
             elif not numbered and not known and (time := self.time(part)) is not None and self.is_timed(found.name, time):
                 found.timed(time, at, free and len(parts) == 1)

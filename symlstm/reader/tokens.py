@@ -70,7 +70,7 @@ GREEK = _commands(
     " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"
 )
 ACCENTS = {command: command[1:].removeprefix("wide") for command in _commands("tilde widetilde hat widehat bar overline vec dot")}
-ACCENTS["\\overline"] = "bar"
+ACCENTS |= {"\\overline": "bar", "\\overrightarrow": "forward", "\\overleftarrow": "backward"}
 FUNCTIONS = {
     "sigma": "sigma", "sigmoid": "sigma", "sigm": "sigma", "logistic": "sigma",
     "tanh": "tanh", "relu": "relu", "ReLU": "relu", "softmax": "softmax",
