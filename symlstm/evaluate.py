@@ -378,8 +378,9 @@ def forward(cell: Cell, params: Mapping[str, Array], xs: Sequence[Array], states
             here = leaves[t]
             for state in carried:
                 back = cell.carried[state]
-                if back not in here:
-                    here[back] = nudge(f"{state.name}+", t + back.time.offset, leaves[t + back.time.offset][state])  # type: ignore[union-attr]
+                there = leaves[t + back.time.offset]  # type: ignore[union-attr]
+                if back not in here and state in there:  # a state that no step reads may run the other way than its part
+                    here[back] = nudge(f"{state.name}+", t + back.time.offset, there[state])  # type: ignore[union-attr]
             for symbol, value in _given(cell, params, xs[t - 1]):
                 if symbol not in here:
                     here[symbol] = nudge(symbol.name, t, value)
