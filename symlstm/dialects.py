@@ -42,7 +42,7 @@ PYTORCH = Notation(
         "W_*": "W_i*", "U_*": "W_h*", "b_*": "b_i*", "d_*": "b_h*", "w_*": "w_i*", "W_h": "W_hr",
         "W": "W_ih", "U": "W_hh", "b": "b_ih", "d": "b_hh",
     },
-    cells={"gru*": {"g": "n"}, "lstm-layernorm": {"b_*": "b_*"}},
+    cells={"gru*": {"g": "n"}, "lstm-layernorm": {"b_*": "b_*"}, "head-*": {"W_*": "W_*", "b_*": "b_*"}},
     form=("apart", "input first", "two biases"),
     clash="keep",
 )  # fmt: skip
@@ -61,6 +61,7 @@ GRAVES = Notation(
         "*_g": "*_c", "W_*": "W_x*", "U_*": "W_h*", "V_*": "W_c*", "p_*": "W_c*", "w_*": "w_x*",
         "W": "W_xh", "U": "W_hh", "b": "b_h",
     },
+    cells={"head-*": {"W_*": "W_h*"}},
     form=("apart", "input first"),
     letters=frozenset({"xi"}),
     clash="keep",
@@ -138,12 +139,12 @@ def _made(found: Mapping[str, Any]) -> Notation:
     _only(found, known, "")
     style = _table(found, "style")
     _only(style, STYLE, "style.")
-    letters = frozenset(_words(style, "letters", "style."))
+    letters = frozenset(_words(style, "letters", '["xi"]', "style."))
     texts = {key: _text(table, key, where) for table, keys, where in ((found, TEXTS, ""), (style, STYLE, "style."))
              for key in keys if key in table and key != "letters"}  # fmt: skip
     cells = {name: _names(_table(_table(found, "cells"), name, "cells."), f"cells.{name}.") for name in _table(found, "cells")}
     rename = _names(_table(found, "rename"), "rename.")
-    return Notation(**texts, rename=rename, cells=cells, form=_words(found, "form"), letters=letters)  # type: ignore[arg-type]
+    return Notation(**texts, rename=rename, cells=cells, form=_words(found, "form", '["joined"]'), letters=letters)  # type: ignore[arg-type]
 
 
 def _only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -170,8 +171,8 @@ def _names(table: Mapping[str, Any], where: str) -> dict[str, str]:
     return {key: _text(table, key, where) for key in table}
 
 
-def _words(table: Mapping[str, Any], key: str, where: str = "") -> tuple[str, ...]:
+def _words(table: Mapping[str, Any], key: str, example: str, where: str = "") -> tuple[str, ...]:
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise NotValid(f"{where}{key} is a list of texts.", f"{where}{key} = {value!r}", '["joined"]')
+        raise NotValid(f"{where}{key} is a list of texts.", f"{where}{key} = {value!r}", example)
     return tuple(value)

@@ -333,7 +333,7 @@ EXACT: dict[Kind, Callable[[_Judge, Relation], Decision]] = {
     "identity": lambda judge, line: judge.proof.decide(line),
     "bound": lambda judge, line: bounds.decide(judge.proof, line, judge.constants),
     "limit": lambda _, line: limits.decide(line),
-    "expectation": lambda _, line: chances.decide(line),
+    "expectation": lambda judge, line: chances.decide(line, chances.Draws.of(judge.cell)),
     "size": _Judge.unified,
     "number": _Judge.exact_number,
 }
@@ -342,7 +342,8 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
     "identity": lambda judge, line: numeric.on_sequence(judge.run, line),
     "bound": lambda judge, line: numeric.on_sequence(judge.run, line),
     "limit": lambda _, line: _measured(limits.far_out(line), "far out, at random values of everything else"),
-    "expectation": lambda _, line: _measured(chances.difference(line), "as the sum over the two outcomes, at random numbers"),
+    "expectation": lambda judge, line: _measured(
+        chances.difference(line, chances.Draws.of(judge.cell)), "as the sum over the two outcomes, at random numbers"),
     "size": lambda judge, line: numeric.in_arrays(judge.cell, *judge.sized(line)),
     "number": _Judge.numeric_number,
 }

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from symlstm.algebra import Relation, Term, map_relation
+from symlstm.algebra import Relation, Term, defined, map_relation
 from symlstm.model import Cell
 from symlstm.notation import Notation
 from symlstm.prose import Prose
 from symlstm.restating.renaming import called, names, renamed
 from symlstm.steps import Block, Section, Table
+
+FREE = "vuqkrwpade"  # letters for what only such a section has
+
+
+def _private(about: Cell, of_cell: Mapping[str, str]) -> dict[str, str]:
+    """Other letters for what only the other cell has, where the derived cell's things are called by them now."""
+    signals = [symbol.name for symbol in (*about.input_terms, *about.state_terms, *map(defined, about.declared))]
+    taken = {*of_cell.values(), *signals, *about.size_names}
+    free = (letter for letter in FREE if letter not in taken)
+    return {name: next(free) for name in dict.fromkeys(signals) if name not in of_cell and name in of_cell.values()}
 
 
 def in_names(section: Section, cell: Cell, notation: Notation) -> Section:
@@ -23,8 +34,11 @@ def in_names(section: Section, cell: Cell, notation: Notation) -> Section:
     (C[t] = f[t] @ C[t-1] + i[t] @ C_tilde[t],)
     """
     about: Cell = section.about
-    own = names(about, notation)
-    found = names(cell, notation) | own
+    of_cell = names(cell, notation)
+    private = _private(about, of_cell)
+    cells = {**notation.cells, about.name: {**notation.cells.get(about.name, {}), **private}}
+    own = names(about, replace(notation, cells=cells))
+    found = of_cell | own
 
     def change(node: Term) -> Term:
         return called(node, found, about.parameter_terms)

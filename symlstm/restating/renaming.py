@@ -56,7 +56,8 @@ def names(cell: Cell, notation: Notation) -> dict[str, str]:
         clashes += [(each,) for each in made if each.old in table.parameters and each.new in cell.size_names]
         if not clashes:
             return {each.old: each.new for each in made}
-        clash = min(clashes, key=lambda clash: len(_changed(clash)))  # first where it is plain which gives way
+        # first where it is plain which gives way, and then what other names are made of
+        clash = min(clashes, key=lambda clash: (len(_changed(clash)), sum(len(each.old) for each in clash)))
         table = table.without(_yielding(clash), clash)
 
 

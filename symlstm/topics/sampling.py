@@ -23,6 +23,7 @@ UNIT = Cell(
     inputs=(f, i, g, u, s),
     states=(c,),
     equations=(equation(c, f @ c.prev + i @ g),),
+    words={"s": "draw", "u": "uniform", "f": "chance"},
     sizes={name: (term(1),) for name in ("c", "f", "i", "g", "u", "s")},
 )
 
