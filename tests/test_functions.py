@@ -47,14 +47,14 @@ from symlstm.model import Cell
 Array = Any
 
 x, h, c, i, f, o, g, r, z = quantities("x h c i f o g r z")
-W, V, U, b, p, q = symbols("W V U b p q")
+W, V, U, R, A_y, b, p, q = symbols("W V U R A_y b p q")
 W_i, W_f, W_o, W_g, W_r, U_i, U_f, U_o, U_g, U_r = symbols("W_i W_f W_o W_g W_r U_i U_f U_o U_g U_r")
 b_i, b_f, b_o, b_g, b_r, p_i, p_f, p_o, d_g = symbols("b_i b_f b_o b_g b_r p_i p_f p_o d_g")
 
 
 def made(name: str, *lines: Relation, states: tuple[Any, ...] = (h,), sizes: dict[str, tuple[Any, ...]] | None = None,
-         inputs: tuple[Any, ...] = (x,)) -> Cell:
-    return Cell(name, inputs, states, lines, sizes=sizes)
+         inputs: tuple[Any, ...] = (x,), output: Any = None) -> Cell:
+    return Cell(name, inputs, states, lines, sizes=sizes, output=output)
 
 
 GATED = (equation(f, sigma(W_f @ x + U_f @ h.prev + b_f)), equation(g, tanh(W_g @ x + U_g @ h.prev + b_g)))
@@ -134,7 +134,35 @@ ODD = (
 TABLE = tuple(
     made(f"with-{row.name}", equation(y, W @ x + tanh(U @ h.prev)), equation(h, Apply(row.name, 1 + y**2 if row.positive else y) + p * y))
     for row in ACTIVATIONS.values())
-CELLS = {cell.name: cell for cell in (*zoo.ZOO.values(), *OWN, *ODD, *TABLE)}
+# several parts over time: a state that runs backward, what joins two directions, what one part reads of another
+WAYS = (
+    made("reversed", equation(h, tanh(W @ x + U @ h.next + b))),
+    made("both-ways", *(FORTH := (equation(h, tanh(W @ x + U @ h.prev)), equation(r, tanh(V @ x + R @ r.next + b)))),
+         equation(y, h + r * h), states=(h, r), output=y),
+    made("one-on-the-other", FORTH[0], equation(r, tanh(V @ h + R @ r.next + b)), equation(y, tanh(A_y @ Blocks(((h,), (r,))) + p)),
+         states=(h, r), output=y, sizes={"y": (k,), "r": (q,)}),
+    made("read-a-step-off", FORTH[0], equation(r, tanh(V @ h.prev + R @ r.next + b)), equation(y, h + r * h.prev + r.next),
+         states=(h, r), output=y),
+    made("gives-two", equation(z, sigma(W @ x + U @ h.prev)), equation(c, z * c.prev + tanh(V @ x)), equation(h, z * tanh(c)),
+         equation(r, tanh(p * h + R @ r.next + q * c)), states=(h, c, r)),
+    made("gives-a-gate", equation(z, sigma(W @ x + U @ h.prev)), equation(h, z * tanh(V @ x)), equation(r, tanh(A_y @ z + R @ r.next)),
+         states=(h, r), sizes={"r": (k,)}),
+    made("one-matrix-for-all", FORTH[0], equation(r, tanh(W @ x + U @ r.next)), equation(y, h * r + W @ x @ h.T @ b),
+         states=(h, r), output=y),
+    made("the-other-way", FORTH[0], equation(r, tanh(V @ h + R @ r.next)), equation(s, r * r), states=(h, s, r), output=r,
+         sizes={"r": (k,)}),  # s, which no step reads, ends with the last step, and stands among what runs backward
+    made("numbers-both-ways", equation(a, tanh(p.T @ x + q @ a.prev)), equation(s, tanh(b @ a + q @ s.next)),
+         equation(y, a @ (V @ x) + s @ q @ x), states=(a, s), output=y, sizes={**dict.fromkeys("asqb", (term(1), term(1))), "y": (m,)}),
+    made("without-memory", equation(z, W @ x + b), equation(h, sigma(z) + tanh(z))),
+    made("read-off", equation(h, tanh(W @ x + U @ h.prev)), equation(y, sigma(V @ h + b) * h), output=y),
+    made("two-inputs-both-ways", equation(h, tanh(W @ x + V @ u + U @ h.prev)), equation(r, tanh(A_y @ u + R @ r.next)),
+         equation(y, h + r), states=(h, r), inputs=(x, u), output=y, sizes={"u": (k,)}),
+)
+NETWORKS = (
+    sl.stack("rnn", 2, bidirectional=True, head="softmax"), sl.stack("lstm", 2, bidirectional=True),
+    sl.stack("mlstm", 1, bidirectional=True), sl.stack("lstm-projected", 2, head="linear"),
+    sl.stack(["gru", "minlstm"], bidirectional=True, head="sigmoid"))
+CELLS = {cell.name: cell for cell in (*zoo.ZOO.values(), *OWN, *ODD, *TABLE, *WAYS, *NETWORKS)}
 SLOW = "one by one: "  # before the name of a cell that blocks can hold: the same, written equation by equation
 LOSSY = {"rnn-relu": 2}  # relu is not smooth: a seed whose points stay off the kink
 # n and m, batched or not; of two entries layer normalisation leaves but the signs, and its gradients are all rounding: n > 2
@@ -173,9 +201,11 @@ class Problem:
         self.params = {name: np.asarray(scale * value) for name, value in sl.random_parameters(cell, n, m, seed).items()}
         self.inputs = {symbol.name: normal(T, B, *self.own[symbol.name]) for symbol in cell.input_terms}
         self.state = tuple(normal(B, *self.own[name]) for name in states)
-        if cell.name in ("slstm", "mlstm"):  # a normaliser is positive
-            self.state = (*self.state[:2], abs(self.state[2]) + 0.5, self.state[3])
-        self.d_outputs = normal(T, B, *self.own[states[0]])
+        if "slstm" in cell.name or "mlstm" in cell.name:  # a normaliser is positive
+            pairs = zip(states, self.state, strict=True)
+            self.state = tuple(abs(part) + 0.5 if name.split("_")[0] == "n" else part for name, part in pairs)
+        self.output = cell.output_term.name
+        self.d_outputs = normal(T, B, *self.own[self.output])
         self.d_state = tuple(normal(B, *self.own[name]) for name in states)
 
     @property
@@ -216,9 +246,10 @@ class Problem:
         def rows(name: str, value: Array) -> Array:
             lead = np.broadcast_shapes(value.shape[:-2], self.batch if many is None else (1, *self.batch))
             return np.broadcast_to(value, (*lead, *value.shape[-2:])).reshape((*lead, *self.own[name]))
-        names = [state.name for state in self.cell.state_terms]
-        outputs = [rows(names[0], step[names[0]]) for step in trace[1:]]
-        return np.stack(np.broadcast_arrays(*outputs), -1 - self.d_outputs[0].ndim), [rows(name, trace[-1][name]) for name in names]
+        outputs = [rows(self.output, step[self.output]) for step in trace[1:len(sequence) + 1]]
+        ends = {state.name: len(sequence) if back == state.prev else 1 for state, back in self.cell.carried.items()}
+        last = [rows(name, trace[end][name]) for name, end in ends.items()]
+        return np.stack(np.broadcast_arrays(*outputs), -1 - self.d_outputs[0].ndim), last
 
     @property
     def batch(self) -> tuple[int, ...]:

@@ -61,7 +61,7 @@ import numpy as np
 
 
 class Trace:
-    """What a forward pass gives: `outputs` ({outputs}), `state` after the last step{last}, and `kept`, which `backward` reads."""
+    """What a forward pass gives: `outputs` ({outputs}), `state` {last}, and `kept`, which `backward` reads."""
 
     def __init__(self, outputs, state, kept):
         self.outputs, self.state, self.kept = outputs, state, kept
@@ -71,7 +71,7 @@ class Trace:
 
 
 class Gradients:
-    """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state before the first step{first}."""
+    """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state {first}."""
 
     def __init__(self, params, inputs, state):
         self.params, self.inputs, self.state = params, inputs, state
@@ -160,7 +160,8 @@ def _classes(cell: Cell) -> str:
     several = len(cell.input_terms) > 1
     turned = any(back == state.next for state, back in cell.carried.items())
     return CLASSES.format(
-        last=" of its run" * turned, first=" of its run" * turned,
+        last="at the end of its run" if turned else "after the last step",
+        first="at its start" if turned else "before the first step",
         outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
