@@ -299,6 +299,13 @@ def check(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
     ] = None,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit with 0 where there is no claim at all.")] = False,
+    notation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The cell in this notation is the definition: a name (`symlstm notations` lists them), or a .toml file.",
+        ),
+    ] = None,
 ) -> None:
     """Proofread formulas: which are right, which are wrong, and what would be right.
 
@@ -309,7 +316,7 @@ def check(
 
     if form and (as_json or len(files) > 1):
         raise NotValid("An annotated copy is of one document.", " ".join(files), "one FILE, without --json")
-    proofs = [proof for name in files if (proof := _proof(name, cell, bare, form)) is not None]
+    proofs = [proof for name in files if (proof := _proof(name, cell, bare, form, notation)) is not None]
     if form:
         text = "".join(map(annotated, proofs))
     elif as_json:
@@ -328,7 +335,7 @@ def check(
     raise typer.Exit(WRONG if codes == WRONG else UNUSABLE if unused else HOLDS if empty else codes)
 
 
-def _proof(name: str, cell: str | None, bare: bool, form: Copy | None) -> Proof | None:
+def _proof(name: str, cell: str | None, bare: bool, form: Copy | None, notation: str | None) -> Proof | None:
     """A file, or standard input, proofread; None, with a message, for one that cannot be used."""
     from dataclasses import replace
 
@@ -342,7 +349,7 @@ def _proof(name: str, cell: str | None, bare: bool, form: Copy | None) -> Proof 
             raise NotValid("An annotated copy is in the language of its document.", name, f"--format {page.kind}")
         if form:
             page = replace(page, kind=form.value, text=without(page.text, form.value))
-        return proofread(page, _cell(cell) if cell else None, bare)
+        return proofread(page, _cell(cell) if cell else None, bare, notation)
     except SymlstmError as error:
         print(f"symlstm: {error}", file=sys.stderr)
         return None

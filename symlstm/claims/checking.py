@@ -10,6 +10,7 @@ import copy
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
@@ -30,7 +31,9 @@ from symlstm.definitions.meanings import PRE, Theory
 from symlstm.definitions.sources import Source, Statement, source
 from symlstm.definitions.theories import theory
 from symlstm.model import Cell
-from symlstm.reader import PEOPLE, Formula, Kind, directives
+from symlstm.notation import Notation
+from symlstm.reader import PEOPLE, Conventions, Formula, Kind, directives
+from symlstm.reader.tokens import Product
 from symlstm.zoo import cell as zoo_cell
 
 AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
@@ -53,11 +56,22 @@ def judged(what: str | os.PathLike[str] | Any, cell: str | Cell | None = None) -
     return [check_relation(what, cell)]
 
 
-def source_about(text: str, kind: Kind = "md", cell: str | Cell | None = None, bare: bool = False) -> Source:
-    """Read a document; if it is about a cell that is known, then in the light of that cell's names."""
+def source_about(
+    text: str, kind: Kind = "md", cell: str | Cell | None = None, bare: bool = False, notation: Notation | None = None
+) -> Source:
+    """Read a document; if it is about a cell that is known, then in the light of that cell's names and of its notation."""
     named = cell or directives(text).get("cell")
     chosen = zoo_cell(named) if isinstance(named, str) else named
-    return source(text, kind, bare, told=names_of(chosen) if chosen is not None else ((), ()))
+    return source(text, kind, bare, told=names_of(chosen) if chosen is not None else ((), ()), start=_conventions(notation))
+
+
+def _conventions(notation: Notation | None) -> Conventions:
+    """What people write, with the signs of a notation that is told."""
+    if notation is None:
+        return PEOPLE
+    signs: dict[str, Product] = {notation.product: "matrix"} if notation.product else {}
+    products = {**PEOPLE.products, **signs, notation.elementwise: "hadamard"}
+    return replace(PEOPLE, products=products, adjoint=notation.adjoint, arriving=notation.arriving)
 
 
 def check_source(found: Source, cell: str | Cell | None = None, file: str = "") -> list[Verdict]:
@@ -89,8 +103,9 @@ def check_relation(what: Any, cell: str | Cell | None) -> Verdict:
 class Document:
     """A source with its cases (one for each reading of the document), ready to judge any statement or relation."""
 
-    def __init__(self, found: Source, cell: str | Cell | None = None) -> None:
-        self.source, self.started = found, monotonic()
+    def __init__(self, found: Source, cell: str | Cell | None = None, notation: Notation | None = None) -> None:
+        """`notation` is the one that the document is told to be in, and the cell is in it."""
+        self.source, self.started, self.notation = found, monotonic(), notation
         named = cell or found.directives.get("cell")
         self.cell = zoo_cell(named) if isinstance(named, str) else named
         self.broken: dict[str, str] = {}
@@ -104,7 +119,7 @@ class Document:
         if self.cell is not None:
             lines = [line for statement in self.source.statements for line in statement.relations]
             used = frozenset(part for line in lines for part in walk(line) if isinstance(part, Sym))
-            self.match = match(theory(self.source), self.cell, used, has_stacks(lines))
+            self.match = match(theory(self.source), self.cell, used, has_stacks(lines), self.notation)
         made = self.grounded_theory()
         self.broken |= made.broken | self.match.wrong
         for apart in (True, False):
@@ -157,7 +172,7 @@ class Document:
         return strangers(self.source, self.cases[0].theory) if self.cases and not self.cases[0].declared else {}
 
     def orientations(self) -> tuple[bool, ...]:
-        said = self.source.directives.get("vectors")
+        said = self.notation.vectors if self.notation is not None else self.source.directives.get("vectors")
         return (True,) if said == "rows" else (False,) if said == "columns" else (False, True)
 
     def repaired(self, made: Theory) -> Sizes:
@@ -178,6 +193,8 @@ class Document:
         declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
         greek = any(re.search(r"\\delta|δ", each.latex) for each in self.source.statements)
         made.settled = set() if greek else set(made.states)  # dh_t is the gradient of h_t itself
+        if self.notation is not None:
+            made.settled |= self.match.given  # and each delta is one of what it names
         open_deltas = self.has_open_deltas(made)
         for before in (False, True) if open_deltas else (False,):
             words = ("a delta before the activation" if before else "a delta behind the activation") if open_deltas else ""
@@ -290,6 +307,8 @@ class Document:
         worst = min(judged, key=lambda each: ORDER.index(each.verdict))
         shown = [proved(self.cases, each) or each.method == "exact" for each in judged] if worst.verdict == "right" else [""]
         exact = all(shown)
+        if exact and self.only_defines(statement):
+            shown = ["It is the definition: nothing else says what its left side is."]
         if any(each.outcome is not None and each.outcome.spread for each in judged):
             common["warnings"] += (SPREAD,)
         return Verdict(
@@ -302,6 +321,12 @@ class Document:
             case=self.cases[0],
             **common,
         )
+
+    def only_defines(self, statement: Statement) -> bool:
+        """Whether a tagged equation is taken at its word, for nothing else in the text or the cell says what its left side is."""
+        lines = statement.relations
+        single = all(line.operators == ("=",) and isinstance(line.lhs, (Sym, Adj)) for line in lines)
+        return statement.role == "both" and single and not any(_is_of(line, self.match.given) for line in lines)
 
     def stranger(self, statement: Statement) -> str:
         """A parameter that is not declared, in a family of which at least three others are."""
@@ -341,6 +366,11 @@ class Document:
             line,
             line,
         )
+
+
+def _is_of(line: Relation, names: frozenset[str]) -> bool:
+    left = line.lhs.of if isinstance(line.lhs, Adj) else line.lhs
+    return isinstance(left, Sym) and left.name in names
 
 
 def _is_exponential(made: Theory, name: str) -> bool:

@@ -27,8 +27,13 @@ from symlstm.claims.repairs.diagnosis import diagnose
 from symlstm.claims.repairs.trials import FAILURES
 from symlstm.definitions.pages import BYTES, Page, kind_of, opened
 from symlstm.definitions.sources import LIMIT, Source, Statement
+from symlstm.dialects import notation_of
 from symlstm.model import Cell
+from symlstm.notation import HOUSE, Notation
+from symlstm.reader import directives
 from symlstm.reader.documents import SCAN
+from symlstm.restating import restated
+from symlstm.turning import to_rows
 from symlstm.zoo import cell as cell_of
 
 REPAIRED = 40  # wrong claims of one document for which a repair is searched
@@ -60,12 +65,13 @@ class Proof:
         return self.source.statements[verdict.number - 1]
 
 
-def check(subject: Any, cell: Any = None) -> list[Verdict]:
+def check(subject: Any, cell: Any = None, notation: Notation | str | os.PathLike[str] | None = None) -> list[Verdict]:
     """Judge a document or a relation: one verdict for each claim, in the order of the document.
 
     `subject` is a text (`str`), a file (`os.PathLike`), a SymPy relation, or a step of a derivation or its equation;
-    relations are judged as statements about `cell`, a cell or the name of one. Raises `NotValid` for what is no
-    document, and for a relation without a cell.
+    relations are judged as statements about `cell`, a cell or the name of one. `notation` says in whose letters, and whether
+    about rows: the definitions are then those of the cell in that notation, whatever the document prints. Raises `NotValid`
+    for what is no document, and for a relation or a notation without a cell.
 
     >>> import symlstm as sl
     >>> [step] = [step for step in sl.derive("lstm", "gradients").steps if step.name == "adjoint of f"]
@@ -75,18 +81,29 @@ def check(subject: Any, cell: Any = None) -> list[Verdict]:
     if isinstance(subject, str):
         if len(subject) > BYTES:
             raise NotValid(f"The text has {len(subject):,} characters; the limit is {BYTES:,}.")
-        return list(proofread(Page("", subject, kind_of("", subject)), cell).claims)
+        return list(proofread(Page("", subject, kind_of("", subject)), cell, notation=notation).claims)
     if isinstance(subject, os.PathLike):
-        return list(proofread(opened(Path(subject)), cell).claims)
-    return [_of_relation(subject, cell)]
+        return list(proofread(opened(Path(subject)), cell, notation=notation).claims)
+    return [_of_relation(subject, cell, notation)]
 
 
-def proofread(page: Page, cell: Any = None, bare: bool = False) -> Proof:
+def proofread(page: Page, cell: Any = None, bare: bool = False, notation: Any = None) -> Proof:
     """Judge every statement of a page; definitions are right unless they do not fit together."""
-    found = source_about(page.text, page.kind, cell, bare)
+    told = notation if notation is not None else directives(page.text).get("notation")
+    style = None if told is None else notation_of(told)
+    if style is not None:
+        cell = _in_notation(cell or directives(page.text).get("cell"), style)
+    found = source_about(page.text, page.kind, cell, bare, style)
     with np.errstate(all="ignore"):  # what is no number is said in the verdict
-        document = Document(found, cell)
+        document = Document(found, cell, style)
         return Proof(page, found, tuple(_verdicts(document, page.name)), document.match.words)
+
+
+def _in_notation(cell: Any, notation: Notation) -> Cell:
+    if cell is None:
+        right = 'a cell: cell="lstm", --cell lstm, or <!-- cell: lstm --> in the document'
+        raise NotValid("A notation is for a cell, and nothing says which.", f"notation {notation.name}", right)
+    return restated(cell, notation)
 
 
 def _verdicts(document: Document, name: str) -> Iterator[Verdict]:
@@ -145,14 +162,17 @@ def relation_signs(text: str) -> list[re.Match[str]]:
 # --- relations without a document -------------------------------------------------------------------------------
 
 
-def _of_relation(subject: Any, cell: Any) -> Verdict:
+def _of_relation(subject: Any, cell: Any, notation: Any = None) -> Verdict:
     """The verdict on one relation about a cell: ours, SymPy's, or a step's."""
     if cell is None:
         raise NotValid("Nothing says which cell this relation is about.", _said(subject), 'check(relation, cell="lstm")')
     model = cell if isinstance(cell, Cell) else cell_of(cell)
+    style = HOUSE if notation is None else notation_of(notation)
+    model = model if notation is None else restated(model, style)
     claim = relation_of(subject, model)
+    shown = to_rows(claim, model.shapes) if style.vectors == "rows" else claim
     with np.errstate(all="ignore"):
-        return replace(check_relation(claim, model), latex=_said(claim), line=1, number=1)  # what is right is `sl.derive(cell)`
+        return replace(check_relation(claim, model), latex=_said(shown), line=1, number=1)  # what is right is `sl.derive(cell)`
 
 
 def _said(subject: Any) -> str:

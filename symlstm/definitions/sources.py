@@ -30,7 +30,7 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.definitions.marks import general, timed
-from symlstm.reader import Conventions, Formula, Kind, directives, formulas, read_all, survey
+from symlstm.reader import PEOPLE, Conventions, Formula, Kind, directives, formulas, read_all, survey
 from symlstm.reader.conventions import PARAMETERS, Product
 
 LIMIT = 1000  # formulas of a document
@@ -106,16 +106,18 @@ class Source:
         return found
 
 
-def source(text: str, kind: Kind = "md", bare: bool = False, inline: bool = False, told: Told = ((), ())) -> Source:
+def source(
+    text: str, kind: Kind = "md", bare: bool = False, inline: bool = False, told: Told = ((), ()), start: Conventions = PEOPLE
+) -> Source:
     """Read a document. A formula that cannot be read becomes a statement with an error and stops nothing.
 
     Between the lines a name for a gradient counts; with `inline` every relation there does, and a name that is written in
-    two ways is an error. `told` are names of parameters and of functions that are known beforehand.
+    two ways is an error. `told` are names of parameters and of functions that are known beforehand, `start` what else is.
     """
     found = _bare_lines(text) if bare else [each for each in formulas(text, kind) if each.display or _tells(each, inline)]
     said = directives(text)
     texts = [formula.text for formula in found[:LIMIT]]
-    conventions = survey(texts)
+    conventions = survey(texts, start)
     products = {**conventions.products, **_products(said)}
     conventions = replace(conventions, functions=conventions.functions | _functions("\n".join(texts)), products=products)
     conventions = conventions.told(*told)

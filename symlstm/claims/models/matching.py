@@ -5,8 +5,8 @@ split or left out, `W [h, x]` stands for `W x + U h`, gates may be written with 
 equation that matches is right; one that should, by its place, and does not is wrong. What the document does not print
 is taken from the cell, in the document's names as far as they can be told.
 
-A document in the cell's own notation needs no matching: the cell's equations are the definitions, and what the document
-prints is judged by what it is worth.
+A document in the cell's own notation, or in one that is told, needs no matching: the cell's equations, in that notation, are
+the definitions, and what the document prints is judged by what it is worth.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from symlstm.algebra import (
 )
 from symlstm.definitions.meanings import PRE, Theory
 from symlstm.model import Cell
+from symlstm.notation import Notation
+from symlstm.turning import to_rows
 
 Names = dict[str, str]
 OTHERS = {
@@ -67,13 +69,16 @@ class Match:
     kinds: dict[str, str] = field(default_factory=dict)
 
 
-def match(theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool = False) -> Match:
+def match(
+    theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool = False, notation: Notation | None = None
+) -> Match:
     """Match a cell with the equations of a document; `used` are all symbols that occur in it.
 
-    `stacked` says whether it has columns of several quantities, `[h_{t-1}; x_t]`.
+    `stacked` says whether it has columns of several quantities, `[h_{t-1}; x_t]`. Where the notation of the document is told,
+    the cell is in it already.
     """
-    if _is_own(theory, cell, used, stacked):
-        return _own(theory, cell, used)
+    if notation is not None or _is_own(theory, cell, used, stacked):
+        return _own(theory, cell, used, notation is not None and notation.vectors == "rows")
     theirs = dict(theory.steps)
     for name in [name for name in theirs if name.endswith(PRE)]:
         gate = name.removesuffix(PRE)
@@ -119,8 +124,8 @@ def _is_own(theory: Theory, cell: Cell, used: frozenset[Sym], stacked: bool) -> 
     return inside <= own and not (timed & aliases) and weights <= parameters | others and stacked <= blocks
 
 
-def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
-    """The cell's equations as they are; arguments of gates have names where the document uses one of these."""
+def _own(theory: Theory, cell: Cell, used: frozenset[Sym], rows: bool = False) -> Match:
+    """The cell's equations as they are, or for rows; arguments of gates have names where the document uses one of these."""
     named = {line.lhs.name for line in cell.named if isinstance(line.lhs, Sym)}
     declared = {line.lhs.name for line in cell.declared if isinstance(line.lhs, Sym)}
     asked = {symbol.name for symbol in used if symbol.time is not None} & (named - declared)
@@ -134,7 +139,8 @@ def _own(theory: Theory, cell: Cell, used: frozenset[Sym]) -> Match:
     names = {symbol.name for symbol in (*_quantities(cell), *cell.parameter_terms)}
     kinds = {name: _kind_in(cell, name) for name in sorted(names)}
     given = frozenset(each.name for each in _quantities(cell))
-    return Match({name: name for name in declared}, extra=(*lines, *sizes), given=given, kinds=kinds)
+    extra = tuple(to_rows(line, cell.shapes) if rows else line for line in (*lines, *sizes))
+    return Match({name: name for name in declared}, extra=extra, given=given, kinds=kinds)
 
 
 def _quantities(cell: Cell) -> Iterator[Sym]:
