@@ -28,11 +28,10 @@ from symlstm.model import Cell
 from symlstm.prose import Prose, joined, prose
 from symlstm.reverse import sweep
 from symlstm.steps import Block, Section, Step
-from symlstm.topics import norms
+from symlstm.topics import norms, resting
 from symlstm.topics.gradients import name_of, nothing_at_kinks
 from symlstm.topics.jacobians import Jacobians, Named
 from symlstm.topics.norms import TOPIC, UNIT, step
-from symlstm.zoo.lstm import LSTM
 
 TITLE = "The flow of the gradient"
 
@@ -120,8 +119,7 @@ def _carried(found: Jacobians, state: Sym) -> Iterator[Block]:
     else:
         yield from norms.without_bound(cell, direct)
     yield from _total(found, state, direct)
-    if state.name == "c" and set(found.swept.cell.declared) == set(LSTM.declared):
-        yield from norms.at_rest(state)
+    yield from resting.at_rest(cell, state)
 
 
 def _what(found: Jacobians, state: Sym, direct: Term) -> str:

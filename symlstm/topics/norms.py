@@ -182,48 +182,18 @@ def _consequences(growth: Term, steps: Term) -> Prose:
 
 def _vanishing() -> Iterator[Block]:
     yield prose("In numbers, for a factor of one half and of one and a half a step:")
-    yield _powers(("steps", "vanishes", "may explode"), (Fraction(1, 2), Fraction(3, 2)))
+    yield powers(("steps", "vanishes", "may explode"), (Fraction(1, 2), Fraction(3, 2)))
 
 
-def at_rest(state: Sym) -> Iterator[Block]:
-    """Every f is 0.9, the direct path fades, and the total grows: one unit at its resting point, in exact numbers."""
-    tenth = Fraction(9, 10)
-    yield prose(
-        "How far they differ is seen in one unit, {} equal to {}, at rest: inputs, initial states and all parameters are zero "
-        "except two, {} with value {}, and the bias {}, chosen so that {} is {} at every step. Then {} and {} are {}, and {} "
-        "and {} stay {}.",
-        Sym("n"),
-        term(1),
-        Sym("U_g"),
-        term(8),
-        Sym("b_f"),
-        Sym("f", T),
-        _decimal(tenth, 1),
-        Sym("i", T),
-        Sym("o", T),
-        Num(Fraction(1, 2)),
-        Sym("g", T),
-        state,
-        term(0),
-    )
-    half = Num(Fraction(1, 2))
-    yield step(
-        "one step of the total in numbers",
-        "number",
-        equation(Add((_decimal(tenth, 1), MatMul((half, term(8), half)))), _decimal(Fraction(29, 10), 1)),
-        prose("{} from the direct path, the rest through {}", _decimal(tenth, 1), Sym("h", T + -1)),
-    )
-    yield _powers(("steps", "direct path", "total"), (tenth, Fraction(29, 10)))
-
-
-def _powers(header: tuple[str, ...], bases: tuple[Fraction, ...]) -> Table:
+def powers(header: tuple[str, ...], bases: tuple[Fraction, ...]) -> Table:
+    """Powers of some numbers, a row for each exponent."""
     rows = ((prose("{}", term(count)), *(prose("{}", _power(base, count)) for base in bases)) for count in (5, 10, 20, 30))
     return Table(header, tuple(rows))
 
 
 def _power(base: Fraction, exponent: int) -> Relation:
     return relation(
-        Pow(_decimal(base, 1) if base.denominator == 10 else Num(base), term(exponent)), "~", _rounded(base**exponent)
+        Pow(decimal(base, 1) if base.denominator == 10 else Num(base), term(exponent)), "~", _rounded(base**exponent)
     )
 
 
@@ -231,12 +201,13 @@ def _rounded(value: Fraction) -> Term:
     """A printed value: four decimals if it is small in size, else a mantissa times a power of ten."""
     exponent = len(str(int(value))) - 1
     if value >= 10**4:
-        return MatMul((_decimal(value / Fraction(10) ** exponent, 2), Pow(term(10), term(exponent))))
+        return MatMul((decimal(value / Fraction(10) ** exponent, 2), Pow(term(10), term(exponent))))
     if value >= Fraction(1, 1000):
-        return _decimal(value, 4)
+        return decimal(value, 4)
     exponent = -next(k for k in range(1, 400) if value * 10**k >= 1)
-    return MatMul((_decimal(value * Fraction(10) ** -exponent, 2), Pow(term(10), term(exponent))))
+    return MatMul((decimal(value * Fraction(10) ** -exponent, 2), Pow(term(10), term(exponent))))
 
 
-def _decimal(value: Fraction, places: int) -> Num:
+def decimal(value: Fraction, places: int) -> Num:
+    """A number that is printed with so many decimals."""
     return Num(Fraction(round(value * 10**places), 10**places), places)
