@@ -22,7 +22,7 @@ def _packages(*names: str) -> Callable[[], list[str]]:
 
 
 NEEDS: dict[str, tuple[Callable[[], list[str]], str]] = {
-    "oracle": (_packages("torch", "onnx"), "pip install '.[oracles]'"),
+    "oracle": (_packages("torch", "onnx", "onnxruntime", "keras", "flax"), "pip install '.[oracles]'"),
     "tex": (lambda: [name for name in ("pdflatex",) if shutil.which(name) is None], "install texlive-latex-recommended"),
 }
 
