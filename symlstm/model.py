@@ -204,6 +204,10 @@ class Cell:
         """What a quantity belongs to; quantities of different groups are never in one part unless they need each other."""
         return None
 
+    def home(self, of: Sym) -> tuple[Cell, Sym, str]:
+        """The cell that a quantity was declared in, what it is there, and in words where that is; a cell's are its own."""
+        return self, of, ""
+
     @cached_property
     def parameter_terms(self) -> tuple[Sym, ...]:
         """The parameters: all W, then all U, then all b, each family in order of appearance."""

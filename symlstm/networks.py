@@ -99,15 +99,19 @@ class Layer:
         declared = {name: size for name, size in self.cell.sizes.items() if name in self.names}
         return {self.names[name]: tuple(map(self, size)) for name, size in (found | declared).items()}
 
+    @property
+    def where(self) -> str:
+        """In words, which layer and direction it is; a head is named by what it is."""
+        return (f" of layer {self.number}" + f", {self.direction}" * bool(self.direction)) if self.number else ""
+
     def words(self, *, last: bool) -> dict[str, str]:
         """What its quantities are called: what they are in the cell, of which layer, in which direction."""
-        where = f" of layer {self.number}" + f", {self.direction}" * bool(self.direction)
         found = {}
         for name, word in self.cell.words.items():
             what, comma, more = word.partition(",")
             if name in self.names:
                 is_output = more == " the output"
-                found[self.names[name]] = what + where + (comma + more if not is_output or last else "")
+                found[self.names[name]] = what + self.where + (comma + more if not is_output or last else "")
         return found
 
 
@@ -140,7 +144,7 @@ class Network(Cell):
             name,
             first.input_terms,
             tuple(state for layer in layers for state in layer.states),
-            self._lines(named=False),
+            tuple(self._lines(named=False)),
             title=title,
             source=source,
             words=words,
@@ -152,30 +156,39 @@ class Network(Cell):
     def __repr__(self) -> str:
         return "Network" + super().__repr__().removeprefix("Cell")
 
-    def _lines(self, *, named: bool) -> tuple[Relation, ...]:
-        return tuple(line for _, line in self._grouped(named=named))
-
-    def _grouped(self, *, named: bool) -> Iterator[tuple[Hashable, Relation]]:
-        """Every equation with what it belongs to: a direction of a layer, what joins two layers, the head."""
+    def _lines(self, *, named: bool) -> Iterator[Relation]:
+        """The equations of the layers in order, each layer followed by what joins it to the next; then the head."""
         for number, directions in groupby(self.layers, key=lambda layer: layer.number):
             for layer in directions:
-                yield from (((number, layer.direction), line) for line in layer.lines(named=named))
+                yield from layer.lines(named=named)
             if number in self.joints:
-                yield ("joint", number), self.joints[number]
-        if self.head is not None:
-            yield from (("head", line) for line in self.head.lines(named=named))
+                yield self.joints[number]
+        yield from self.head.lines(named=named) if self.head is not None else ()
 
     @cached_property
     def named(self) -> tuple[Relation, ...]:
         """The equations with every pre-activation named, as in the cells of the layers."""
-        return self._lines(named=True)
+        return tuple(self._lines(named=True))
 
     def group(self, of: Sym) -> Hashable:
-        return self._groups[of]
+        layer = self._layer_of.get(of.name)
+        return (layer.number, layer.direction) if layer else of.name if of in self._joined else None
+
+    def home(self, of: Sym) -> tuple[Cell, Sym, str]:
+        layer = self._layer_of.get(of.name)
+        if layer is None:
+            return super().home(of)
+        own = next(name for name, here in layer.names.items() if here == of.name)
+        return layer.cell, Sym(own, of.time), layer.where
 
     @cached_property
-    def _groups(self) -> dict[Sym, Hashable]:
-        return {defined(line): group for group, line in self._grouped(named=True)}
+    def _layer_of(self) -> dict[str, Layer]:
+        return {name: layer for layer in (*self.layers, *([self.head] if self.head else [])) for name in layer.names.values()}
+
+    @cached_property
+    def _joined(self) -> frozenset[Sym]:
+        """What joins layers: the input of one, the output of another."""
+        return frozenset(map(defined, self.joints.values()))
 
 
 # --- putting layers together ----------------------------------------------------------------------------------------

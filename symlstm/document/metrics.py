@@ -33,7 +33,7 @@ GLYPHS: Mapping[str, float] = MappingProxyType({
 })
 LETTERS: Mapping[str, float] = MappingProxyType({sign: size for size, signs in _ROMAN.items() for sign in signs})
 LIMITS = (r"\sum", r"\prod", r"\lim")  # their scripts stand below and above
-ROOT = 9.3  # the sign of a root
+ROOT, ARROW = 9.3, 11.0  # the sign of a root; an arrow above a letter
 SPACED = 13.5  # a sign with space around it; in a script the space is left out
 SMALL = 10 / 10.95  # mathematics inside small text
 
@@ -113,6 +113,8 @@ class _Measure:
             return sum(LETTERS.get(sign, 8.0) for sign in self._word()) * 1.1 + 2
         if token in (r"\mathbb", r"\tilde", r"\hat", r"\bar"):
             return self._argument()
+        if token in (r"\overrightarrow", r"\overleftarrow"):
+            return max(self._argument(), ARROW)
         size = GLYPHS.get(token, _GREEK)
         return size - 4.9 if self.scripts and size == SPACED else size
 

@@ -85,6 +85,7 @@ _ESCAPED = str.maketrans({
     "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 })  # fmt: skip
 SMALLER = ((1.0, ""), (0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0.0, r"\tiny"))
+LONG = 30  # rows of a table; one with more may go on on the next page
 TABLE, COLUMN = 455.0, 12.0  # how wide a table may be; what a column needs besides what is in it
 
 
@@ -112,7 +113,8 @@ class TexPage:
         cells = [[*map(_tex_words, table.header)], *([self.paragraph(cell) for cell in row] for row in table.rows)]
         rows = [" & ".join(row) + r" \\" for row in cells]
         inside = "\n".join([r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"])
-        tabular = f"\\begin{{tabular}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{tabular}}"
+        kind = "tabular" if len(rows) <= LONG else "longtable"
+        tabular = f"\\begin{{{kind}}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{{kind}}}"
         return f"\\begin{{center}}\\renewcommand{{\\arraystretch}}{{1.2}}\n{tabular}\n\\end{{center}}"
 
     def evidence(self, found: Mapping[str, str]) -> str:
@@ -126,7 +128,8 @@ class TexPage:
         head = rf"\begin{{center}}{{\LARGE\bfseries {_tex_words(title)}}}\end{{center}}"
         body = "\n\n".join([head, *parts])
         body = re.sub(r"\n\n(?=\\setlength|\{\\\w+\\setlength|\\begin\{align\})", "\n", body)  # an equation ends no paragraph
-        return f"% {claim}\n{_PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+        preamble = _PREAMBLE + (r"\usepackage{longtable}" + "\n") * (r"\begin{longtable}" in body)
+        return f"% {claim}\n{preamble}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
 def _columns(cells: Sequence[Sequence[str]]) -> str:

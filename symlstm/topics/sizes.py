@@ -89,7 +89,7 @@ def groups(cell: Cell) -> list[tuple[Sym, ...]]:
     found: dict[tuple[str, ...], list[Sym]] = {}
 
     def put(symbol: Sym, *role: str) -> None:
-        found.setdefault((*role, plain(cell.shapes.space(symbol.name))), []).append(symbol)
+        found.setdefault((*role, str(cell.group(symbol)), plain(cell.shapes.space(symbol.name))), []).append(symbol)
 
     for symbol in (*cell.input_terms, *cell.state_terms):
         put(symbol, symbol.name)
@@ -122,11 +122,12 @@ def _reason(cell: Cell, group: tuple[Sym, ...]) -> Prose:
     if symbol in cell.input_terms:
         return prose("given: the input" if len(cell.input_terms) == 1 else "given: an input")
     if symbol == cell.state_terms[0]:
-        return prose("given: the output")
+        return prose("given: the output" if symbol == cell.output_term else "given: the first state")
     if symbol in cell.parameter_terms:
         return _parameter_reason(cell, group)
     if symbol.name in cell.sizes:
-        return prose("declared")
+        home, own, _ = cell.home(symbol)
+        return prose("declared" if own.name in home.sizes else "as in the first layer")
     if cell.shapes.is_scalar(symbol):
         return _one_number(cell, group)
     if _functions_of(cell, symbol):
@@ -216,11 +217,20 @@ def _functions_of(cell: Cell, symbol: Sym) -> set[str]:
 def _meaning(cell: Cell, group: tuple[Sym, ...]) -> str:
     words = [cell.words.get(symbol.name, "") for symbol in group]
     if all(words):
-        return ", ".join(dict.fromkeys(words))
+        return _listed_words(list(dict.fromkeys(words)))
+    home, own, where = cell.home(group[0])
     if group[0] in cell.parameter_terms:
-        kind = _parameter_kind(cell, group[0])
-        return kind if len(group) == 1 else {"bias": "biases"}.get(kind, kind)
-    return _kind(cell, group[0]) + ("s" if len(group) > 1 else "")
+        kind = _parameter_kind(home, own)
+        return (kind if len(group) == 1 else {"bias": "biases"}.get(kind, kind)) + where
+    return _kind(home, own) + ("s" if len(group) > 1 else "") + where
+
+
+def _listed_words(words: list[str]) -> str:
+    """Words with commas between; what all of them are of is said once."""
+    _, of, where = words[0].partition(" of layer ")
+    if of and all(word.endswith(of + where) for word in words):
+        return ", ".join(word.removesuffix(of + where) for word in words) + of + where
+    return ", ".join(words)
 
 
 def _kind(cell: Cell, symbol: Sym) -> str:
