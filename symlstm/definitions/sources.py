@@ -38,6 +38,7 @@ LOSSES = frozenset({"L", "E", "J", "l", "ell", "Loss", "loss"})
 _TEXT = re.compile(r"\\(?:text[a-z]*|mathrm|operatorname|mbox|begin|end|tag|label)\s*\{[^{}]*\}|\\mathbb\{?[A-Z]\}?")
 _LETTER = r"(?<![A-Za-z\\_^])(?<![_^]\{)(\\?[A-Za-z]+)(?![A-Za-z])"
 _CALLED = re.compile(rf"{_LETTER}\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\((?!\s*[tT]\s*(?:[-+]\s*\d\s*)?\))")
+_SCRIPT = re.compile(r"\\mathcal\s*\{\s*([A-Z])\s*\}")  # \mathcal{H}(W x_t + ...)
 _ALONE = re.compile(rf"{_LETTER}(?!\s*[_^])(?!\s*'?\s*(?:\\left|\\[bB]igg?l?)?\s*\()")
 Role = Literal["definition", "claim", "both", "neither"]
 Key = tuple[str, ...]
@@ -148,7 +149,7 @@ def _products(said: dict[str, str]) -> dict[str, Product]:
 
 def _functions(text: str) -> set[str]:
     """Letters that stand before brackets and nowhere else: `z_t = g(a_t)`, `g'(a_t)`."""
-    plain = _TEXT.sub(" ", text)
+    plain = _SCRIPT.sub(r" \1", _TEXT.sub(" ", text))
     called = {match[1].lstrip("\\") for match in _CALLED.finditer(plain)} - set(PARAMETERS) - LOSSES - set("xyTtk")
     alone = {match[1].lstrip("\\") for match in _ALONE.finditer(plain)}
     return {name for name in called - alone if len(name) == 1 or name in ("theta", "rho", "phi", "psi", "varphi", "Phi", "eta")}

@@ -52,7 +52,7 @@ class Stretches:
     def __init__(
         self, theory: Theory, sizes: Sizes, strict: bool = False, extents: Extents = (), through: bool = False
     ) -> None:
-        self.theory, self.sizes, self.strict, self.through = theory, sizes, strict, through
+        self.theory, self.sizes, self.strict, self.through, self.loss_scale = theory, sizes, strict, through, 1.0
         self.ring, self.work, self.steps = Field(), 0, AT["T"]
         self.first = {block: block + sum(one for around, one in extents if around == block and one < 0) for block in AT.values()}
         self.last = {block: block + sum(one for around, one in extents if around == block and one > 0) for block in AT.values()}

@@ -34,6 +34,7 @@ class Outcome:
     misfits: list[str]
     words: str = ""
     alive: bool = False  # whether any side was ever different from zero
+    far: bool = False  # whether a bound holds but where everything is large
     spread: bool = False  # whether a number stood for a constant array in a sum
 
     @property

@@ -32,7 +32,8 @@ from symlstm.claims.judging.cases import Case
 from symlstm.claims.judging.values import Tensor, Valuer
 from symlstm.claims.models.arithmetic import Array, Reckoner, shape, size_words
 
-TOLERANCE = 1e-8
+TOLERANCE, CLOSE = 1e-8, 1e-13  # of equality; the second where a formula has numbers that the first would not see
+MARGIN = 1e-6  # by which a bound is broken
 
 
 def misfit(one: Any, other: Any, right: Term) -> str:
@@ -69,6 +70,17 @@ def agree(one: Any, other: Any, tolerance: float = TOLERANCE) -> bool:
     return bool(np.all(difference <= tolerance * scale)) and bool(np.all(np.isfinite(difference)))
 
 
+def breaks(one: Any, operator: str, other: Any, right: Term) -> bool:
+    """Whether values break a bound by more than what is rounded away; what has no finite value breaks none."""
+    if isinstance(right, Interval) and operator == "in":
+        return breaks(one, ">=", other[0], right.lower) or breaks(one, "<=", other[1], right.upper)
+    if operator not in ORDER:
+        return False
+    below, above = (one, other) if operator[0] == "<" else (other, one)
+    excess = np.real(below) - np.real(above)
+    return bool(np.any((excess > MARGIN * (1 + np.abs(np.real(above)))) & np.isfinite(excess)))
+
+
 def compare(one: Any, operator: str, other: Any, left: Term, right: Term, numeric: bool, valuer: Valuer) -> bool:
     if operator == "in" and isinstance(right, Interval):
         lower, upper = other
@@ -79,8 +91,9 @@ def compare(one: Any, operator: str, other: Any, left: Term, right: Term, numeri
     if operator in ("=", "~"):
         if numeric or operator == "~":
             return _printed(one, other, left, right, operator)
-        loose = any(isinstance(part, (Extreme, Limit)) for side in (left, right) for part in walk(side))
-        return agree(one, other, 2e-4 if loose else TOLERANCE)
+        parts = [part for side in (left, right) for part in walk(side)]
+        loose = any(isinstance(part, (Extreme, Limit)) for part in parts)
+        return agree(one, other, 2e-4 if loose else CLOSE if any(map(_is_slight, parts)) else TOLERANCE)
     if operator == "!=":
         return not agree(one, other)
     return bool(np.all(ORDER[operator](np.real(one), np.real(other))))
@@ -92,6 +105,13 @@ ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "<=": lambda a, b: a <= b + 1e-12 * (1 + np.abs(b)),
     ">=": lambda a, b: a >= b - 1e-12 * (1 + np.abs(b)),
 }
+
+
+def _is_slight(part: Term) -> bool:
+    """Whether a number is so near to a whole one, or to nothing, that a difference of that size is meant."""
+    if isinstance(part, Num):
+        return 0 < abs(part.value - round(part.value)) < MARGIN
+    return _is_power_of_ten(part) and isinstance(part, Pow) and isinstance(part.exponent, Neg)
 
 
 def _printed(one: Any, other: Any, left: Term, right: Term, operator: str) -> bool:

@@ -117,7 +117,8 @@ def _unknown(case: Case, unknown: Unknown, line: Relation) -> Judged:
         return Judged("wrong", f"{name} is not among the parameters.", "reading")
     if set(line.operators) & {"<", "<=", ">", ">="} and any(isinstance(part, Norm) for side in line.terms for part in walk(side)):
         return Judged("unreadable", f"{name} is not defined, so this bound is not decided: it needs a line {name} = ...", "")
-    return Judged("unreadable", f"Nothing says what {_written(case.theory.missing.get(unknown.name, unknown.node)) or name} is.", "")
+    missing = case.theory.missing.get(unknown.name, unknown.node)
+    return Judged("unreadable", f"Nothing says what {_written(missing) or name} is.", "")
 
 
 def _written(term: Term | None) -> str:
@@ -325,6 +326,8 @@ class _Judge:
             if not failed.true and any(failed.link(k) == "wrong" for k in range(len(failed.good)))
             else 0
         )
+        if failed.far:
+            return "The bound is broken where parameters, inputs, states or gradients are large."
         where = f"The {_ORDINALS[min(first, 9)]} equality of the chain is wrong: " if len(failed.good) > 1 else ""
         if failed.misfits[first]:
             return f"{where}{failed.misfits[first]}." if where else f"The shapes do not fit: {failed.misfits[first]}."

@@ -16,7 +16,7 @@ from symlstm.algebra import (
     walk,
 )  # fmt: skip
 from symlstm.claims.judging.cases import Case, Outcome
-from symlstm.claims.judging.comparing import ORDER, agree, compare, is_arithmetic, misfit
+from symlstm.claims.judging.comparing import ORDER, agree, breaks, compare, is_arithmetic, misfit
 from symlstm.claims.judging.points import GRID, entries, free_indices, points, variables_of
 from symlstm.claims.judging.shares import Arriving
 from symlstm.claims.judging.values import Reading, Tensor, Valuer
@@ -60,9 +60,25 @@ def outcome(case: Case, line: Relation, reading: Reading) -> Outcome:
                 (result.good if good else result.bad)[k].append(times.get("t", 0))
         if not result.fits or any(result.bad):
             break
+    if result.true and not variables and not numeric:
+        try_bounds(case, line, reading, result)
     if outside is not None and not any(result.good) and not any(result.bad) and result.fits:
         result.misfits[0] = f"{plain(outside.node)} does not exist"
     return result
+
+
+def try_bounds(case: Case, line: Relation, reading: Reading, result: Outcome) -> None:
+    """Try the bounds in a relation where everything is large."""
+    links = [(k, link) for k, link in enumerate(line.links()) if link[1] in ORDER or isinstance(link[2], Interval)]
+    for run in case.runs[0].far if links and line.condition is None and not free_indices(line) else ():
+        for times in points(case, line):
+            valuer = Extended(run, reading, times, {})
+            for k, (left, operator, right) in links:
+                one, other = value_of(valuer, left), value_of(valuer, right)
+                sound = not any(isinstance(each, (Exception, Tensor)) for each in (one, other))
+                if sound and breaks(one, operator, other, right):
+                    result.bad[k].append(times.get("t", 0))
+                    result.far = True
 
 
 def _vanishes(value: Any) -> bool:

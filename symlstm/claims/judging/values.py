@@ -98,7 +98,7 @@ class Valuer(Reckoner):
     ) -> None:
         super().__init__(None, {"T": run.steps, "tau": run.steps, **times}, run.theory)
         self.run, self.reading, self.variables = run, reading, dict(variables or {})
-        self.rows, self.strict = run.sizes.rows, run.strict
+        self.rows, self.strict, self.loss_scale = run.sizes.rows, run.strict, run.loss_scale
         self.seen: Mapping[tuple[str, int], Array] | None = None
         self.moved: tuple[str, Array] | None = None  # a parameter that is perturbed
         self.nudged: tuple[str, int] | None = None  # the loss of one step that is perturbed

@@ -162,6 +162,7 @@ class Reckoner:
         self.rows = False  # whether vectors are rows: two of them side by side are multiplied elementwise
         self.spread = False  # whether a number that was computed stood for a constant array
         self.strict = False  # whether a product without a sign is a matrix product, whatever it stands between
+        self.loss_scale = 1.0  # by which the loss that nothing defines is multiplied
 
     def __call__(self, node: Term) -> Array:
         rule = _RULES.get(type(node))
@@ -280,7 +281,7 @@ class Reckoner:
             digits = letter.replace("+", " ").replace("-", " ").split()
             stamp += str(self.times.get(digits[0], digits[0]) if digits else letter)
         scalar = len(args) > 1 or base in LOSSES
-        return _generic(stamp, args) if scalar else _wavy(stamp, args[0])
+        return _generic(stamp, args) * self.loss_scale if scalar else _wavy(stamp, args[0])
 
     def slope(self, node: Prime) -> Array:
         return self.slope_at(node.function, self(node.arg))

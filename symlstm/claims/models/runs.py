@@ -21,14 +21,16 @@ from symlstm.evaluate import STEP
 
 Array = Any
 STEPS, BEYOND = 5, 2  # the loss ends at T = 5
+FAR = ((1.0, 1e6), (10.0, 1.0), (1000.0, 1.0))  # how much larger values, and the loss, are where a bound is tried
 Slot = tuple[str, str, int]  # what is perturbed, its name, and its step (0 for all steps at once)
 
 
 class Run:
     """One sequence of random inputs, states and parameters through the steps of a theory."""
 
-    def __init__(self, theory: Theory, sizes: Sizes, seed: int) -> None:
+    def __init__(self, theory: Theory, sizes: Sizes, seed: int, scales: tuple[float, float] = (1.0, 1.0)) -> None:
         self.theory, self.sizes = theory, sizes
+        self.scale, self.loss_scale = scales
         self.work = 0
         self.strict = False
         self.steps = STEPS
@@ -53,7 +55,15 @@ class Run:
         shape = self.sizes.shapes.get(name, (1, 1))
         scale = 0.9 if min(shape) == 1 else 1.3 / np.sqrt(max(shape))
         drawn = self.random.standard_normal(shape) * scale + (0.2 if min(shape) == 1 else 0)
-        return np.exp(drawn) / np.exp(drawn).sum() if name in self.theory.distributions else drawn
+        return np.exp(drawn) / np.exp(drawn).sum() if name in self.theory.distributions else drawn * self.scale
+
+    @cached_property
+    def far(self) -> tuple[Run, ...]:
+        """The same with larger parameters, inputs and states: where what is bounded comes near its bound."""
+        runs = tuple(Run(self.theory, self.sizes, place, scales) for place, scales in enumerate(FAR, start=2))
+        for run in runs:
+            run.strict = self.strict
+        return runs
 
     def place_values(self) -> None:
         """Numbers that the document gives."""

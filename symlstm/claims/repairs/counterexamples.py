@@ -17,7 +17,7 @@ import numpy as np
 
 from symlstm.algebra import Relation, Sym, Term, plain, walk
 from symlstm.claims.judging.cases import Case, Outcome
-from symlstm.claims.judging.comparing import agree, misfit
+from symlstm.claims.judging.comparing import ORDER, agree, breaks, misfit
 from symlstm.claims.judging.outcomes import Extended
 from symlstm.claims.judging.points import points, variables_of
 from symlstm.claims.judging.values import Reading, Tensor
@@ -42,19 +42,22 @@ def counterexample(case: Case, line: Relation, outcome: Outcome | None = None) -
         if outcome is not None and len(outcome.good) == len(links)
         else 0
     )
-    left, operator, right = links[chosen]
-    if operator in ("in", "+="):
+    link = links[chosen]
+    if link[1] in ("in", "+="):
         return None
-    found = _shown(case, case.runs[0], line, reading, left, right)
+    if outcome is not None and outcome.far:
+        far = (run for each in (small_run(case), case.runs[0]) if each is not None for run in each.far)
+        return next((shown for run in far if (shown := _shown(case, run, line, reading, link))), None)
+    found = _shown(case, case.runs[0], line, reading, link)
     if found is None or "sizes" not in found:  # shapes that do not fit are shown where no two lengths are equal
         return found
     run = small_run(case)
-    small = _shown(case, run, line, reading, left, right) if run is not None else None
+    small = _shown(case, run, line, reading, link) if run is not None else None
     return small if small is not None and "sizes" in small else found
 
 
-def _shown(case: Case, run: Run, line: Relation, reading: Reading, left: Term, right: Term) -> dict[str, Any] | None:
-    variables = variables_of(case, line)
+def _shown(case: Case, run: Run, line: Relation, reading: Reading, link: tuple[Term, str, Term]) -> dict[str, Any] | None:
+    variables, (left, operator, right) = variables_of(case, line), link
     for times in sorted(points(case, line), key=lambda each: (each.get("t", 1) == run.steps, each.get("t", 1))):
         valuer = Extended(run, reading, times, variables)
         try:
@@ -66,7 +69,7 @@ def _shown(case: Case, run: Run, line: Relation, reading: Reading, left: Term, r
             continue
         if misfit(one, other, right):
             return {"step": times.get("t", 1), "left": size_words(_dims(one)), "right": size_words(_dims(other))}
-        if not agree(one, other):
+        if breaks(one, operator, other, right) if operator in ORDER and not variables else not agree(one, other):
             found: dict[str, Any] = {"step": times.get("t", 1), "left": _plain(one), "right": _plain(other)}
             if variables:
                 return _at_one_point(found, one, other, variables)
