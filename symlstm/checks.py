@@ -7,7 +7,7 @@ over the numbers: shapes are held against those that were found right the last t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
 
 Shape = tuple[int, ...]
+MOST = 16  # names in a message
 
 
 class Checks:
@@ -71,7 +72,6 @@ class Checks:
         first = inputs[self._inputs[0]]
         arrays = _named(self._cell, params)
         sizes = self._sizes(inputs, arrays)
-        shapes = self._cell.shapes
         expected = {name: tuple(sum(count * sizes.get(size, 1) for size, count in length) for length in own)
                     for name, own in self._axes.items()}
         known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
@@ -87,7 +87,7 @@ class Checks:
                                f"{self._called(name)} has the shape {array.shape}",
                                f"{right} along the last {'axis' if len(own) == 1 else 'axes'}{since}")
         def why(name: str) -> str:
-            return f"{name} is in {shapes.space(name)!r}, with {known}" if self._axes[name] else f"{name} is a number"
+            return f"{name} is in {self._space(name)}, with {known}" if self._axes[name] else f"{name} is a number"
         _examine(arrays, expected, first.dtype, self._called(self._inputs[0]), why)
         self._shapes = expected
         if len(inputs) == 1:
@@ -103,6 +103,11 @@ class Checks:
         expected = {f"the state {name}": (*batch, *self._shapes[name]) for name in self._states}
         _examine(given, expected, first.dtype, "x", lambda _: f"a batch of {batch[0]}" if batch else "no batch, as x")
         return parts
+
+    def _space(self, name: str) -> str:
+        """R^n or R^(n x m)."""
+        text = " x ".join(map(size_text, self._axes[name]))
+        return f"R^({text})" if " " in text else f"R^{text}"
 
     def _called(self, name: str) -> str:
         """What an input is called in a message: the only one is the argument x."""
@@ -188,7 +193,7 @@ class Checks:
         for size in self._wanted:
             if not sizes.get(size):
                 has = ", ".join(f"{name} has the shape {array.shape}" for name, array in arrays.items())
-                should = ", ".join(f"{name} in {self._cell.shapes.space(name)!r}" for name in arrays)
+                should = ", ".join(f"{name} in {self._space(name)}" for name in arrays)
                 raise NotValid(f"No parameter shows the size {size}.", has, should)
         return sizes
 
@@ -204,13 +209,20 @@ def _named(cell: Cell, params: Mapping[str, Array]) -> dict[str, Array]:
     unknown = [name for name in params if name not in names]
     missing = [name for name in names if name not in params]
     if unknown:
-        near = get_close_matches(str(unknown[0]), missing or names, n=1)
-        raise NotValid(f"The cell {cell.name} has no parameter {unknown[0]!r}.", f"params has {', '.join(map(str, params))}",
-                       f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(names)}")
+        near = get_close_matches(str(unknown[0]), missing or names, n=1, cutoff=0.5)
+        raise NotValid(f"The cell {cell.name} has no parameter {unknown[0]!r}.", f"params has {_listed(params)}",
+                       f"did you mean {near[0]}?" if near else f"its parameters are {_listed(names)}")
     if missing:
-        raise NotValid(f"The parameter {missing[0]} is missing.", f"params has {', '.join(map(str, params)) or 'nothing'}",
-                       f"the parameters of {cell.name} are {', '.join(names)}")
+        raise NotValid(f"The parameter {missing[0]} is missing.", f"params has {_listed(params)}",
+                       f"the parameters of {cell.name} are {_listed(names)}")
     return {name: np.asarray(params[name]) for name in names}
+
+
+def _listed(names: Collection[object]) -> str:
+    """Names with commas between; of very many, the first of them."""
+    shown = [str(name) for name in names][:MOST]
+    more = [f"... ({len(names)} in all)"] if len(names) > MOST else []
+    return ", ".join([*shown, *more]) or "nothing"
 
 
 def _examine(arrays: Mapping[str, Array], shapes: Mapping[str, Shape], dtype: Any, like: str, why: Callable[[str], str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from symlstm.activations import ACTIVATIONS, STAND_INS
@@ -16,6 +16,7 @@ from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equat
 from symlstm.checks import Checks
 from symlstm.layouts import Adjoints
 from symlstm.model import Cell
+from symlstm.networks import Layer, Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 
 
 class Trace(Protocol):
-    """What a forward pass gives: `outputs`, the first state at every step, `state` after the last, and what `backward` needs."""
+    """What a forward pass gives: `outputs` at every step, `state` at the end of its run, and what `backward` needs."""
 
     outputs: Array
     state: tuple[Array, ...]
 
 
 class Gradients(Protocol):
-    """What a backward pass gives: `params` by name, `inputs` of the shape of x, and `state`, for the state at the start."""
+    """What a backward pass gives: `params` by name, `inputs` of the shape of x, and `state`, for the state at its start."""
 
     params: dict[str, Array]
     inputs: Any
@@ -86,6 +87,7 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
 class CellFunction:
     """A cell as NumPy: `forward` over a sequence, `backward` for all gradients, and the `source` of both.
 
+    A state that runs backward in time starts after the last step and ends at the first, as in a network with two directions.
     Batched (T, B, m) or unbatched (T, m); a number has no axis of its own, a matrix two. float32 stays float32, float64
     float64. A trace and its gradients own their arrays: no later call changes them, and no later change of `params` or `x`
     changes them.
@@ -141,14 +143,23 @@ def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:
         if function not in ACTIVATIONS:
             raise NotValid(f"There is no activation called {function!r}.", f"functions={dict(functions)!r}",
                            f"one of {', '.join(ACTIVATIONS)}")
-    if not functions:
-        return cell
+    return _put_in(cell, functions) if functions else cell
+
+
+def _put_in(cell: Cell, functions: Mapping[str, str]) -> Cell:
+    """The cell, or of a network the cell of every layer, with other functions."""
+    def layer(of: Layer) -> Layer:
+        return replace(of, cell=_put_in(of.cell, functions))
 
     def change(node: Term) -> Term:
         return Apply(functions.get(node.function, node.function), node.arg) if isinstance(node, Apply) else node
 
+    if isinstance(cell, Network):
+        return Network(cell.name, cell.title, tuple(map(layer, cell.layers)), cell.joints, cell.head and layer(cell.head))
     lines = tuple(equation(line.lhs, transform(line.rhs, change)) for line in cell.declared)
-    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes)
+    turned = tuple(state for state, back in cell.carried.items() if back == state.next)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes,
+                output=cell.output_term, backward=turned)
 
 
 def _run(source: str, name: str) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from symlstm.algebra import NOW, Relation, Sym, SymlstmError, Term, defined, map
 from symlstm.generator.layout import Names
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
-from symlstm.networks import Network
 from symlstm.parts import Part
 from symlstm.shapes import length_term
 
@@ -61,7 +60,7 @@ def placed(cell: Cell) -> tuple[Place, ...]:
 
     >>> from symlstm.networks import stack
     >>> [(place.name, place.form.unit.prefix if place.form else "") for place in placed(stack("gru", 1, bidirectional=True))]
-    [('layer_1_forward', 'gru_'), ('layer_1_backward', 'gru_'), ('joint_1', '')]
+    [('layer_1_forward', 'gru_'), ('layer_1_backward', 'gru_'), ('part_3', '')]
     """
     names, kinds, known, found = Names(()), Names(()), dict[object, Form](), []
     for k, part in enumerate(cell.parts, start=1):
@@ -84,17 +83,11 @@ def placed(cell: Cell) -> tuple[Place, ...]:
 
 def _called(cell: Cell, part: Part, k: int) -> tuple[str, str, str]:
     """What a part is called in the code, and what its form is: a name for its functions, and a title."""
-    if isinstance(cell, Network):
-        match cell.group(defined(part.equations[0])):
-            case (int() as number, str() as direction):
-                layer = next(layer for layer in cell.layers if (layer.number, layer.direction) == (number, direction))
-                kind = re.sub(r"\W", "_", layer.cell.name)
-                return f"layer_{number}" + f"_{direction}" * bool(direction), kind, layer.cell.title
-            case (str() as kind, int() as number):
-                return f"{kind}_{number}", kind, ""
-            case str() as kind:
-                return kind, kind, ""
-    return f"part_{k}", f"part_{k}", f"Part {k} of {cell.title}"
+    own, _, where = cell.home(defined(part.equations[0]))
+    if own is cell:
+        return f"part_{k}", f"part_{k}", f"Part {k} of {cell.title}"
+    kind = re.sub(r"\W+", "_", own.name)
+    return re.sub(r"\W+", "_", where.removeprefix(" of ")) or kind, kind, own.title
 
 
 def _outputs(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Sym, ...]:

@@ -192,7 +192,8 @@ def _blocked(unit: Unit) -> str:
         ahead=unit.name("forward"), back=unit.name("backward"), states=as_tuple(state.name for state in unit.seen),
         outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), given=given,
         long_states=as_tuple(layout.value(state).base for state in unit.seen), kept=kept,
-        errors=_errors(forward), back_errors=_errors(backward), forward=_indented(forward), backward=_indented(backward), d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
+        errors=_errors(forward), back_errors=_errors(backward), forward=_indented(forward), backward=_indented(backward),
+        d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
 
 
 def _errors(lines: Iterable[str]) -> str:

@@ -85,10 +85,12 @@ class Network:
         if not frame.single:
             pairs = (f'    "{symbol.name}": {text},' for symbol, text in zip(frame.inputs, inputs, strict=True))
             backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
-        kept = ", ".join(("order", "batch", "B", *self._sizes((*backward, *inputs)), *["named"] * (not frame.single), *self.kept))
+        sizes = self._sizes((*backward, *inputs))
+        kept = ", ".join(("order", "batch", "B", *sizes, *["named"] * (not frame.single), *self.kept))
         return FUNCTIONS.format(
             parameters="\n".join(self._table()), words=frame.words(),
-            start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward), kept=fill(kept, 110, subsequent_indent=" " * 8), backward=indented(backward),
+            start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
+            kept=fill(kept, 110, subsequent_indent=" " * 8), backward=indented(backward),
             d_inputs=inputs[0] if frame.single else "d_x")
 
     def _start(self) -> str:
