@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,10 +50,10 @@ def test_a_build_in_one_process_is_the_same(built: list[chapters.Chapter]) -> No
 
 
 def test_a_cell_that_cannot_be_made_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(name: str) -> chapters.Chapter:
+    def broken(name: str, *more: Any) -> chapters.Chapter:
         if name == "mingru":
             raise NotSupported("It is broken.", name)
-        return whole(name)
+        return whole(name, *more)
 
     whole = chapters.chapter
     monkeypatch.setattr(chapters, "chapter", broken)

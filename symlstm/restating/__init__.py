@@ -19,6 +19,7 @@ from symlstm import zoo
 from symlstm.algebra import Relation, Sym, equation
 from symlstm.dialects import notation_of
 from symlstm.model import Cell
+from symlstm.networks import Network, stack
 from symlstm.notation import Notation
 from symlstm.restating.arranging import arranged
 from symlstm.restating.renaming import called, names, renamed
@@ -43,6 +44,8 @@ def restated(cell: Cell | str | os.PathLike[str], notation: Notation | str | os.
 def restatement(cell: Cell | str | os.PathLike[str], notation: Notation | str | os.PathLike[str]) -> Restatement:
     """The same, with the map that says what the cell as it was is in terms of the restated one."""
     original, notation = zoo.cell_of(cell), notation_of(notation)
+    if isinstance(original, Network):
+        return _of_network(original, notation)
     formed, made_of = arranged(original, notation)
     found = names(formed, notation)
     new = renamed(formed, found)
@@ -53,3 +56,22 @@ def restatement(cell: Cell | str | os.PathLike[str], notation: Notation | str | 
     where = [equation(symbol.at(None), Sym(found[symbol.name])) for symbol in (*original.state_terms, *original.input_terms)]
     where += [equation(symbol, called(made, found, formed.parameter_terms)) for symbol, made in made_of.items()]
     return Restatement(new, tuple(where))
+
+
+def _of_network(network: Network, notation: Notation) -> Restatement:
+    """The network of the restated cells; its map is that of each layer, in the names of the layer."""
+    layers = (*network.layers, *([network.head] if network.head else []))
+    made = {cell: restatement(cell, notation) for cell in dict.fromkeys(layer.cell for layer in layers)}
+    cells = {layer.number: made[layer.cell].cell for layer in network.layers}
+    head = made[network.head.cell].cell if network.head else None
+    new = stack([*cells.values()], bidirectional=network.bidirectional, head=head)
+    now = (*new.layers, *([new.head] if new.head else []))
+    known = {symbol.name for symbol in (*network.state_terms, *network.parameter_terms)}
+    where = [
+        equation(Sym(layer.names[line.lhs.name]), there(line.rhs))
+        for layer, there in zip(layers, now, strict=True)
+        for line in made[layer.cell].where
+        if isinstance(line.lhs, Sym) and layer.names.get(line.lhs.name) in known
+    ]
+    inputs = zip(network.input_terms, new.input_terms, strict=True)
+    return Restatement(new, (*(equation(old.at(None), to.at(None)) for old, to in inputs), *where))

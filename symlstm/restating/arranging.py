@@ -209,5 +209,7 @@ def _made(cell: Cell, lines: tuple[Relation, ...], called: Mapping[Term, Sym], s
         source=cell.source,
         words=cell.words,
         sizes=sizes,
+        output=cell.output_term,
+        backward=tuple(state for state, back in cell.carried.items() if back == state.next),
         preactivations=called,
     )

@@ -182,5 +182,7 @@ def renamed(cell: Cell, found: Names) -> Cell:
         source=cell.source,
         words={found.get(name, name): word for name, word in cell.words.items()},
         sizes={found.get(name, name): size for name, size in cell.sizes.items()},
+        output=new(cell.output_term),
+        backward=tuple(new(state) for state, back in cell.carried.items() if back == state.next),
         preactivations={new(argument): new(name) for argument, name in cell.preactivations.items()},
     )
