@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,12 @@ def test_what_is_optional_and_absent_is_zero(row: Layout) -> None:
         np.testing.assert_array_equal(found[name], np.zeros_like(array) if is_vector else array)
 
 
+def test_none_is_absent() -> None:
+    weights = sl.to_layout("onnx", parameters(sl.cell("rnn")), "rnn")
+    found = sl.from_layout("onnx", {**weights, "B": None, "initial_h": None}, "rnn")
+    assert not found["b"].any() and found.state is None
+
+
 def test_float32_stays_float32_and_whole_numbers_become_floats() -> None:
     weights = sl.to_layout("onnx", sl.random_parameters(sl.cell("rnn"), n=4, m=3, dtype="float32"), "rnn")
     del weights["B"]
@@ -266,6 +273,14 @@ LSTM = {"weight_ih_l0": W, "weight_hh_l0": R, "bias_ih_l0": B, "bias_hh_l0": B}
 TWO = sl.stack("lstm", layers=2)
 
 
+class Module:
+    """Something that has weights and is none."""
+
+    def state_dict(self) -> dict[str, Array]:
+        return LSTM
+
+
+
 @pytest.mark.parametrize(("library", "weights", "cell", "options", "said"), [
     ("abacus", {}, "lstm", {}, r"no layout of this name\.\n  in: 'abacus'\n  right: 'pytorch' or 'keras'"),
     ("pytorch", {}, "gru", {}, r"PyTorch has no cell with the equations of gru.*\n.*\n  right: for it there is keras and onnx; pytorch has lstm"),
@@ -273,7 +288,7 @@ TWO = sl.stack("lstm", layers=2)
     ("pytorch", {}, "lstm", {}, r"weight_ih_l0 is missing.\n.*nothing\n  right: weight_ih_l0 of the shape \(4n, m\)"),
     ("pytorch", {**LSTM, "weight_hh_l0": np.ones((12, 4))}, "lstm", {}, r"weight_hh_l0 has the wrong shape.\n.*\(12, 4\)\n  right: \(4n, n\) = \(12, 3\) with n = 3"),
     ("pytorch", {**LSTM, "bias_ih_l0": np.ones((12, 1))}, "lstm", {}, r"bias_ih_l0 has the wrong shape.\n.*\n  right: \(4n,\) = \(12,\)"),
-    ("pytorch", LSTM, "gru-reset-after", {}, r"these would fit lstm"),
+    ("pytorch", LSTM, "gru-reset-after", {}, r"the arrays would fit lstm"),
     ("pytorch", {**LSTM, "weight_hr_l0": np.ones((2, 3))}, "lstm", {}, r"'weight_hr_l0' is no array of PyTorch's for lstm.*\n.*\n  right: the cell that has it: lstm-projected"),
     ("pytorch", {**LSTM, "weigth_ih_l1": W}, "lstm", {}, r"did you mean weight_ih_l0"),
     ("pytorch", {f"rnn.{name}": array for name, array in LSTM.items()} | {"fc.weight": W}, "lstm", {}, r"right: the weights of rnn alone, as in rnn.state_dict\(\)"),
@@ -282,6 +297,9 @@ TWO = sl.stack("lstm", layers=2)
     ("pytorch", {**LSTM, "bias_hh_l0": B > 0}, "lstm", {}, r"bias_hh_l0 is not an array of numbers.\n  in: bias_hh_l0 is ndarray of bool"),
     ("pytorch", {**LSTM, "bias_hh_l0": B.astype(object)}, "lstm", {}, r"bias_hh_l0 is not an array of numbers"),
     ("pytorch", {**LSTM, "bias_hh_l0": [1.0, [2.0]]}, "lstm", {}, r"bias_hh_l0 is not an array of numbers"),
+    ("pytorch", {name: array.T for name, array in LSTM.items()}, "lstm", {}, r"weight_ih_l0 has the wrong shape.\n.*\n.*; transposed, the arrays would fit"),
+    ("pytorch", {**LSTM, "weight_hh_l0": None}, "lstm", {}, r"weight_hh_l0 is missing"),
+    ("pytorch", Module(), "lstm", {}, r"in: Module\n.*, here state_dict\(\)"),
     ("pytorch", LSTM, "lstm", {"layer": 1}, r"weight_ih_l1 is missing"),
     ("pytorch", LSTM, "lstm", {"direction": 1}, r"weight_ih_l0_reverse is missing"),
     ("pytorch", LSTM, "lstm", {"direction": "reverse"}, r"no such direction.\n  in: direction='reverse'\n  right: 0, or 1"),
@@ -300,9 +318,9 @@ TWO = sl.stack("lstm", layers=2)
     ("keras", {"kernel": W.T, "recurrent_kernel": R.T}, "lstm", {"layer": 1}, r"names of Keras do not tell the layer"),
     ("keras", [{"kernel": W.T, "recurrent_kernel": R.T}], TWO, {}, r"1 mappings\n  right: 2: a list of mappings"),
     ("keras", {f"{layer}/{name}": array for layer in "ab" for name, array in (("kernel", W.T), ("recurrent_kernel", R.T))}, "lstm", {}, r"b/kernel.*\n  right: one array of each name; several layers in a list"),
-    ("keras", {"kernel": np.ones((2, 9)), "recurrent_kernel": np.ones((3, 9)), "bias": np.ones((2, 9))}, "gru", {}, r"bias has the wrong shape.\n.*\n.*\(3n,\) = \(9,\) with n = 3; these would fit gru-reset-after"),
+    ("keras", {"kernel": np.ones((2, 9)), "recurrent_kernel": np.ones((3, 9)), "bias": np.ones((2, 9))}, "gru", {}, r"bias has the wrong shape.\n.*\n.*\(3n,\) = \(9,\) with n = 3; the arrays would fit gru-reset-after"),
     ("onnx", {"W": W[None], "R": R[None], "P": np.ones((1, 9))}, "lstm", {}, r"'P' is no array of ONNX's for lstm.*\n.*\n  right: the cell that has it: lstm-peephole or lstm-cifg"),
-    ("onnx", {"W": W[None], "R": R[None], "sequence_lens": np.ones(2)}, "lstm", {}, r"sequence_lens is no weight.\n.*\n  right: .*one length"),
+    ("onnx", {"W": W[None], "R": R[None], "sequence_lens": np.ones(2)}, "lstm", {}, r"sequence_lens is no weight of a cell.\n.*\n  right: sequences of one length"),
     ("onnx", {"W": W[None], "R": R[None], "input_forget": 1}, "lstm", {}, r"lstm-coupled"),
     ("onnx", {"W": W[None], "R": R[None]}, "lstm", {"direction": 1}, r"W has no direction 1"),
     ("onnx", {"W": W[None], "R": R[None]}, sl.stack("lstm", layers=1, bidirectional=True), {}, r"\(2, 4n, m\)"),
@@ -327,6 +345,14 @@ def test_what_is_wrong_is_said(library: str, weights: Any, cell: Any, options: d
 def test_what_is_wrong_with_ours_is_said(params: Any, said: str) -> None:
     with pytest.raises(NotValid, match=said):
         sl.to_layout("pytorch", params, "rnn")
+
+
+def test_the_table_in_the_docs_is_the_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "weights.md").read_text(encoding="utf-8")
+    shown = {(cells[0].strip(" `"), library) for line in page.splitlines() if line.startswith("| `")
+             for cells in [line.strip("| ").split("|")] for library, cell in zip(("pytorch", "keras", "onnx", "flax"), cells[1:], strict=True)
+             if cell.strip(" -")}
+    assert shown == {(row.cell, row.library.name) for row in LAYOUTS}
 
 
 def test_every_library_has_rows_and_every_row_says_where_it_is_from() -> None:

@@ -98,6 +98,8 @@ def _read(plan: Plan, leaves: Mapping[str, Any], number: int | None, found: Addr
     for name, value in leaves.items():
         match = library.pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
+        if value is None:  # as good as absent
+            continue
         if name in starts:
             found.states[name, number or 0] = Given(name, value)
         elif name in plan.beside:
@@ -122,6 +124,8 @@ def _count(plan: Plan, weights: Any, number: int | None, found: Addressed) -> No
     if not library.ordered or not _is_list(weights):
         has = f"a list of {len(weights)}" if _is_list(weights) else type(weights).__name__
         right = f"a mapping such as {{{next(iter(plan.blocks.values())).name!r}: array, ...}}"
+        for method in ("state_dict", "get_weights"):
+            right = f"{right}, here {method}()" if hasattr(weights, method) else right
         raise NotValid(f"The weights of {library.title} are arrays by their names.", has, right)
     optional = {array for group in library.optional for array in group}
     every = [key for key in plan.blocks if number is None or key[1] == number]
@@ -140,7 +144,7 @@ def _unknown(plan: Plan, name: str, names: Iterable[str]) -> NotValid:
     ours = [block.name for block in plan.blocks.values()]
     what, right = f"{name!r} is no array of {library.title}'s for {cell}.", f"its arrays are {', '.join(ours)}"
     if name in library.others:
-        return NotValid(f"{name} is no weight.", listed(names), library.others[name])
+        return NotValid(f"{name} is no weight of a cell.", listed(names), library.others[name])
     match = library.pattern.fullmatch(name)
     others = [row.cell for row in LAYOUTS if row.library is library and match and match["array"] in row.arrays]
     modules = [module for module, dot, last in (each.rpartition(".") for each in names) if dot and last in ours]

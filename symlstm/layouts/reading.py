@@ -81,16 +81,25 @@ def _sizes(plan: Plan, found: Addressed, held: Mapping[Key, Array], heads: Mappi
 
 
 def _fitting(plan: Plan, held: Mapping[Key, Array]) -> str:
-    """For a message, the other cells that arrays of these names and shapes would fit."""
-    fitting = []
-    for row in LAYOUTS:
-        if plan.alone and row.library is plan.library and {key[0] for key in held} <= row.arrays.keys():
-            other = plan_of(row.library.name, ZOO[row.cell])
-            wanted = {key[0]: other.axes(block) for key, block in other.blocks.items()}
-            sizes = sizes_of((wanted[key[0]], array.shape) for key, array in held.items())
-            if all(array.shape == shape_at(wanted[key[0]], sizes) for key, array in held.items()):
-                fitting.append(row.cell)
-    return f"; these would fit {' or '.join(fitting)}" if fitting else ""
+    """For a message, what arrays of these shapes would fit: this cell if they were transposed, or other cells."""
+    if not plan.alone:
+        return ""
+    arrays = {key[0]: array for key, array in held.items()}
+    if _all_fit(plan, {name: array.T for name, array in arrays.items()}):
+        return "; transposed, the arrays would fit"
+    others = [row.cell for row in LAYOUTS if row.library is plan.library]
+    fitting = [cell for cell in others if _all_fit(plan_of(plan.library.name, ZOO[cell]), arrays)]
+    return f"; the arrays would fit {' or '.join(fitting)}" if fitting else ""
+
+
+def _all_fit(plan: Plan, arrays: Mapping[str, Array]) -> bool:
+    """Whether these are the arrays of a cell."""
+    wanted = {array: plan.axes(block) for (array, _, _), block in plan.blocks.items()}
+    optional = {array for group in plan.library.optional for array in group}
+    if not wanted.keys() - optional <= arrays.keys() <= wanted.keys():
+        return False
+    sizes = sizes_of((wanted[name], array.shape) for name, array in arrays.items())
+    return all(array.shape == shape_at(wanted[name], sizes) for name, array in arrays.items())
 
 
 def _state(

@@ -28,7 +28,8 @@ class Library:
     tells the layer; elsewhere a network of several layers is a list of mappings. `ordered` is for weights that come as a
     plain list of arrays, and a `tree` is written as one; trees are read everywhere. A `transposed` matrix has the input's axis
     first. Of `optional` arrays, each group is there as a whole or not at all. `states` names the initial states, which have
-    an axis of layers and directions in front; `others` says of further names that people give why they are no weights.
+    an axis of layers and directions in front. `others` are further inputs and attributes, which are no weights: what would be
+    right instead.
     """
 
     name: str
@@ -60,7 +61,6 @@ class Layout:
         return tuple(tuple(entry.split()) for entry in self.arrays[array].split("|"))
 
 
-_ATTRIBUTE = "is an attribute of the operator, not a weight"
 PYTORCH = Library(
     name="pytorch",
     title="PyTorch",
@@ -92,17 +92,17 @@ ONNX = Library(
     optional=(("B",), ("P",)),
     states={"h": "initial_h", "c": "initial_c"},
     others={
-        "X": "is the input, not a weight: give it to forward",
-        "sequence_lens": "is about the sequences, not a weight: all sequences of a batch are of one length here",
-        "activations": f"{_ATTRIBUTE}: a cell has its own activations, as rnn has tanh and rnn-relu ReLU",
-        "activation_alpha": f"{_ATTRIBUTE}: a cell has its own activations",
-        "activation_beta": f"{_ATTRIBUTE}: a cell has its own activations",
-        "clip": f"{_ATTRIBUTE}: no cell of the zoo clips what its activations are given",
-        "direction": f"{_ATTRIBUTE}: both directions are sl.stack(cell, layers=1, bidirectional=True)",
-        "hidden_size": f"{_ATTRIBUTE}: the shapes of the weights show it",
-        "input_forget": f"{_ATTRIBUTE}: with 1 the cell is lstm-coupled, or lstm-cifg with peepholes",
-        "layout": f"{_ATTRIBUTE}: with 1 the batch comes first, so swap the axes 0 and 1 of X and of the initial states",
-        "linear_before_reset": f"{_ATTRIBUTE}: the cell is gru where it is 0, gru-reset-after where it is 1",
+        "X": "the input, which forward takes",
+        "sequence_lens": "sequences of one length, which forward takes; a shorter one by itself",
+        "activations": "the cell that has them: of an RNN with Relu rnn-relu, otherwise those that ONNX has if none are given",
+        "activation_alpha": "a cell of your own, with these activations",
+        "activation_beta": "a cell of your own, with these activations",
+        "clip": "no clip: what the activations of a cell are given has no bound",
+        "direction": "sl.stack(cell, layers=1, bidirectional=True) for both; in reverse, the sequence from its end",
+        "hidden_size": "nothing: the shapes of the weights show it",
+        "input_forget": "the cell: lstm-coupled where it is 1, or lstm-cifg with peepholes",
+        "layout": "X and the initial states with the axes 0 and 1 swapped where it is 1; the weights are the same",
+        "linear_before_reset": "the cell: gru where it is 0, gru-reset-after where it is 1",
     },
 )
 FLAX = Library(
