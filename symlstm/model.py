@@ -208,6 +208,10 @@ class Cell:
         """The cell that a quantity was declared in, what it is there, and in words where that is; a cell's are its own."""
         return self, of, ""
 
+    def joint(self, of: Sym) -> str:
+        """In words, what joins one part of a network to another; a cell has nothing of the kind."""
+        return ""
+
     @cached_property
     def parameter_terms(self) -> tuple[Sym, ...]:
         """The parameters: all W, then all U, then all b, each family in order of appearance."""

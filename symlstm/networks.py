@@ -101,8 +101,8 @@ class Layer:
 
     @property
     def where(self) -> str:
-        """In words, which layer and direction it is; a head is named by what it is."""
-        return (f" of layer {self.number}" + f", {self.direction}" * bool(self.direction)) if self.number else ""
+        """In words, which layer and direction it is; the head has no number."""
+        return (f" of layer {self.number}" + f", {self.direction}" * bool(self.direction)) if self.number else " of the head"
 
     def words(self, *, last: bool) -> dict[str, str]:
         """What its quantities are called: what they are in the cell, of which layer, in which direction."""
@@ -185,9 +185,12 @@ class Network(Cell):
     def _layer_of(self) -> dict[str, Layer]:
         return {name: layer for layer in (*self.layers, *([self.head] if self.head else [])) for name in layer.names.values()}
 
+    def joint(self, of: Sym) -> str:
+        """Of what joins layers in words what it is, the input of one or the output of another; of anything else nothing."""
+        return self.words[of.name] if of in self._joined else ""
+
     @cached_property
     def _joined(self) -> frozenset[Sym]:
-        """What joins layers: the input of one, the output of another."""
         return frozenset(map(defined, self.joints.values()))
 
 

@@ -359,13 +359,12 @@ def _conventions(cells: Collection[Cell], notation: Notation) -> reader.Conventi
     functions = (part.function for part in parts if isinstance(part, (Apply, Prime)))
     timed = [each.name for each in symbols if each.time is not None]
     return replace(
-        reader.HOUSE.told((each.name for each in symbols), functions, timed),
+        replace(reader.HOUSE, layered=notation.layered).told((each.name for each in symbols), functions, timed),
         products={r"\cdot": "matrix", notation.product: "matrix", notation.elementwise: "hadamard"},
         superscript=notation.time == "bare",
         timed=frozenset(name[0] for name in timed) if notation.time == "bare" else frozenset(),
         adjoint=notation.adjoint,
         arriving=notation.arriving,
-        layered=notation.layered,
         beside=notation.vectors == "rows",
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from symlstm.reader.tokens import FUNCTIONS, LIMITS, Product, without_unicode
+from symlstm.reader.tokens import ACCENTS, FUNCTIONS, LIMITS, Product, without_unicode
 
 HOUSE_PRODUCTS: Mapping[str, Product] = MappingProxyType({r"\odot": "hadamard", r"\cdot": "matrix"})
 PEOPLE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
@@ -75,12 +75,21 @@ class Conventions:
         >>> HOUSE.told(["W_k", "W_f"], ["f", "tanh"]).names, HOUSE.told(["W_f"], ["tanh"]) == HOUSE
         (frozenset({'W_k'}), True)
         """
-        unclear = frozenset(name for name in names if name.partition("_")[2] in self.times)
+        unclear = frozenset(whole for name in names if (whole := self._without_layer(name)) and self._ends_in_time(whole))
         unknown = frozenset(functions) - frozenset(FUNCTIONS.values())
         steps = PARAMETERS.intersection(quantities)
         return replace(
             self, names=self.names | unclear, functions=self.functions | unknown, quantities=self.quantities | steps
         )
+
+    def _without_layer(self, name: str) -> str:
+        whole, _, last = name.rpartition("_")
+        return whole if self.layered and last.isdigit() else name
+
+    def _ends_in_time(self, name: str) -> bool:
+        """Whether a name is a letter, with accents perhaps, and a subscript that looks like a time."""
+        _, *accents, last = name.split("_") if "_" in name else (name, "")
+        return last in self.times and all(part in ACCENTS.values() for part in accents)
 
 
 HOUSE = Conventions()

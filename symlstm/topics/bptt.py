@@ -29,6 +29,7 @@ from symlstm.rules import added
 from symlstm.steps import Block, Section, Step
 from symlstm.tidying import Tidying
 from symlstm.topics.gradients import nothing_at_kinks, reason
+from symlstm.topics.layers import handed_down
 
 TOPIC, TITLE = "bptt", "Backpropagation through time"
 
@@ -52,7 +53,7 @@ def section(cell: Cell) -> Section:
         TOPIC,
         TITLE,
         (
-            joined(intro, *_ways(cell), *nothing_at_kinks(cell)),
+            joined(intro, *_ways(cell), *handed_down(cell), *nothing_at_kinks(cell)),
             *_recurrences(swept),
             *(shared if cell.parameter_terms else ()),
             *_sums(swept),
@@ -148,7 +149,9 @@ def _words(state: Sym, swept: Sweep, line: AdjointLine | None) -> Prose:
     sources = ["its loss"] if state == swept.cell.output_term else []
     back, next_step = swept.cell.carried.get(state), Sym("t") + 1 if swept.cell.direction(state) > 0 else Sym("t") - 1
     later = [prose("step {}", next_step)] if back is not None and swept.line(back).shares else []
-    inside = [joined("through ", listed(dict.fromkeys(share.through for share in line.shares)))] if line is not None else []
+    ways = dict.fromkeys(share.through for share in line.shares) if line is not None else {}
+    joints = [f", the {word}" for way in ways if (word := swept.cell.joint(way))]
+    inside = [joined("through ", listed(ways), *joints)] if ways else []
     return joined("", *_and([*sources, *later, *inside]))
 
 

@@ -13,6 +13,7 @@ from symlstm.model import Cell
 from symlstm.prose import Prose, joined, listed, prose
 from symlstm.reverse import LOSS_TERM, AdjointLine, Share, Sweep, sweep
 from symlstm.steps import Application, Section, Step
+from symlstm.topics.layers import as_what, handed_down
 
 TOPIC, TITLE = "gradients", "One step backward"
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -45,7 +46,8 @@ def section(cell: Cell) -> Section:
         )
         for line in swept.lines
     )
-    return Section(TOPIC, TITLE, (joined(intro, _given(swept), *copies, *_handed(cell), *_kinks(cell)), *steps))
+    text = joined(intro, _given(swept), *copies, *_handed(cell), *handed_down(cell), *_kinks(cell))
+    return Section(TOPIC, TITLE, (text, *steps))
 
 
 def _handed(cell: Cell) -> Iterator[Prose]:
@@ -131,7 +133,8 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
         return _of_one_path(swept.cell, line.of, line.shares[0])
     number = NUMBERS[count - 2] if count < len(NUMBERS) + 2 else str(count)
     slopes = [*_slope(swept.cell, line.shares[-1], "; "), *_quotients(line)]
-    return joined(prose(f"{number} paths leave {{}}", line.of), *_together(line, seeds), *slopes)
+    told = as_what(swept.cell, line.of, line.shares)
+    return joined(prose(f"{number} paths leave {{}}", line.of), *told, *_together(line, seeds), *slopes)
 
 
 def _together(line: AdjointLine, seeds: int) -> list[Prose]:
