@@ -53,6 +53,12 @@ InNotation = Annotated[
         help="Written in this notation: a name (`symlstm notations` lists them), or a .toml file. Default: symlstm.",
     ),
 ]
+Layers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="A network of so many layers of the cell. Default: the cell alone; with the next two, 1."),
+]
+Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="A network with both directions of time in every layer.")]
+Head = Annotated[str, typer.Option(metavar="NAME", help="A network with this on top: linear, sigmoid or softmax.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
@@ -75,6 +81,15 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _network(cell: Cell, layers: int | None, bidirectional: bool, head: str) -> Cell:
+    """The network of a cell that the options ask for; without any, the cell itself."""
+    from symlstm.networks import stack
+
+    if layers is None and not bidirectional and not head:
+        return cell
+    return stack(cell, 1 if layers is None else layers, bidirectional, head or None)
 
 
 def _cell(name: str, states: str = "", inputs: str = "") -> Cell:
@@ -152,14 +167,18 @@ def derive(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
     ] = None,
     notation: InNotation = "symlstm",
+    layers: Layers = None,
+    bidirectional: Bidirectional = False,
+    head: Head = "",
     states: States = "",
     inputs: Inputs = "",
 ) -> None:
-    """Derive the equations of a cell, and print them as a document."""
+    """Derive the equations of a cell or of a network of it, and print them as a document."""
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence.report import verify as verify_derivation
 
-    made = derive_cell(_cell(cell, states, inputs), topic, values, steps, notation)
+    chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
+    made = derive_cell(chosen, topic, values, steps, notation)
     form = form or _format_of(output)
     report = verify_derivation(made)
     text = {Format.tex: made.latex, Format.md: made.markdown, Format.html: made.html}[form](report)
@@ -187,15 +206,18 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Read back this exported file (.tex or .md), not a fresh export.")
     ] = None,
     as_json: Json = False,
+    layers: Layers = None,
+    bidirectional: Bidirectional = False,
+    head: Head = "",
     states: States = "",
     inputs: Inputs = "",
 ) -> None:
-    """Check every relation of a cell: exact proof, numbers against the reference, and the LaTeX read back."""
+    """Check every relation of a cell or network: exact proof, numbers against the reference, and the LaTeX read back."""
     from symlstm.derivation import derive as derive_cell
     from symlstm.evidence.report import verify as verify_derivation
     from symlstm.evidence.report import verify_file
 
-    chosen = _cell(cell, states, inputs)
+    chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
     report = verify_file(chosen, tex) if tex else verify_derivation(derive_cell(chosen))
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))

@@ -232,7 +232,11 @@ def stack(
         length = length_term(total_length([each.shapes.lengths[each.output_term.name][0]] * len(here)))
         below = defined(joints[number]) if number in joints else below
     top = None if head is None else _head(head, below, length, made)
-    return Network(*_called(cells, bidirectional, top), tuple(made), joints, top)
+    name, title = _called(cells, bidirectional)
+    if top is not None:
+        name += f"-{head if isinstance(head, str) else top.cell.name}"
+        title += f", with {top.cell.title[0].lower()}{top.cell.title[1:]} on top"
+    return Network(name, title, tuple(made), joints, top)
 
 
 def _cells(cell: Cell | str | os.PathLike[str] | Sequence[Cell | str], layers: int | None) -> list[Cell]:
@@ -321,8 +325,8 @@ def _lengths(head: Cell, length: Term, layers: Sequence[Layer], taken: set[str])
 # --- what it is called ------------------------------------------------------------------------------------------------
 
 
-def _called(cells: Sequence[Cell], bidirectional: bool, head: Layer | None) -> tuple[str, str]:
-    """The name and the title of a network."""
+def _called(cells: Sequence[Cell], bidirectional: bool) -> tuple[str, str]:
+    """The name and the title of layers."""
     kinds = list(dict.fromkeys(cells))
     count = len(cells)
     name, title = kinds[0].name, f"{kinds[0].title}, {_counted(count)}"
@@ -332,9 +336,6 @@ def _called(cells: Sequence[Cell], bidirectional: bool, head: Layer | None) -> t
         name += f"-{count}-layer{'s' * (count > 1)}"
     name += "-bidirectional" if bidirectional else ""
     title += " in both directions" if bidirectional else ""
-    if head is not None:
-        name += f"-{head.cell.name.removeprefix('head-')}"
-        title += f", with {head.cell.title[0].lower()}{head.cell.title[1:]} on top"
     return name, title
 
 

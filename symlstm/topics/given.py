@@ -21,6 +21,7 @@ from symlstm.algebra import Adj, Diag, NotSupported, NotValid, Ones, Sym, Term
 from symlstm.evaluate import ELEMENTARY, Evaluator
 from symlstm.model import Cell
 from symlstm.reverse import sweep
+from symlstm.topics.gradients import name_of
 
 PRECISION, DIGITS, MOST_DIGITS, GUARD, LARGEST = 60, 4, 8, 12, 8
 EXPECTED = (
@@ -137,7 +138,7 @@ def _no_constant(text: str) -> Any:
 
 def leaves(cell: Cell) -> dict[str, Term]:
     """The name of each value that may be given, and the quantity that it is."""
-    states = {f"{state.name}_prev": state.prev for state in cell.state_terms}
+    states = {name_of(back): back for back in cell.carried.values()}
     seeds = {f"delta_{seed.of.name}": seed for seed in sweep(cell).given}
     return {symbol.name: symbol for symbol in (*cell.input_terms, *cell.parameter_terms)} | states | seeds  # type: ignore[return-value]
 
@@ -179,7 +180,7 @@ def _near(name: str, cell: Cell) -> str:
 def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:
     """Every size of the cell, from the arrays that are given: n from the first state, m from the first input, others as found."""
     known, sizes = leaves(cell), dict[str, int]()
-    first = (cell.input_terms[0].name, f"{cell.state_terms[0].name}_prev", f"delta_{cell.state_terms[0].name}")
+    first = (cell.input_terms[0].name, name_of(cell.carried[cell.state_terms[0]]), f"delta_{cell.state_terms[0].name}")
     for name in (*(name for name in first if name in values), *(name for name in known if name in values)):
         extent = _array(name, values[name]).shape
         for length, count in zip(cell.shapes.lengths[_symbol(known[name]).name], extent, strict=False):
