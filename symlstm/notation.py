@@ -112,6 +112,8 @@ def _checked(notation: Notation) -> None:
     for word in notation.form:
         if word not in get_args(Form):
             raise NotValid("There is no such form.", f"form: {word!r}", " or ".join(map(repr, get_args(Form))))
+    if notation.time == "bare" and notation.transpose == "T":
+        raise NotValid("h^T would be a transpose and the last step.", "transpose = 'T', time = 'bare'", r"transpose = '\top'")
     for pair in APART:
         if pair <= set(notation.form):
             raise NotValid("These forms exclude each other.", " and ".join(map(repr, sorted(pair))), "one of them")
@@ -159,6 +161,8 @@ def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: st
     ('\\gamma', 'W_{hc}', 'h_0')
     >>> write(Sym("W_xi")).text, write(Sym("W_xi"), Notation("mine", letters=frozenset({"xi"}))).text
     ('W_{\\xi}', 'W_{xi}')
+    >>> write(Sym("h", Time("t", -1)), Notation("mine", time="bare")).text
+    'h^{t-1}'
     >>> write(Sym("h_forward_1", Time()), Notation("mine", layered=True)).text
     '\\overrightarrow{h}_t^{(1)}'
     """
@@ -170,8 +174,12 @@ def write(symbol: Sym, notation: Notation = HOUSE, *, below: str = "", above: st
     elif layer:
         lowered = (*lowered, layer)
     if symbol.time is not None:
-        if notation.time == "above" or (_is_parameter(symbol.name, notation) and not (layer and notation.time == "below")):
+        power = notation.time == "bare" and not symbol.time.base  # h^2 would be one
+        copy = _is_parameter(symbol.name, notation) and not (layer and notation.time == "below")
+        if notation.time == "above" or copy or power:
             raised.insert(0, f"({time(symbol.time)})")
+        elif notation.time == "bare":
+            raised.insert(0, time(symbol.time))
         else:
             lowered = (*lowered, time(symbol.time))
     text = letter + _script("_", [*lowered, *([below] if below else [])]) + _script("^", raised)

@@ -13,7 +13,7 @@ reader that shares nothing with the writer, and its k-th piece must mean what th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import isfinite
@@ -352,9 +352,10 @@ NUMERIC: dict[Kind, Callable[[_Judge, Relation], numeric.Measured]] = {
 # --- read back ------------------------------------------------------------------------------------------------------
 
 
-def _conventions(cells: Collection[Cell], notation: Notation) -> reader.Conventions:
-    """How a text about some cells is written: their names and functions are known, and the style of its notation."""
-    parts = [part for cell in cells for line in cell.named for part in walk(line)]
+def _conventions(pieces: Sequence[_Piece], notation: Notation) -> reader.Conventions:
+    """How a text about some cells is written: its names, their functions and the style of its notation are known."""
+    parts = [part for cell in {piece.about for piece in pieces} for line in cell.named for part in walk(line)]
+    parts += [part for piece in pieces for part in walk(piece.meant) if isinstance(part, Sym) and part.time is not None]
     symbols = [part for part in parts if isinstance(part, Sym)]
     functions = (part.function for part in parts if isinstance(part, (Apply, Prime)))
     timed = [each.name for each in symbols if each.time is not None]
@@ -376,7 +377,7 @@ class _Readings:
         self.rows = notation.vectors == "rows"
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
-            for reading in reader.readings(text, form, _conventions({piece.about for piece in pieces}, notation))
+            for reading in reader.readings(text, form, _conventions(pieces, notation))
             for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
         ]
         self.surplus = len(found) - len(pieces)

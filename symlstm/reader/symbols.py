@@ -245,7 +245,7 @@ class Symbols(Pieces):
                 raise Fault("What stands in brackets here is not a time.", at, "h^{(t)}", NotSupported)
             return i
         rest = texts[end + 1 :] if end else []
-        if not end and self.conventions.superscript and head not in PARAMETERS:
+        if not end and self.conventions.superscript and head not in PARAMETERS - self.conventions.quantities:
             cut = len(inside) - (len(texts) > 1 and texts[-1] in TRANSPOSES and self.time(inside[:-1]) is not None)
             time, rest = self.time(inside[:cut]), texts[cut:]
             time = None if time is not None and not time.base else time
