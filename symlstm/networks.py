@@ -261,6 +261,8 @@ def _fits(cell: Cell) -> None:
     if len(cell.input_terms) != 1:
         given = ", ".join(map(plain, cell.input_terms)) or "no input"
         raise NotValid("A layer is a cell with one input.", f"{cell.name} has {given}", "a cell such as 'lstm'")
+    if cell.layered:
+        raise NotValid("A layer is a cell, and this is a network.", cell.name, "more layers of its cell")
     if any(back != state.prev for state, back in cell.carried.items()):
         words = "A layer is a cell that runs forward in time; the other direction is added by the network."
         raise NotValid(words, cell.name, "bidirectional=True, of a cell such as 'lstm'")

@@ -40,7 +40,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.definitions.kinds import Kinds, kinds_of
-from symlstm.definitions.meanings import Theory
+from symlstm.definitions.meanings import Theory, lazy_key
 from symlstm.definitions.pages import kind_of
 from symlstm.definitions.sources import Source, source
 from symlstm.definitions.theories import step
@@ -80,14 +80,14 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
             raise statement.error
     made = step(found)
     if not made.steps:
-        raise _nothing(found, made)
+        raise _backward(made) or _nothing(found, made)
     _refuse_second_equations(found, made)
     said = found.directives
     chosen_states = _symbols(states or said.get("states", "")) or _found_states(made)
     chosen_inputs = _symbols(inputs or said.get("inputs", "")) or tuple(Sym(name, NOW) for name in made.inputs)
     for state in chosen_states:
         if state.name not in made.steps:
-            raise NotValid(
+            raise _backward(made) or NotValid(
                 f"No equation of the text defines the state {plain(state)}.",
                 f"the text defines {', '.join(made.steps)}",
                 f"a line {plain(state)} = ..., or other states",
@@ -157,6 +157,18 @@ def _nothing(found: Source, made: Theory) -> SymlstmError:
         "; ".join(written),
         r"lines such as h_t = \tanh(W x_t + U h_{t-1} + b)",
     )
+
+
+def _backward(made: Theory) -> SymlstmError | None:
+    """What to say of a quantity that the text computes from the step after; None where there is none."""
+    for name, found in made.lazies.items():
+        for each in found:
+            later = [part for part in walk(each.body) if isinstance(part, Sym) and part == Sym(part.name, NOW).next]
+            if any(lazy_key(part) == name for part in later):
+                line = f"{plain(later[0].at(NOW))} = {plain(each.body)}"
+                right = "h.next in Python, and stack(cell, bidirectional=True) for a cell in both directions"
+                return NotSupported("An equation with t+1 runs backward in time; in a text a cell runs forward.", line, right)
+    return None
 
 
 def _refuse_second_equations(found: Source, made: Theory) -> None:

@@ -119,10 +119,10 @@ class Sequence:
         """A first run finds out what there is to perturb, the second perturbs it all.
 
         The copies are in the order of the run, and a step is computed for those alone that it, or a step before it, perturbs;
-        where a cell has several parts, for all.
+        where a cell has several parts or runs backward, for all.
         """
         self._slots: dict[tuple[str, int], tuple[int, Array]] = {}
-        copies = [0] * (self.last + 1 if len(self.cell.parts) == 1 else 1)  # up to the end of each step
+        copies = [0] * (self.last + 1 if self.forward and len(self.cell.parts) == 1 else 1)  # up to the end of each step
 
         def step_of(name: str, t: int) -> int:
             """The step at which something is perturbed: what is handed on belongs to the next one."""
