@@ -253,6 +253,25 @@ def _show(report: Report, console: Console) -> None:
 
 
 @app.command()
+def codegen(
+    cell: CellName,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
+    ] = None,
+    layers: Layers = None,
+    bidirectional: Bidirectional = False,
+    head: Head = "",
+    states: States = "",
+    inputs: Inputs = "",
+) -> None:
+    """Write a cell or a network of it as a Python module, forward and backward over a sequence. It imports NumPy alone."""
+    from symlstm.functions import lambdify
+
+    chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
+    _write(output, lambdify(chosen).source.encode())
+
+
+@app.command()
 def build(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[CELL]...", help="Only these cells. Default: the whole zoo.")
