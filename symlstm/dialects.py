@@ -76,7 +76,7 @@ KERAS = Notation(  # W is the kernel, U the recurrent kernel; a batch is rows
     clash="keep",
 )
 SUPERSCRIPT = Notation("superscript", source="Goodfellow, Bengio & Courville (2016), chapter 10, for the time", time="above")
-ROWS = Notation("rows", source="our letters, with vectors as rows", vectors="rows")
+ROWS = Notation("rows", source="Zhang, Lipton, Li & Smola (2023), Dive into Deep Learning, for the rows", vectors="rows")
 
 NOTATIONS: Mapping[str, Notation] = MappingProxyType({
     row.name: row for row in (HOUSE, COLAH, PYTORCH, GREFF, GRAVES, KERAS, SUPERSCRIPT, ROWS)

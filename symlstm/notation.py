@@ -106,6 +106,8 @@ def _checked(notation: Notation) -> None:
     """Refuse what a notation cannot say. Raises `NotValid` that quotes it."""
     if not re.fullmatch(r"[A-Za-z][\w-]*", notation.name):
         raise NotValid("A notation is called by letters and digits.", repr(notation.name), "such as 'mine'")
+    if set(notation.source) & {*"$`\\\n"}:
+        raise NotValid("The source of a notation is text without mathematics.", repr(notation.source), "such as 'a lecture'")
     for setting, choices in _choices().items():
         if (value := getattr(notation, setting)) not in choices:
             raise NotValid(f"A notation has no such {setting}.", f"{setting} = {value!r}", " or ".join(map(repr, choices)))

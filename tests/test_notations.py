@@ -224,6 +224,15 @@ def test_where_a_letter_is_taken_a_shipped_notation_keeps_ours() -> None:
     assert [name.name for name in minimal.preactivations.values()] == ["z_i", "z_f"]
 
 
+def test_a_shipped_notation_has_a_name_for_everything_of_any_cell() -> None:
+    """Graves' `W_ci` is a peephole, and the matrix on the cell state: here are both, and one keeps our letter."""
+    text = r"$i_t = \sigma(W_i x_t + V_i c_{t-1} + p_i \odot c_{t-1})$, $c_t = i_t \odot c_{t-1}$, $h_t = i_t \odot c_t$"
+    own = sl.Cell.from_latex(text, states="h_t, c_t")
+    made = restatement(own, "graves")
+    assert {symbol.name for symbol in made.cell.parameter_terms} == {"W_xi", "W_ci", "p_i"}
+    assert sl.equivalent(made.cell, own, where=made.where).equal
+
+
 @pytest.mark.parametrize(("rename", "both"), [
     ({"i": "f"}, "i and f would both be f"),
     ({"i": "a", "f": "a"}, "i and f would both be a"),

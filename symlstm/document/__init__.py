@@ -62,9 +62,10 @@ ROWS = (
 
 
 def opening(cell: Cell, notation: Notation = HOUSE) -> tuple[Prose, Table]:
-    """What stands above the first section: two sentences, a third where vectors are rows, and the table of notation."""
+    """What stands above the first section: a few sentences, also on the notation where it is not ours, and its table."""
     line = "Everything here follows from the equations of one step. Each line is numbered and has its reason beside it."
-    return prose(line + ROWS * (notation.vectors == "rows")), sizes.notation(cell)
+    source = f" The notation follows {notation.source}." if notation.source else ""
+    return prose(line + source + ROWS * (notation.vectors == "rows")), sizes.notation(cell)
 
 
 def contents(cell: Cell, sections: Sequence[Section]) -> Iterator[Term | Relation]:

@@ -49,10 +49,7 @@ def restatement(cell: Cell | str | os.PathLike[str], notation: Notation | str | 
     formed, made_of = arranged(original, notation)
     found = names(formed, notation)
     new = renamed(formed, found)
-    if new.named == original.named:
-        new = original
-    elif original.source:
-        new.source = f"{original.source}; in the notation of {notation.source or notation.name}"
+    new = original if new.named == original.named else new
     where = [equation(symbol.at(None), Sym(found[symbol.name])) for symbol in (*original.state_terms, *original.input_terms)]
     where += [equation(symbol, called(made, found, formed.parameter_terms)) for symbol, made in made_of.items()]
     return Restatement(new, tuple(where))

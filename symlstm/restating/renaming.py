@@ -58,7 +58,7 @@ def names(cell: Cell, notation: Notation) -> dict[str, str]:
             return {each.old: each.new for each in made}
         # first where it is plain which gives way, and then what other names are made of
         clash = min(clashes, key=lambda clash: (len(_changed(clash)), sum(len(each.old) for each in clash)))
-        table = table.without(_yielding(clash), clash)
+        table = table.without(clash)
 
 
 class _Made(NamedTuple):
@@ -98,15 +98,23 @@ class _Table:
         """The new name: by an entry for all of it, by the pattern of pre-activations, else by its letter and its subscript."""
         if name in self.entries:
             return _Made(name, self.entries[name], (name,))
-        if name in self.arguments and self.entries[PATTERN] != OURS:
-            of = self.name(self.arguments[name])
-            whole = Name.of(of.new)
-            new = Name.of(self.entries[PATTERN].replace("*", str(replace(whole, layer=""))))
-            return _Made(name, str(replace(new, layer=whole.layer)), (*of.entries, PATTERN))
-        old = Name.of(name)
-        new, used = self._plain(str(Name(old.letter, (), old.subscript)), name in self.parameters)
+        old, pattern = Name.of(name), self.entries[PATTERN]
+        if name in self.arguments and pattern != OURS:
+            of = Name.of(self.arguments[name])
+            accents = tuple(part for part in of.accents if part not in DIRECTIONS)
+            new, used = self._patterned(str(Name(of.letter, accents, of.subscript)), pattern)
+        else:
+            new, used = self._plain(str(Name(old.letter, (), old.subscript)), name in self.parameters)
         made = Name.of(new)
         return _Made(name, str(replace(made, accents=(*made.accents, *old.accents), layer=made.layer or old.layer)), used)
+
+    def _patterned(self, of: str, pattern: str) -> tuple[str, tuple[str, ...]]:
+        """The name of a pre-activation: with the letter of what it is of, `*_bar`, or with what that is as a subscript, `a_*`."""
+        if pattern.endswith("_*"):
+            new, used = self._plain(pattern.replace("*", of), parameter=False)
+            return new, (*used, PATTERN)
+        made = self.name(of)
+        return pattern.replace("*", made.new), (*made.entries, PATTERN)
 
     def _plain(self, name: str, parameter: bool) -> tuple[str, tuple[str, ...]]:
         """A name without accents and layer."""
@@ -122,9 +130,10 @@ class _Table:
             rest, used = self.entries[rest], (*used, rest)
         return family.replace("*", rest), used
 
-    def without(self, yielding: _Made | None, clash: tuple[_Made, ...]) -> _Table:
-        """The table without the entry that made a name, where a notation keeps names. Raises `NotValid` where it does not."""
-        if yielding is not None and yielding.entries and self.notation.clash == "keep":
+    def without(self, clash: tuple[_Made, ...]) -> _Table:
+        """The table without an entry that made two names one. Raises `NotValid` where a notation keeps no names then."""
+        if self.notation.clash == "keep":
+            yielding = _yielding(clash)
             entry = next((key for key in yielding.entries if key.startswith("*")), yielding.entries[-1])
             left = {key: value for key, value in self.entries.items() if key != entry}
             return replace(self, entries={PATTERN: OURS, **left})
@@ -134,15 +143,14 @@ class _Table:
         raise NotValid(f"In the notation {self.notation.name}, {told}.", f"rename: {_shown(self.entries)}", right)
 
 
-def _yielding(clash: tuple[_Made, ...]) -> _Made | None:
-    """Of two that have one name the one that gives way: that which a table changed, or which it changed as a subscript or a
-    pre-activation; neither where both were given their names."""
-    changed = _changed(clash)
-    if len(changed) == 1:
-        return changed[0]
-    return next((each for each in changed if any(key.startswith("*") for key in each.entries)), None) or next(
-        (each for each in changed if PATTERN in each.entries), None
-    )
+def _yielding(clash: tuple[_Made, ...]) -> _Made:
+    """Of two that have one name the one that gives way: the one that a table changed; of two such the one that it changed as a
+    subscript, or else as a pre-activation, or else the last."""
+
+    def rank(each: _Made) -> int:
+        return 0 if any(key.startswith("*") for key in each.entries) else 1 if PATTERN in each.entries else 2
+
+    return min(reversed(_changed(clash)), key=rank)
 
 
 def _changed(clash: tuple[_Made, ...]) -> list[_Made]:
