@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import symlstm as sl
-from symlstm.layouts.tables import FLAX, LAYOUTS
+from symlstm.layouts.tables import FLAX, LAYOUTS, NNX
 from symlstm.model import Cell
 
 pytestmark = pytest.mark.oracle
@@ -37,6 +37,49 @@ def _in_double_precision() -> Iterator[None]:
 
 def test_every_row_of_flax_is_compared() -> None:
     assert {name for name, _ in CELLS} == {row.cell for row in LAYOUTS if row.library is FLAX}
+
+
+NNX_CELLS = (
+    ("nnx", "lstm", "OptimizedLSTMCell"),
+    ("nnx", "gru-reset-after", "GRUCell"),
+    ("nnx", "gru-reset-after-z-new", "GRUCell"),
+    ("nnx", "rnn", "SimpleCell"),
+    ("nnx", "rnn-relu", "SimpleCell"),
+    ("flax", "lstm", "LSTMCell"),
+)
+
+
+def test_every_row_of_nnx_is_compared() -> None:
+    assert {name for library, name, _ in NNX_CELLS if library == "nnx"} == {row.cell for row in LAYOUTS if row.library is NNX}
+
+
+@pytest.mark.parametrize(("library", "name", "kind"), NNX_CELLS)
+def test_a_cell_of_nnx(library: str, name: str, kind: str) -> None:
+    import jax
+    from flax import nnx
+
+    x = np.random.default_rng(0).standard_normal((T, B, m))
+    generator = np.random.default_rng(1)
+
+    def made() -> Any:
+        options = {"activation_fn": jax.nn.relu} if name == "rnn-relu" else {}
+        cell = getattr(nnx, kind)(m, n, rngs=nnx.Rngs(0), dtype="float64", param_dtype="float64", **options)
+        nnx.update(cell, jax.tree.map(lambda array: generator.standard_normal(array.shape), nnx.state(cell, nnx.Param)))
+        return nnx.RNN(cell, time_major=True)
+
+    module = made()
+    cell, state = sl.cell(name), nnx.state(module, nnx.Param)
+    params = sl.from_layout(library, state, cell)
+    np.testing.assert_allclose(sl.lambdify(cell).forward(params, x).outputs, np.asarray(module(x)), rtol=1e-12, atol=1e-12)
+    if library == "nnx":
+        found = {"cell": sl.to_layout(library, params, cell)}
+        theirs = nnx.to_pure_dict(state)
+        assert jax.tree.structure(found) == jax.tree.structure(theirs)
+        assert all(left.tobytes() == np.asarray(right).tobytes()
+                   for left, right in zip(jax.tree.leaves(found), jax.tree.leaves(theirs), strict=True))
+    network, both = sl.stack(name, layers=1, bidirectional=True), nnx.Bidirectional(made(), made(), time_major=True)
+    params = sl.from_layout(library, nnx.state(both, nnx.Param), network)
+    np.testing.assert_allclose(sl.lambdify(network).forward(params, x).outputs, np.asarray(both(x)), rtol=1e-12, atol=1e-12)
 
 
 def layer(name: str, kind: str) -> Any:

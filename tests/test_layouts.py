@@ -20,11 +20,14 @@ NETWORKS = pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (1,
 SIZES: dict[str, Any] = {"n": 4, "m": 3}
 
 
-def parameters(cell: Cell, seed: int = 0) -> dict[str, Array]:
-    """Random parameters with zeros of both signs among them."""
+def parameters(cell: Cell, seed: int = 0, row: Layout | None = None) -> dict[str, Array]:
+    """Random parameters with zeros of both signs among them; zero where the library of a row has no place for them."""
     found = sl.random_parameters(cell, **SIZES, seed=seed)
     for array in found.values():
         array[0], array[-1] = 0.0, -0.0
+    for zero in row.zero if row else ():
+        names = [layer.names[zero] for layer in cell.layers] if isinstance(cell, sl.Network) else [zero]
+        found |= {name: np.zeros_like(found[name]) for name in names}
     return found
 
 
@@ -51,7 +54,7 @@ def leaves(tree: Any) -> list[Array]:
 @ROWS
 def test_there_and_back(row: Layout) -> None:
     cell = sl.cell(row.cell)
-    ours = parameters(cell)
+    ours = parameters(cell, row=row)
     theirs = sl.to_layout(row.library.name, ours, cell)
     again = sl.from_layout(row.library.name, theirs, cell)
     same(again, ours)
@@ -64,7 +67,7 @@ def test_there_and_back(row: Layout) -> None:
 @NETWORKS
 def test_networks_there_and_back(row: Layout, layers: int, bidirectional: bool) -> None:
     network = sl.stack(row.cell, layers=layers, bidirectional=bidirectional, head="linear")
-    ours = parameters(network)
+    ours = parameters(network, row=row)
     theirs = sl.to_layout(row.library.name, ours, network)
     again = sl.from_layout(row.library.name, theirs, network)
     same(again, ours)
@@ -75,7 +78,7 @@ def test_networks_there_and_back(row: Layout, layers: int, bidirectional: bool) 
 @NETWORKS
 def test_a_cell_of_a_network_is_found_by_layer_and_direction(row: Layout, layers: int, bidirectional: bool) -> None:
     network = sl.stack(row.cell, layers=layers, bidirectional=bidirectional)
-    ours = parameters(network)
+    ours = parameters(network, row=row)
     theirs = sl.to_layout(row.library.name, ours, network)
     for each in network.layers:
         found = sl.from_layout(row.library.name, theirs, row.cell, layer=each.number - 1, direction=int(each.direction == "backward"))
@@ -85,7 +88,8 @@ def test_a_cell_of_a_network_is_found_by_layer_and_direction(row: Layout, layers
 def test_every_parameter_of_a_row_has_a_place_and_every_place_a_parameter() -> None:
     for row in LAYOUTS:
         placed = {place.lstrip("-") for array in row.arrays for entry in row.places(array) for place in entry} - {"."}
-        assert placed == {symbol.name for symbol in sl.cell(row.cell).parameter_terms}, row
+        assert placed | {*row.zero} == {symbol.name for symbol in sl.cell(row.cell).parameter_terms}, row
+        assert not placed & {*row.zero}
 
 
 @pytest.mark.parametrize(("library", "name", "part"), [
@@ -133,7 +137,7 @@ def test_the_gradient_of_the_loss_along_any_change_of_their_weights_is_the_same(
     """The gradients in their layout are the transpose of reading: <to(g), w> = <g, from(w)> for all g and w."""
     cell = sl.cell(row.cell)
     gradients = parameters(cell, seed=1)
-    theirs = sl.to_layout(row.library.name, gradients, cell, gradients=True)
+    theirs = sl.to_layout(row.library.name, gradients, cell, gradients=True)  # of what is zero there is none
     generator = np.random.default_rng(2)
 
     def drawn(tree: Any) -> Any:
@@ -161,7 +165,7 @@ def test_what_backward_gives_is_taken_for_gradients() -> None:
 
 @ROWS
 def test_what_is_optional_and_absent_is_zero(row: Layout) -> None:
-    ours = parameters(sl.cell(row.cell))
+    ours = parameters(sl.cell(row.cell), row=row)
     theirs = sl.to_layout(row.library.name, ours, row.cell)
     optional = {array for group in row.library.optional for array in group}
     kept = {name: array for name, array in theirs.items() if name.removesuffix("_l0") not in optional}
@@ -175,6 +179,13 @@ def test_none_is_absent() -> None:
     weights = sl.to_layout("onnx", parameters(sl.cell("rnn")), "rnn")
     found = sl.from_layout("onnx", {**weights, "B": None, "initial_h": None}, "rnn")
     assert not found["b"].any() and found.state is None
+
+
+def test_what_a_library_has_no_place_for_must_be_zero() -> None:
+    cell = sl.cell("gru-reset-after")
+    with pytest.raises(NotValid, match="Flax NNX has no array for d_g, which is zero there"):
+        sl.to_layout("nnx", parameters(cell), cell)
+    assert sl.to_layout("nnx", parameters(cell), cell, gradients=True).keys() == {"dense_i", "dense_h"}
 
 
 def test_float32_stays_float32_and_whole_numbers_become_floats() -> None:
@@ -328,7 +339,9 @@ class Module:
     ("onnx", {"W": np.ones((1, 3, 2)), "R": np.ones((1, 3, 3)), "initial_c": np.ones((1, 5, 3))}, "rnn", {}, r"'initial_c' is no array"),
     ("onnx", None, "lstm", {}, r"NoneType"),
     ("flax", {"ii": {"kernel": W.T}}, "lstm", {}, r"if/kernel is missing|hi/kernel is missing"),
-    ("flax", {"kernel": W.T}, "lstm", {}, r"'kernel' is no array of Flax's"),
+    ("flax", {"kernel": W.T}, "lstm", {}, r"'kernel' is no array of Flax's.*\n.*\n  right: .*of the layout 'keras'"),
+    ("keras", LSTM, "lstm", {}, r"right: its arrays are kernel, recurrent_kernel, bias; weight_ih_l0 is an array of the layout 'pytorch'"),
+    ("flax", {"params": {"cell": {"dense_i": {"kernel": W.T}}}}, "lstm", {}, r"of the layout 'nnx'"),
 ])
 def test_what_is_wrong_is_said(library: str, weights: Any, cell: Any, options: dict[str, Any], said: str) -> None:
     with pytest.raises((NotValid, NotSupported), match=said) as raised:
@@ -350,7 +363,7 @@ def test_what_is_wrong_with_ours_is_said(params: Any, said: str) -> None:
 def test_the_table_in_the_docs_is_the_table() -> None:
     page = (Path(__file__).parent.parent / "docs" / "weights.md").read_text(encoding="utf-8")
     shown = {(cells[0].strip(" `"), library) for line in page.splitlines() if line.startswith("| `")
-             for cells in [line.strip("| ").split("|")] for library, cell in zip(("pytorch", "keras", "onnx", "flax"), cells[1:], strict=True)
+             for cells in [line.strip("| ").split("|")] for library, cell in zip(("pytorch", "keras", "onnx", "flax", "nnx"), cells[1:], strict=True)
              if cell.strip(" -")}
     assert shown == {(row.cell, row.library.name) for row in LAYOUTS}
 

@@ -98,18 +98,19 @@ def _read(plan: Plan, leaves: Mapping[str, Any], number: int | None, found: Addr
     for name, value in leaves.items():
         match = library.pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
+        array = library.aliases.get(parts.get("array", ""), parts.get("array"))
         if value is None:  # as good as absent
             continue
         if name in starts:
             found.states[name, number or 0] = Given(name, value)
         elif name in plan.beside:
             found.heads[name] = Given(name, value)
-        elif parts.get("array") not in known:
+        elif array not in known:
             raise _unknown(plan, name, leaves)
         else:
             layer = int(parts.get("layer") or number or 0)
             direction = library.marks.index(parts.get("mark") or library.marks[0]) if library.marks else 0
-            key = parts["array"], layer, direction
+            key = array, layer, direction
             where = "".join(parts.get(part) or "" for part in ("before", "path"))
             if key in found.arrays or found.where.setdefault(layer, where) != where:
                 other = next(each for at, each in found.arrays.items() if at == key or key not in found.arrays)
@@ -145,13 +146,17 @@ def _unknown(plan: Plan, name: str, names: Iterable[str]) -> NotValid:
     what, right = f"{name!r} is no array of {library.title}'s for {cell}.", f"its arrays are {', '.join(ours)}"
     if name in library.others:
         return NotValid(f"{name} is no weight of a cell.", listed(names), library.others[name])
-    match = library.pattern.fullmatch(name)
-    others = [row.cell for row in LAYOUTS if row.library is library and match and match["array"] in row.arrays]
+    matches = ((row, row.library.pattern.fullmatch(name)) for row in LAYOUTS)
+    having = [(row, match["array"]) for row, match in matches if match and match["array"] in row.arrays]
+    others = [row.cell for row, _ in having if row.library is library]
     modules = [module for module, dot, last in (each.rpartition(".") for each in names) if dot and last in ours]
     if others:
         right = f"the cell that has it: {' or '.join(others)}"
     elif modules:
         right = f"the weights of {modules[0]} alone, as in {modules[0]}.state_dict(), with names such as {ours[0]}"
+    elif having:
+        row, _ = max(having, key=lambda pair: len(pair[1]))  # the longest, as dense_i/kernel beside kernel
+        right = f"{right}; {name} is an array of the layout {row.library.name!r}"
     elif near := get_close_matches(name, ours, n=1):
         right = f"did you mean {near[0]}?"
     return NotValid(what, listed(names), right)

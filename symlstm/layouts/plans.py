@@ -52,7 +52,8 @@ class Block:
 class Plan:
     """How a library holds a cell or a network: its members, and its arrays in the library's order.
 
-    `alone` is a single cell, of what may be a larger module; `beside` are parameters that no array holds, a head's.
+    `alone` is a single cell, of what may be a larger module. No array holds the parameters of a head, `beside`, and those
+    that are `zero` in the library.
     """
 
     library: Library
@@ -61,6 +62,7 @@ class Plan:
     members: tuple[Member, ...]
     blocks: Mapping[Key, Block]
     beside: tuple[str, ...]
+    zero: tuple[str, ...]
 
     def axes(self, block: Block) -> Axes:
         """The axes of an array: ours, the parameters one after the other along the first, in the library's order."""
@@ -96,8 +98,9 @@ def plan_of(name: str, cell: Cell, layer: int = 0, direction: int = 0) -> Plan:
     members = _members(cell, library, layer, direction)
     blocks = _blocks(library, members)
     placed = {place.removeprefix("-") for block in blocks.values() for entry in block.entries for place in entry}
-    beside = tuple(symbol.name for symbol in cell.parameter_terms if symbol.name not in placed)
-    return Plan(library, cell, not isinstance(cell, Network), members, blocks, beside)
+    zero = tuple(member.names.get(name, name) for member in members for name in member.row.zero)
+    beside = tuple(symbol.name for symbol in cell.parameter_terms if symbol.name not in placed | {*zero})
+    return Plan(library, cell, not isinstance(cell, Network), members, blocks, beside, zero)
 
 
 def _row(cell: Cell, library: Library) -> Layout:

@@ -29,7 +29,7 @@ class Library:
     plain list of arrays, and a `tree` is written as one; trees are read everywhere. A `transposed` matrix has the input's axis
     first. Of `optional` arrays, each group is there as a whole or not at all. `states` names the initial states, which have
     an axis of layers and directions in front. `others` are further inputs and attributes, which are no weights: what would be
-    right instead.
+    right instead. `aliases` are other names of the same arrays.
     """
 
     name: str
@@ -45,16 +45,18 @@ class Library:
     optional: tuple[tuple[str, ...], ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a library keeps the weights of a cell of the zoo: for each of its arrays, which of ours."""
+    """How a library keeps the weights of a cell of the zoo: for each of its arrays, which of ours; and which are `zero` there."""
 
     cell: str
     library: Library
     arrays: Mapping[str, str]
     source: str
+    zero: tuple[str, ...] = ()
 
     def places(self, array: str) -> tuple[tuple[str, ...], ...]:
         """What lies in an array: entries of the leading axis, each our parameters in order."""
@@ -114,8 +116,10 @@ FLAX = Library(
     marks=("forward", "backward"),
     tree=True,
     transposed=True,
+    aliases={"if_/kernel": "if/kernel"},  # flax.nnx.LSTMCell: if is a keyword
 )
-LIBRARIES = {library.name: library for library in (PYTORCH, KERAS, ONNX, FLAX)}
+NNX = replace(FLAX, name="nnx", title="Flax NNX", aliases={})
+LIBRARIES = {library.name: library for library in (PYTORCH, KERAS, ONNX, FLAX, NNX)}
 
 _TORCH_LSTM = {
     "weight_ih": "W_i W_f W_g W_o",
@@ -150,6 +154,9 @@ _FLAX_GRU = {
     "hn/kernel": "U_g",
     "hn/bias": "d_g",
 }
+_NNX = {"dense_i/kernel": "W", "dense_i/bias": "b", "dense_h/kernel": "U"}
+_NNX_LSTM = {"dense_i/kernel": "W_i W_f W_g W_o", "dense_h/kernel": "U_i U_f U_g U_o", "dense_h/bias": "b_i b_f b_g b_o"}
+_NNX_GRU = {"dense_i/kernel": "W_r W_z W_g", "dense_i/bias": "b_r b_z b_g", "dense_h/kernel": "U_r U_z U_g"}
 
 _DECLARED = (
     Layout("lstm", PYTORCH, _TORCH_LSTM, "torch.nn.LSTM: (W_ii|W_if|W_ig|W_io)"),
@@ -170,10 +177,14 @@ _DECLARED = (
     Layout("rnn-relu", ONNX, _ONNX_RNN, "RNN with activations=['Relu']"),
     Layout("gru", ONNX, _ONNX_GRU, "GRU: W[zrh], R[zrh], B = [Wb[zrh], Rb[zrh]]"),
     Layout("gru-reset-after", ONNX, {**_ONNX_GRU, "B": "b_z b_r b_g b_z b_r d_g"}, "GRU with linear_before_reset=1"),
-    Layout("lstm", FLAX, _FLAX_LSTM, "flax.linen.LSTMCell and OptimizedLSTMCell"),
+    Layout("lstm", FLAX, _FLAX_LSTM, "flax.linen.LSTMCell and OptimizedLSTMCell; flax.nnx.LSTMCell"),
     Layout("rnn", FLAX, _FLAX_RNN, "flax.linen.SimpleCell"),
     Layout("rnn-relu", FLAX, _FLAX_RNN, "flax.linen.SimpleCell with activation_fn=relu"),
     Layout("gru-reset-after", FLAX, _FLAX_GRU, "flax.linen.GRUCell"),
+    Layout("lstm", NNX, _NNX_LSTM, "flax.nnx.OptimizedLSTMCell"),
+    Layout("rnn", NNX, _NNX, "flax.nnx.SimpleCell"),
+    Layout("rnn-relu", NNX, _NNX, "flax.nnx.SimpleCell with activation_fn=relu"),
+    Layout("gru-reset-after", NNX, _NNX_GRU, "flax.nnx.GRUCell, without a bias inside", zero=("d_g",)),
 )
 
 

@@ -14,7 +14,7 @@ from symlstm.layouts.plans import Plan
 def write(plan: Plan, params: Any, *, gradients: bool) -> Any:
     """The arrays by the library's names: a mapping, or a list of them. Raises `NotValid` for parameters that do not fit."""
     library = plan.library
-    ours = _examined(plan, params)
+    ours = _examined(plan, params, gradients=gradients)
     found: dict[int, dict[str, Any]] = {}
     done: set[str] = set()
     for (_, layer, _), block in plan.blocks.items():
@@ -27,8 +27,8 @@ def write(plan: Plan, params: Any, *, gradients: bool) -> Any:
     return layers if len(layers) > 1 else layers[0]
 
 
-def _examined(plan: Plan, params: Any) -> dict[str, Any]:
-    """The parameters as arrays. Raises `NotValid` for names and shapes that are not those of the cell."""
+def _examined(plan: Plan, params: Any, *, gradients: bool) -> dict[str, Any]:
+    """The parameters as arrays. Raises `NotValid` for names and shapes that are not those of the cell, and what has no place."""
     names = [symbol.name for symbol in plan.cell.parameter_terms]
     if not isinstance(params, Mapping):
         right = f"{{{names[0]!r}: array, ...}}"
@@ -41,6 +41,9 @@ def _examined(plan: Plan, params: Any) -> dict[str, Any]:
     for name, array in ours.items():
         if array.shape != shape_at(plan.own_axes(name), sizes):
             raise misshapen(name, array.shape, plan.own_axes(name), sizes)
+        if name in plan.zero and array.any() and not gradients:
+            what = f"{plan.library.title} has no array for {name}, which is zero there."
+            raise NotValid(what, f"{name} is {array.ravel()}", f"{name} of zeros, or another layout")
     return ours
 
 
