@@ -337,6 +337,7 @@ class Module:
     ("onnx", {"W": W[None], "R": R[None]}, sl.stack("lstm", layers=1, bidirectional=True), {}, r"\(2, 4n, m\)"),
     ("onnx", {"W": W, "R": R}, "lstm", {}, r"W has the wrong shape.\n.*\n  right: \(1, 4n, m\)"),
     ("onnx", {"W": np.ones((1, 3, 2)), "R": np.ones((1, 3, 3)), "initial_c": np.ones((1, 5, 3))}, "rnn", {}, r"'initial_c' is no array"),
+    ("onnx", {"W": W[None], "R": R[None], "initial_h": np.ones((5, 1, 3))}, "lstm", {}, r"initial_h has the wrong shape.*\n.*\n.*; with its axes 0 and 1 swapped it would fit"),
     ("onnx", None, "lstm", {}, r"NoneType"),
     ("flax", {"ii": {"kernel": W.T}}, "lstm", {}, r"if/kernel is missing|hi/kernel is missing"),
     ("flax", {"kernel": W.T}, "lstm", {}, r"'kernel' is no array of Flax's.*\n.*\n  right: .*of the layout 'keras'"),

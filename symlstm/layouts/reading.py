@@ -123,6 +123,8 @@ def _state(
         if plan.alone and plan.library.layered:  # of a module that may have more layers
             count = max(count, *shape[:1])
         if shape != (count, *shape_at(own[name], known)):
-            raise misshapen(given[key].name, shape, ((("", count),), *own[name]), known)
+            swapped = len(shape) == 3 and (shape[1], shape[2]) == (count, *shape_at(plan.own_axes(name), known))
+            more = "; with its axes 0 and 1 swapped it would fit" if swapped else ""
+            raise misshapen(given[key].name, shape, ((("", count),), *own[name]), known, more)
         found[name] = held[key][place].copy()
     return tuple(found[symbol.name] for symbol in plan.cell.state_terms)
