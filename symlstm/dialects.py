@@ -52,6 +52,7 @@ GREFF = Notation(
     rename={"h": "y", "g": "z", "U_*": "R_*", "U": "R"},
     preactivation="*_bar",
     form=("apart", "input first"),
+    time="bare",
     clash="keep",
 )
 GRAVES = Notation(
