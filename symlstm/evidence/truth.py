@@ -11,7 +11,7 @@ Every quantity of a step and every adjoint has a name in the field, and its defi
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -200,12 +200,24 @@ class Facts:
         return reach[self._known(of)]
 
     def _between(self, of: Sym, wrt: Sym) -> tuple[Sym, ...]:
-        """The states through which a quantity of one step reaches one of another: of one direction of time."""
-        if of.time == wrt.time or all(part.step >= 0 for part in self.cell.parts):
-            return self.cell.state_terms
-        if self.cell.place(of) != self.cell.place(wrt):
+        """The states through which a quantity of one step may reach one of another: of one direction of time."""
+        source = wrt.at(None) if wrt.at(None) in self.cell.parameter_terms else wrt.at(Time())
+        found = []
+        for k in sorted(self._needs[self.cell.place(of)]):
+            if any(source in (*self.cell.parts[j].inputs, *self.cell.parts[j].parameters) or j == self.cell.place(wrt)
+                   for j in self._needs[k]):
+                found += self.cell.parts[k].states
+        if of.time != wrt.time and len({self.cell.direction(state) for state in found}) > 1:
             raise NotSupported("Between these steps lie ways in both directions of time.", plain(Partial(of, wrt)))
-        return self.cell.parts[self.cell.place(of)].states
+        return tuple(found)
+
+    @cached_property
+    def _needs(self) -> dict[int, set[int]]:
+        """For each part of the cell the parts that it needs, itself among them; what no part defines needs none."""
+        found: dict[int, set[int]] = {-1: set()}
+        for k, part in enumerate(self.cell.parts):
+            found[k] = {k}.union(*(found[self.cell.place(each)] for each in part.inputs))
+        return found
 
     def _closed(self, of: Sym, wrt: Sym) -> None:
         if of.time is None or wrt.time is None or of.time.base != wrt.time.base:
