@@ -15,7 +15,7 @@ import symlstm as sl
 from symlstm.layouts.tables import KERAS, LAYOUTS
 from symlstm.model import Cell
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:__array__ implementation")]  # a warning of Keras' own
 
 Array = np.ndarray
 LAYERS: dict[str, tuple[str, dict[str, Any], float]] = {
@@ -32,7 +32,7 @@ T, B, n, m = 6, 5, 4, 3
 
 @pytest.fixture(scope="module")
 def layers() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
+    os.environ["KERAS_BACKEND"] = "torch"
     import keras
 
     return keras.layers

@@ -177,7 +177,7 @@ def test_weights_without_biases_and_of_a_single_cell() -> None:
     expected, _ = layer(torch.tensor(x))
     close(sl.lambdify(sl.cell("lstm")).forward(sl.from_layout("pytorch", layer.state_dict(), "lstm"), x).outputs, expected.detach())
     cell = torch.nn.GRUCell(2, 3, dtype=torch.float64)
-    params = sl.from_layout("pytorch", dict(cell.named_parameters()), "gru-reset-after")
+    params = sl.from_layout("pytorch", cell.named_parameters(), "gru-reset-after")
     found = sl.lambdify(sl.cell("gru-reset-after")).forward(params, x[:1], (x[1, :, :1].repeat(3, 1),))
     close(found.outputs[0], cell(torch.tensor(x[0]), torch.tensor(x[1, :, :1].repeat(3, 1))).detach())
 

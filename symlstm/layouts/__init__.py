@@ -39,10 +39,10 @@ class Adjoints(dict[str, "Array"]):
 def from_layout(name: str, weights: Any, cell: Cell | str, layer: int = 0, direction: int = 0) -> Weights:
     """A library's weights as the parameters that `lambdify(cell).forward` takes: new arrays, by our names.
 
-    `name` is "pytorch", "keras", "onnx", "flax" or "nnx". `weights` maps the library's names to arrays or tensors, as a
-    `state_dict` does; it may be a tree, as in Flax, and for Keras a list as `get_weights()` gives. Of a larger module
-    `layer` and `direction` (1 is the reverse one) choose a cell. A network (`sl.stack`) takes all layers and directions;
-    where names do not tell the layer, as a list of one mapping for each. A head's parameters keep our names.
+    `name` is "pytorch", "keras", "onnx", "flax" or "nnx". `weights` maps the library's names to arrays or tensors, as
+    `state_dict()` and `named_parameters()` do; it may be a tree, as in Flax, and for Keras a list as `get_weights()` gives.
+    Of a larger module `layer` and `direction` (1 is the reverse one) choose a cell. A network (`sl.stack`) takes all layers
+    and directions; where names do not tell the layer, as a list of one mapping for each. A head's parameters keep our names.
 
     What is optional and absent is zero. Initial states, where some are given, are in `.state` of what is returned. Raises
     `NotSupported` for a library or a cell without a row, `NotValid` for an array that is missing, unknown, ill-shaped or

@@ -47,6 +47,9 @@ def listed(names: Iterable[str]) -> str:
 def addressed(plan: Plan, weights: Any) -> Addressed:
     """Every array of the weights with its key. Raises `NotValid` for a name that is none of the library's."""
     found = Addressed()
+    if isinstance(weights, Iterator):  # named_parameters() gives pairs
+        pairs = list(weights)
+        weights = dict(pairs) if all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs) else pairs
     for number, each in _by_layer(plan, weights):
         if isinstance(each, Mapping):
             _read(plan, dict(_leaves(each)), number, found)
@@ -99,8 +102,8 @@ def _read(plan: Plan, leaves: Mapping[str, Any], number: int | None, found: Addr
         match = library.pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
         array = library.aliases.get(parts.get("array", ""), parts.get("array"))
-        if value is None:  # as good as absent
-            continue
+        if value is None:
+            continue  # as good as absent
         if name in starts:
             found.states[name, number or 0] = Given(name, value)
         elif name in plan.beside:
@@ -113,9 +116,9 @@ def _read(plan: Plan, leaves: Mapping[str, Any], number: int | None, found: Addr
             key = array, layer, direction
             where = "".join(parts.get(part) or "" for part in ("before", "path"))
             if key in found.arrays or found.where.setdefault(layer, where) != where:
-                other = next(each for at, each in found.arrays.items() if at == key or key not in found.arrays)
+                other = found.arrays.get(key, next(iter(found.arrays.values())))
                 right = "one array of each name; several layers in a list, one mapping for each, the lowest first"
-                raise NotValid("Two arrays are one and the same.", f"{other.name} and {name}", right)
+                raise NotValid("These are the weights of more than one layer.", f"{other.name} and {name}", right)
             found.arrays[key] = Given(name, value)
 
 
