@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import symlstm as sl
 from symlstm import cli, zoo
-from symlstm.activations import tanh
-from symlstm.algebra import Apply, NotValid, equation, quantities, symbols
+from symlstm.activations import exp, tanh
+from symlstm.algebra import Apply, NotValid, Ones, Sym, equation, quantities, symbols
 from symlstm.generator.module import written
 from symlstm.model import Cell
 from symlstm.networks import Network
@@ -279,6 +279,32 @@ def test_the_sizes_of_a_head_are_those_of_its_parameters() -> None:
     assert run.forward(params, P.x).outputs.shape == (5, 3, 7)
     refused(lambda: run.forward({**params, "W_y": np.ones((7, 4))}, P.x), "W_y has the shape (7, 4)", "(7, 3)")
     refused(lambda: run.forward({**params, "b_y": np.ones(3)}, P.x), "b_y has the shape (3,)", "(7,)")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scores_of_any_size_have_probabilities(dtype: str) -> None:
+    """exp(1e4) is no number, but its share in a sum of exponentials is."""
+    whole = sl.stack("rnn", 1, head="softmax")
+    params = {key: (value * (1e4 if "y" in key else 1)).astype(dtype) for key, value in Problem(whole).params.items()}
+    run, given = sl.lambdify(whole), Problem(whole).x.astype(dtype)
+    trace = run.forward(params, given)
+    scores = sl.lambdify(sl.stack("rnn", 1, head="linear")).forward(params, given).outputs
+    assert scores.max() > 1e4 and (trace.outputs.argmax(-1) == scores.argmax(-1)).all()
+    np.testing.assert_allclose(trace.outputs.sum(-1), 1, rtol=1e-6)
+    assert all(np.isfinite(array).all() for array in arrays(run.backward(trace, np.cos(trace.outputs))))
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_is_not_divided_out_is_not_taken_off(more: int) -> None:
+    """Where the exponentials have another reader, or are what is given, they are what they are called."""
+    w, s = quantities("w s")
+    lines = (equation(h, tanh(W @ x + U @ h.next)), equation(w, exp(V @ h)), equation(s, Ones(Sym("k")).T @ w))
+    given = (equation(y, s @ (w / s)), equation(y, w / s + w))[more]
+    cell = Cell("not-softmax", (x,), (h,), (*lines, given), output=y, sizes={"y": (Sym("k"),)})
+    found = sl.lambdify(sl.stack("rnn", 1, head=Cell("own", (h,), (y,), (*lines[1:], given), sizes={"h": (Sym("n"),), "y": (Sym("k"),)})))
+    assert ".max(-1" not in found.source
+    judged(found, Problem(found.cell))
+    judged(sl.lambdify(cell), Problem(cell))
 
 
 def test_gradients_come_in_the_order_of_the_parameters() -> None:

@@ -87,7 +87,7 @@ def _called(cell: Cell, part: Part, k: int) -> tuple[str, str, str]:
     if own is cell:
         return f"part_{k}", f"part_{k}", f"Part {k} of {cell.title}"
     kind = re.sub(r"\W+", "_", own.name)
-    return re.sub(r"\W+", "_", where.removeprefix(" of ")) or kind, kind, own.title
+    return re.sub(r"\W+", "_", where.removeprefix(" of ").removeprefix("the ")) or kind, kind, own.title
 
 
 def _outputs(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Sym, ...]:

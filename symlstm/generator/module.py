@@ -120,8 +120,8 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     try:
         if not alone(cell):
             return _together(cell, blocked=blocked)
-        head = ALONE.format(title=cell.title, note=_open(cell), **_step(cell))
-        return head + _classes(cell) + functions(Unit.of(cell), blocked=blocked)
+        head = ALONE.format(title=cell.title, note=_open(cell), **_step(unit := Unit.of(cell)))
+        return head + _classes(cell) + functions(unit, blocked=blocked)
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
         if line is None:
@@ -137,7 +137,7 @@ def functions(unit: Unit, *, blocked: bool = True) -> str:
 def _together(cell: Cell, *, blocked: bool) -> str:
     """The source of a cell of several parts: a pair of functions a form, then what runs the parts."""
     network = Network(cell)
-    forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit.cell)) for form in network.forms]
+    forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit)) for form in network.forms]
     title = fill(f"{cell.title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.", 120)
     parts = "\n".join(f"    {words}" for words in network.words())
     head = TOGETHER.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
@@ -145,9 +145,11 @@ def _together(cell: Cell, *, blocked: bool) -> str:
     return head + _classes(cell) + "\n\n".join((*pairs, network.functions()))
 
 
-def _step(cell: Cell) -> dict[str, str]:
+def _step(unit: Unit) -> dict[str, str]:
     """The equations and the adjoint equations of one step, as they stand above the code."""
-    lines = [line.relation for line in sweep(cell).lines]
+    cell = unit.cell
+    unseen = {state.prev for state in cell.state_terms if state not in unit.seen}  # nothing goes on to the step before
+    lines = [line.relation for line in sweep(cell).lines if line.of not in unseen]
     loss = any(isinstance(part, Partial) for line in lines for part in walk(line))
     return {"equations": _listed(cell.named), "adjoints": _listed(lines), "loss": ", ell[t] the loss of step t" * loss}
 

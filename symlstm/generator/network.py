@@ -104,7 +104,8 @@ class Network:
         """What runs after what, a line for each part, or for each equation of one without a memory."""
         for place in self.places:
             if place.form:
-                yield f"{place.name}, by {place.form.unit.prefix[:-1]}: {self._words(place)}"
+                form = place.form.unit.prefix[:-1]
+                yield f"{place.name}{f', by {form}' * (form != place.name)}: {self._words(place)}"
             else:
                 yield from map(plain, place.part.equations)
 

@@ -8,7 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from symlstm.algebra import NOW, Adj, Relation, Sym, Term, defined, map_relation, plain, term, transform
+from symlstm.algebra import (
+    NOW,
+    Adj,
+    Apply,
+    Div,
+    MatMul,
+    Ones,
+    Relation,
+    Sym,
+    Term,
+    Transpose,
+    defined,
+    map_relation,
+    plain,
+    term,
+    transform,
+    walk,
+)
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import WHOLE, infix
 from symlstm.generator.forms import Place, shifted_name
@@ -42,7 +59,7 @@ class Still:
         sizes = {name: tuple(map(length_term, whole.shapes.lengths[of])) for name, of in own.items()}
         self.cell = valued(Cell(whole.name, tuple(self.reads), place.outputs, lines, title=whole.title, sizes=sizes))
         self.lines = {defined(line): line for line in self.cell.named}
-        self.known = own.keys()
+        self.known, self.scaled = own.keys(), set(_scaled(self.cell))
 
     def forward(self) -> Iterator[str]:
         """Every equation under itself."""
@@ -53,6 +70,10 @@ class Still:
             text = infix(value.array())
             if not value.many:
                 text = f"np.broadcast_to({text}, ({self._inner(of)}))"
+            if of in self.scaled:
+                made.clear()
+                (scores,) = (self._name(node) for node in walk(line.rhs) if isinstance(node, Sym))
+                text = f"np.exp({scores} - {scores}.max(-1, keepdims=True))  # the largest is taken off, which divides out"
             yield from (f"{name} = {text}" for name, text in made.items())
             made.clear()
             yield f"# {plain(line)}"
@@ -135,3 +156,30 @@ class Still:
             return next((of for of, each in self.lines.items() if each.rhs == node and of != defined(line)), None)
 
         return Arrays(self.cell.shapes, line, leaf, constant, value_of, "T, B", self.frame.text)
+
+
+def _scaled(cell: Cell) -> Iterator[Sym]:
+    """The exponentials `w = exp(z)` of which only `p = w / s` with `s = ones^T @ w` is known: softmax.
+
+    What multiplies all of w divides out of p, and of its gradient by z. So the largest score may be taken off z, and w
+    does not overflow.
+    """
+    lines = {defined(line): line.rhs for line in cell.named}
+
+    def readers(of: Sym) -> set[Sym]:
+        return {other for other, rhs in lines.items() if of in walk(rhs)} | ({of} & {*cell.state_terms})
+
+    for of, rhs in lines.items():
+        for summed in (other for other, by in lines.items() if _sums(by, of)):
+            shares = {other for other, by in lines.items() if by == Div(of, summed)}
+            alone = readers(summed) == shares and readers(of) == {summed, *shares}
+            if isinstance(rhs, Apply) and rhs.function == "exp" and alone:
+                yield of
+
+
+def _sums(node: Term, of: Sym) -> bool:
+    """Whether a term is the sum of the entries of a quantity."""
+    match node:
+        case MatMul((Transpose(Ones()), Sym() as entries)):
+            return entries == of
+    return False
