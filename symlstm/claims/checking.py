@@ -34,6 +34,7 @@ from symlstm.model import Cell
 from symlstm.notation import Notation
 from symlstm.reader import PEOPLE, Conventions, Formula, Kind, directives
 from symlstm.reader.tokens import Product
+from symlstm.tex import latex
 from symlstm.zoo import cell as zoo_cell
 
 AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
@@ -171,6 +172,25 @@ class Document:
         """Names of parameters that look mistaken, where none is declared."""
         return strangers(self.source, self.cases[0].theory) if self.cases and not self.cases[0].declared else {}
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether the document is told to be about rows; a Jacobian has then a row for each entry of what it is taken by."""
+        return self.notation is not None and self.notation.vectors == "rows"
+
+    @cached_property
+    def letters(self) -> tuple[str, ...]:
+        """The quantities of the cell and their adjoints as the notation that is told writes them, times where the document has
+        them: for what the document does not write."""
+        if self.notation is None or self.cell is None:
+            return ()
+        shapes, time = self.cell.shapes, self.notation.time
+        above = any(re.search(r"[a-z}]\s*\^\s*\{\s*\(\s*t", each.latex) for each in self.source.statements)
+        time = "bare" if self.source.conventions.superscript else "above" if above else time
+        notation = replace(self.notation.knowing(shapes.parameters, shapes.numbers), time=time, transpose=r"\top")
+        steps = [line.lhs for line in self.cell.named if isinstance(line.lhs, Sym)]
+        around = [each.prev for each in self.cell.state_terms] + [*self.cell.input_terms, *self.cell.parameter_terms]
+        return tuple(latex(each, notation) for each in (*steps, *around, *map(Adj, (*steps, *self.cell.input_terms))))
+
     def orientations(self) -> tuple[bool, ...]:
         said = self.notation.vectors if self.notation is not None else self.source.directives.get("vectors")
         return (True,) if said == "rows" else (False,) if said == "columns" else (False, True)
@@ -199,7 +219,7 @@ class Document:
         for before in (False, True) if open_deltas else (False,):
             words = ("a delta before the activation" if before else "a delta behind the activation") if open_deltas else ""
             direct = self.source.directives.get("derivative", "").strip() == "direct"
-            yield Case(made, fitted, runs, before, declared, words, direct)
+            yield Case(made, fitted, runs, before, declared, words, direct, "transposed" if self.in_rows else "column")
 
     def without_failing(self, made: Theory, problem: Exception) -> tuple[Theory, Sizes]:
         """The theory without the first equation, in order of evaluation, that has no value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symlstm.claims.judging.values import Reading
+from symlstm.claims.judging.values import Layout, Reading
 from symlstm.claims.judging.verdicts import Word
 from symlstm.claims.models.runs import Run
 from symlstm.claims.models.sizes import Sizes
@@ -13,7 +13,10 @@ from symlstm.definitions.meanings import Theory
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A document under one of its readings: the theory, its sizes, two runs, and how deltas are taken."""
+    """A document under one of its readings: the theory, its sizes, two runs, and how deltas are taken.
+
+    `layout` is that of derivatives where nothing else is looked for.
+    """
 
     theory: Theory
     sizes: Sizes
@@ -22,6 +25,7 @@ class Case:
     declared: bool = False
     words: str = ""
     direct: bool = False
+    layout: Layout = "column"
 
 
 @dataclass(slots=True)

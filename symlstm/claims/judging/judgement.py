@@ -84,7 +84,7 @@ def judge(case: Case, line: Relation, others: Iterable[tuple[Relation, bool]] = 
     They count where the shapes do not fit without them.
     """
     for run in case.runs:
-        run.work = 0
+        run.work, run.spent = 0, run.spent + run.work
     with np.errstate(all="ignore"):
         return _judge(case, line, others)
 
@@ -165,7 +165,7 @@ class _Judge:
         return Judged("wrong", self.why(best), "numeric" if best.fits else "shape", best, relation=self.line)
 
     def primary(self) -> list[Reading]:
-        layouts = ("column", "elementwise", *self.flat) if self.has_derivatives else ("column",)
+        layouts = self.layouts
         modes = ("whole", "held") if self.has_products else ("whole",)
         if self.case.direct:
             return [Reading(layout, "alone", direct=True, before=self.case.before) for layout in layouts]  # type: ignore[arg-type]
@@ -176,6 +176,11 @@ class _Judge:
             for layout in layouts
             for mode in modes
         ]
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts of derivatives that are looked at first."""
+        return (self.case.layout, "elementwise", *self.flat) if self.has_derivatives else (self.case.layout,)
 
     @cached_property
     def flat(self) -> tuple[str, ...]:
@@ -240,7 +245,7 @@ class _Judge:
 
     def words(self, each: Outcome) -> str:
         reading = each.reading
-        said = [LAYOUT_WORDS[reading.layout]] if self.has_derivatives and reading.layout != "column" else []
+        said = [LAYOUT_WORDS[reading.layout]] if self.has_derivatives and reading.layout != self.case.layout else []
         if self.has_products:
             said.append("only the direct path" if reading.direct else MODE_WORDS[reading.mode])
         return " and ".join(said) or "the formula as printed"
@@ -259,16 +264,17 @@ class _Judge:
 
     def others(self) -> Iterator[tuple[Reading, Relation, str, Word]]:
         before, line = self.case.before, self.line
-        layouts = ("column", "elementwise", *self.flat) if self.has_derivatives else ("column",)
+        layouts, plain = self.layouts, self.case.layout
         if self.has_products:
             for layout in layouts:
                 yield Reading(layout, "total", before=before), line, "with total derivatives throughout", "right"  # type: ignore[arg-type]
+            turned = "column" if plain == "transposed" else "transposed"
             for mode in ("whole", "held"):
-                yield Reading("transposed", mode, before=before), line, "with Jacobians transposed", "ambiguous"  # type: ignore[arg-type]
-            for layout in ("elementwise", "column", "row"):
+                yield Reading(turned, mode, before=before), line, "with Jacobians transposed", "ambiguous"  # type: ignore[arg-type]
+            for layout in ("elementwise", plain, "row"):
                 yield Reading(layout, "alone", before=before), line, "for the direct path only", "ambiguous"  # type: ignore[arg-type]
                 yield Reading(layout, "alone", direct=True, before=before), line, "for the direct path only", "ambiguous"  # type: ignore[arg-type]
-            for layout in ("column", "elementwise", "row"):
+            for layout in (plain, "elementwise", "row"):
                 held = "with the other states of the step before held"
                 yield Reading(layout, "whole", within=True, before=before), line, held, "ambiguous"  # type: ignore[arg-type]
         if any(isinstance(part, Prime) for side in line.terms for part in walk(side)):
@@ -432,13 +438,13 @@ class _Judge:
         theory = self.case.theory
         if wrt.name in theory.parameters or (theory.parts_of(wrt.name) is not None and wrt.time is None):
             whole = Relation((Partial(of, wrt), share if has_sum(share) else Sum("t", Time("", 1), Time("T"), share)), ("=",))
-            for layout in ("column", "row", "numerator"):
+            for layout in (self.case.layout, "row", "numerator"):
                 found = outcome(self.case, whole, Reading(layout, before=self.case.before))  # type: ignore[arg-type]
                 if found.true:
                     return Judged(word, reason, "numeric", found, relation=whole)
             return Judged("wrong", "Summed over all steps, what is added is not the gradient.", "numeric", relation=self.line)
         problem = ""
-        for layout in ("column", "row", "elementwise"):
+        for layout in (self.case.layout, "row", "elementwise"):
             for mode in ("whole", "held", "alone") if self.has_products else ("whole",):
                 reading = Reading(layout, mode, before=self.case.before)  # type: ignore[arg-type]
                 try:

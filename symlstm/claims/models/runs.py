@@ -31,7 +31,7 @@ class Run:
     def __init__(self, theory: Theory, sizes: Sizes, seed: int, scales: tuple[float, float] = (1.0, 1.0)) -> None:
         self.theory, self.sizes = theory, sizes
         self.scale, self.loss_scale = scales
-        self.work = 0
+        self.work, self.spent = 0, 0  # terms that were worked out for one formula, and for those before it
         self.strict = False
         self.steps = STEPS
         draw = np.random.default_rng(1000 + seed)

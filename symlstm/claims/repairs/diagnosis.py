@@ -15,7 +15,6 @@ chain the right side of the first false link is edited, then that of the next.
 from __future__ import annotations
 
 from dataclasses import replace
-from time import monotonic
 
 from symlstm.algebra import (
     Relation,
@@ -26,10 +25,8 @@ from symlstm.claims.repairs.counterexamples import counterexample
 from symlstm.claims.repairs.doctors import Doctor
 from symlstm.claims.repairs.searching import Repair, Search, canonical
 
-SECONDS = 1.2  # the most that the search for one claim may take
 
-
-def diagnose(verdict: Verdict, document: Document, seconds: float = SECONDS) -> Verdict:
+def diagnose(verdict: Verdict, document: Document) -> Verdict:
     """A wrong verdict with its repairs, a counterexample, and the edit in words; any other verdict as it is."""
     if verdict.verdict != "wrong":
         return verdict
@@ -39,7 +36,7 @@ def diagnose(verdict: Verdict, document: Document, seconds: float = SECONDS) -> 
         line = statement.relations[0]
     if line is None:
         return verdict
-    found = nearest(line, document, seconds)
+    found = nearest(line, document)
     shown = counterexample(document.cases[0], line, verdict.judged.outcome if verdict.judged is not None else None)
     reason = verdict.reason
     if found:
@@ -51,9 +48,9 @@ def diagnose(verdict: Verdict, document: Document, seconds: float = SECONDS) -> 
     return replace(verdict, reason=reason, fixes=tuple(each.latex for each in found), counterexample=shown)
 
 
-def nearest(line: Relation, document: Document, seconds: float = SECONDS) -> list[Repair]:
+def nearest(line: Relation, document: Document) -> list[Repair]:
     """Right formulas near a wrong one, the nearest first."""
-    return Search(doctor_of(document), line, monotonic() + seconds).found()
+    return Search(doctor_of(document), line).found()
 
 
 def _sentence(repair: Repair) -> str:

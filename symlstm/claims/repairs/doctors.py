@@ -32,6 +32,7 @@ from symlstm.algebra import (
 from symlstm.claims.checking import Document
 from symlstm.claims.judging.cases import Case
 from symlstm.claims.judging.judgement import judge
+from symlstm.claims.models.runs import Run
 from symlstm.claims.remedies.exchanges import at
 from symlstm.claims.remedies.pieces import Pieces
 from symlstm.claims.repairs.jacobians import jacobian
@@ -46,7 +47,7 @@ class Doctor:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.hand = Hand(document.source)
+        self.hand = Hand(document.source, document.letters)
         self.case: Case = document.cases[0]
 
     @cached_property
@@ -58,6 +59,15 @@ class Doctor:
         with np.errstate(all="ignore"):
             found = [judge(case, line) for case in self.document.cases]
         return any(each.verdict == "right" or (share and "share of one step" in each.reason) for each in found)
+
+    @property
+    def spent(self) -> int:
+        """The terms that have been worked out for this document."""
+        return sum(run.spent + run.work for run in self.runs)
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        return [*{id(run): run for case in self.document.cases for run in case.runs}.values()]
 
     def derived(self, left: Term) -> Term | None:
         """The derived right side of a derivative of the loss."""
@@ -73,7 +83,8 @@ class Doctor:
     def pieces(self, line: Relation, derived: Term | None) -> Pieces:
         """The symbols, factors and paths that an edit of a relation may use."""
         symbols = {name: tuple(found) for name, found in self.symbols.items()}
-        times = {part.time for side in line.terms for part in walk(side) if isinstance(part, Sym) and part.time is not None}
+        symbols_ = (part for side in line.terms for part in walk(side) if isinstance(part, Sym))
+        times = dict.fromkeys(part.time for part in symbols_ if part.time is not None)
         paths = list(summands(derived)) if derived is not None else []
         factors = dict.fromkeys(factor for path in paths for factor in _factors(path))
         base = [time for time in times if time.base] or [NOW]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from time import monotonic
 
 from symlstm.algebra import (
     Add,
@@ -36,6 +35,7 @@ from symlstm.claims.repairs.trials import Trial, passing, trials
 from symlstm.claims.writing.hand import Unwritable
 from symlstm.claims.writing.lettering import flat
 
+WORK, EDIT = 80_000, 2  # terms that are worked out in the search for one claim, about a second; and what an edit counts
 SHOWN = 5  # repairs that are listed
 JUDGED = 24  # candidates that are judged in full
 ONE = term(1)
@@ -63,13 +63,17 @@ class Repair:
 
 @dataclass
 class Search:
-    """The search for the repairs of one relation, until a moment."""
+    """The search for the repairs of one relation, with so much work: terms that are worked out, and edits that are made."""
 
     doctor: Doctor
     line: Relation
-    until: float
+    work: int = WORK
+    edits: int = 0
     judged: int = 0
     repairs: list[Repair] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.before = self.doctor.spent
 
     def found(self) -> list[Repair]:
         line = self.line
@@ -87,7 +91,8 @@ class Search:
 
     @property
     def late(self) -> bool:
-        return monotonic() > self.until
+        """Whether the work is done up: it does not depend on the machine, so neither does what is found."""
+        return self.doctor.spent - self.before + EDIT * self.edits > self.work
 
     def ranked(self) -> list[Repair]:
         """The smallest repairs, each formula once."""
@@ -230,6 +235,7 @@ class Search:
         found: list[tuple[Term, int, str]] = []
         seen: set[object] = set()
         for count, change in candidates:
+            self.edits += 1
             if self.late or len(found) >= SHOWN + 3:
                 break
             if not any(passing(each, change.node) for each in places) or not self.is_new(change.node, link):
@@ -259,6 +265,7 @@ class Search:
                 if LIKELY.get(one.remedy, 4) > reach:
                     break
                 for other in changes(one.node, slim):
+                    self.edits += 1
                     if self.late:
                         return
                     if LIKELY.get(other.remedy, 4) <= reach:
@@ -316,6 +323,7 @@ class Search:
             return
         places = self.summed(share)
         for change in changes(share, self.doctor.pieces(line, derived)):
+            self.edits += 1
             if self.late or len(self.repairs) >= SHOWN or self.judged > JUDGED * 4:
                 break
             total = Sum("t", Time("", 1), Time("T"), change.node)

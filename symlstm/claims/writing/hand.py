@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -48,9 +48,9 @@ class Unwritable(Exception):
 
 
 class Hand:
-    """How one document writes."""
+    """How one document writes. `letters` are symbols as it would write them that it may not have."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, letters: Iterable[str] = ()) -> None:
         self.source = source
         self.texts: dict[Term, str] = {}
         self.operators: dict[str, str] = dict(SIGNS)
@@ -68,6 +68,9 @@ class Hand:
                 if meaning not in seen:
                     seen.add(meaning)
                     self.operators[meaning] = text
+        for text in letters:
+            for term, written in trace(text, source.conventions).texts:
+                self._learn(term, written)
 
     def _traces(self) -> Iterator[Trace]:
         for statement in self.source.statements:
