@@ -211,6 +211,10 @@ def verify(
     head: Head = "",
     states: States = "",
     inputs: Inputs = "",
+    notation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A notation, by its name or a .toml file. Default: the one that FILE says, or symlstm."),
+    ] = None,
 ) -> None:
     """Check every relation of a cell or network: exact proof, numbers against the reference, and the LaTeX read back."""
     from symlstm.derivation import derive as derive_cell
@@ -218,7 +222,7 @@ def verify(
     from symlstm.evidence.report import verify_file
 
     chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
-    report = verify_file(chosen, tex) if tex else verify_derivation(derive_cell(chosen))
+    report = verify_file(chosen, tex, notation) if tex else verify_derivation(derive_cell(chosen, notation=notation or "symlstm"))
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
     else:

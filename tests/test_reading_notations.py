@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from symlstm.algebra import Relation, equation, plain
+from symlstm.algebra import NotValid, Relation, equation, plain
 from symlstm.claims.checking import source_about
+from symlstm.claims.proofreading import check
 from symlstm.derivation import Derivation, derive
 from symlstm.dialects import NOTATIONS, notation_of
 from symlstm.evidence.components import same_relation
-from symlstm.evidence.report import Form, read_back
+from symlstm.evidence.report import Form, read_back, verify_file
 from symlstm.mistakes import edits
 from symlstm.notation import Notation
 from symlstm.restating import restated
@@ -231,7 +234,7 @@ HAND: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "cell"), HAND, ids=" ".join)
+@pytest.mark.parametrize(("name", "cell"), HAND)
 def test_lines_by_hand_say_what_they_mean(name: str, cell: str) -> None:
     notation, lines = notation_of(name), HAND[name, cell]
     text = "\n".join(f"$$ {line} \\tag{{{number}}} $$" for number, (line, _) in enumerate(lines))
@@ -303,3 +306,136 @@ def test_a_file_is_read_in_its_own_notation_only(name: str) -> None:
     style = next(each for each in EVERY if each.name == other)
     text = replace(derivation, notation=style).latex()
     assert not all(each.ok for each in read_back(derivation, text, "tex"))
+
+
+def test_an_exported_file_says_its_notation(tmp_path: Path) -> None:
+    for name in ("rows", "graves"):
+        path = tmp_path / f"{name}.md"
+        path.write_text(derive("rnn", notation=name).markdown(), encoding="utf-8")
+        assert verify_file("rnn", path).ok
+        assert not verify_file("rnn", path, "superscript").ok
+    mine = tmp_path / "mine.tex"
+    mine.write_text(derive("rnn", "gradients", notation=ODD[0]).latex(), encoding="utf-8")
+    assert verify_file("rnn", mine, ODD[0]).ok
+    with pytest.raises(NotValid, match="no notation of this name"):
+        verify_file("rnn", mine)
+
+
+# --- claims in a notation that is told ----------------------------------------------------------------------------------
+
+RIGHT, WRONG = "right", "wrong"
+CLAIMS: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {  # a claim, the verdict, and what would be right
+    ("symlstm", "lstm"): (
+        (r"\delta z_{g,t} = \delta g_t \odot (1 - g_t^2)", RIGHT, ""),
+        (r"\delta g_t = \delta c_t \odot f_t", WRONG, r"\delta g_t = \delta c_t \odot i_t"),
+    ),
+    ("colah", "lstm"): (
+        (r"f_t = \sigma(W_f \cdot [h_{t-1}, x_t] + b_f)", RIGHT, ""),
+        (r"f_t = \sigma(W_f \cdot [h_t, x_t] + b_f)", WRONG, r"f_t = \sigma(W_f \cdot [h_{t-1}, x_t] + b_f)"),
+        (r"\delta \tilde{C}_t = \delta C_t * i_t", RIGHT, ""),
+        (r"\delta \tilde{C}_t = \delta C_t * f_t", WRONG, r"\delta \tilde{C}_t = \delta C_t * i_t"),
+        (r"\frac{\partial L}{\partial W_C} = \sum_t (\delta \tilde{C}_t * (1 - \tilde{C}_t^2)) [h_{t-1}, x_t]^\top", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_C} = \sum_t \delta \tilde{C}_t [h_{t-1}, x_t]^\top", WRONG, ""),
+    ),
+    ("pytorch", "lstm"): (
+        (r"i_t = \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi})", RIGHT, ""),
+        (r"i_t = \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{ho})", WRONG,
+         r"i_t = \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi})"),
+        (r"\frac{\partial L}{\partial b_{ig}} = \frac{\partial L}{\partial b_{hg}}", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_{hg}} = \sum_{t=1}^{T} (\delta g_t \odot (1 - g_t^2)) h_{t-1}^\top", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_{ig}} = \sum_{t=1}^{T} (\delta g_t \odot (1 - g_t^2)) h_{t-1}^\top", WRONG, ""),
+    ),
+    ("pytorch", "gru-reset-after"): (
+        (r"\delta n_t = \delta h_t \odot (1 - z_t)", RIGHT, ""),
+        (r"\delta n_t = \delta h_t \odot z_t", WRONG, r"\delta n_t = \delta h_t \odot (1 - z_t)"),
+        (r"\frac{\partial L}{\partial W_{hn}} = \sum_t (\delta n_t \odot (1 - n_t^2) \odot r_t) h_{t-1}^\top", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_{hn}} = \sum_t (\delta n_t \odot (1 - n_t^2)) h_{t-1}^\top", WRONG, ""),
+    ),
+    ("greff", "lstm-peephole"): (
+        (r"\bar{z}^t = W_z x^t + R_z y^{t-1} + b_z", RIGHT, ""),
+        (r"\delta \bar{z}^t = \delta z^t \odot (1 - (z^t)^2)", RIGHT, ""),
+        (r"\delta \bar{z}^t = \delta z^t \odot (1 - (y^t)^2)", WRONG, r"\delta \bar{z}^t = \delta z^t \odot (1 - (z^t)^2)"),
+        (r"\delta R_z = \sum_{t=0}^{T-1} \langle \delta \bar{z}^{t+1}, y^t \rangle", RIGHT, ""),
+        (r"\delta R_z = \sum_{t=0}^{T-1} \langle \delta \bar{z}^t, y^t \rangle", WRONG, ""),
+        (r"\delta p_o = \sum_{t=1}^{T} c^t \odot \delta \bar{o}^t", RIGHT, ""),
+        (r"\delta p_o = \sum_{t=1}^{T} c^{t-1} \odot \delta \bar{o}^t", WRONG, r"\delta p_o = \sum_{t=1}^{T} c^t \odot \delta \bar{o}^t"),
+    ),
+    ("graves", "lstm-peephole"): (
+        (r"i_t = \sigma(W_{xi} x_t + W_{hi} h_{t-1} + W_{ci} c_{t-1} + b_i)", RIGHT, ""),
+        (r"o_t = \sigma(W_{xo} x_t + W_{ho} h_{t-1} + W_{co} c_{t-1} + b_o)", WRONG,
+         r"o_t = \sigma(W_{xo} x_t + W_{ho} h_{t-1} + W_{co} c_t + b_o)"),
+        (r"\frac{\partial L}{\partial W_{xi}} = \sum_{t=1}^{T} \delta z_{i,t} x_t^T", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_{ci}} = \sum_{t=1}^{T} \delta z_{i,t} c_t", WRONG, ""),
+    ),
+    ("keras", "lstm"): (
+        (r"i_t = \sigma(x_t W_i + h_{t-1} U_i + b_i)", RIGHT, ""),
+        (r"i_t = \sigma(W_i x_t + h_{t-1} U_i + b_i)", WRONG, r"i_t = \sigma(x_t W_i + h_{t-1} U_i + b_i)"),
+        (r"\frac{\partial L}{\partial W_c} = \sum_{t=1}^{T} x_t^\top \delta z_{c,t}", RIGHT, ""),
+        (r"\frac{\partial L}{\partial W_c} = \sum_{t=1}^{T} \delta z_{c,t}^\top x_t", WRONG,
+         r"\frac{\partial L}{\partial W_c} = \sum_{t=1}^{T} x_t^\top \delta z_{c,t}"),
+        (r"W_i \in \mathbb{R}^{m \times n}", RIGHT, ""),
+        (r"W_i \in \mathbb{R}^{n \times m}", WRONG, ""),
+    ),
+    ("rows", "rnn"): (
+        (r"\frac{\partial h_t}{\partial h_{t-1}} = U \, \mathrm{diag}(1 - h_t^2)", RIGHT, ""),
+        (r"\delta x_t = \delta z_t W^\top", RIGHT, ""),
+        (r"\delta x_t = W^\top \delta z_t", WRONG, r"\delta x_t = \delta z_t W^\top"),
+    ),
+    ("superscript", "lstm"): (
+        (r"\delta c^{(t)} = \delta h^{(t)} \odot o^{(t)} \odot (1 - \tanh^2(c^{(t)})) + \delta c^{(t+1)} \odot f^{(t+1)}", RIGHT, ""),
+        (r"\delta c^{(t)} = \delta h^{(t)} \odot o^{(t)} \odot (1 - \tanh^2(c^{(t)})) + \delta c^{(t+1)} \odot f^{(t)}", WRONG,
+         r"\delta c^{(t)} = \delta h^{(t)} \odot o^{(t)} \odot (1 - \tanh^2(c^{(t)})) + \delta c^{(t+1)} \odot f^{(t+1)}"),
+        (r"\nabla_{W_i} L = \sum_{t=1}^{T} \delta z_i^{(t)} (x^{(t)})^\top", RIGHT, ""),
+    ),
+}  # fmt: skip
+
+
+def document(claims: tuple[tuple[str, str, str], ...]) -> str:
+    return "\n".join(rf"$$ {claim} \tag{{{number}}} $$" for number, (claim, _, _) in enumerate(claims, start=1))
+
+
+@pytest.mark.parametrize(("name", "cell"), CLAIMS)
+def test_claims_are_judged_in_the_letters_of_the_notation(name: str, cell: str) -> None:
+    claims = CLAIMS[name, cell]
+    found = check(document(claims), cell, notation=name)
+    assert [(each.latex, each.verdict) for each in found] == [(claim, verdict) for claim, verdict, _ in claims]
+    for verdict, (_, _, right) in zip(found, claims, strict=True):
+        assert not right or bare(right) in map(bare, verdict.fixes), verdict
+
+
+def bare(latex: str) -> str:
+    """Without the spaces and braces that a page does not show."""
+    return re.sub(r"[\s{}]", "", latex)
+
+
+@pytest.mark.parametrize(("name", "cell"), [each for each in CLAIMS if each[0] not in ("symlstm", "superscript")])
+def test_the_same_document_in_another_notation_is_another(name: str, cell: str) -> None:
+    other = "pytorch" if name != "pytorch" else "keras"
+    verdicts = [each.verdict for each in check(document(CLAIMS[name, cell]), cell, notation=other)]
+    assert verdicts != [verdict for _, verdict, _ in CLAIMS[name, cell]]
+
+
+def test_a_notation_is_of_a_cell_that_the_call_or_the_document_names() -> None:
+    text = document(CLAIMS["keras", "lstm"])
+    wanted = [verdict for _, verdict, _ in CLAIMS["keras", "lstm"]]
+    with pytest.raises(NotValid, match="nothing says which"):
+        check(text, notation="keras")
+    assert [each.verdict for each in check("<!-- cell: lstm -->" + text, notation="keras")] == wanted
+    assert [each.verdict for each in check("<!-- cell: lstm --> <!-- notation: keras -->" + text)] == wanted
+    with pytest.raises(NotValid, match="no notation of this name"):
+        check(text, "lstm", notation="kearas")
+
+
+def test_a_table_of_ones_own_is_enough() -> None:
+    mine = Notation("mine", rename={"f": "phi", "*_f": "*_phi", "h": "q"}, time="bare", adjoint=r"\epsilon", vectors="rows")
+    right, wrong = check(r"""
+        $$ \epsilon \phi^t = \epsilon c^t \odot c^{t-1} \tag{1} $$
+        $$ z_\phi^t = x^t W_\phi + q^t U_\phi + b_\phi \tag{2} $$""", "lstm", notation=mine)  # fmt: skip
+    assert (right.verdict, wrong.verdict) == ("right", "wrong")
+    assert bare(r"z_\phi^t = x^t W_\phi + q^{t-1} U_\phi + b_\phi") in map(bare, wrong.fixes)
+
+
+def test_a_step_is_judged_in_its_notation() -> None:
+    step = derive("lstm", "gradients", notation="keras").steps[0]
+    [found] = check(step, "lstm", notation="keras")
+    assert found.verdict == "right"

@@ -12,6 +12,7 @@ reader that shares nothing with the writer, and its k-th piece must mean what th
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,7 +48,7 @@ from symlstm.evidence.recomputed import FLOAT, PRECISE, Arithmetic, Recomputed
 from symlstm.evidence.scalars import Decision, is_scalar
 from symlstm.evidence.sequence import Sequence as Run
 from symlstm.model import Cell
-from symlstm.notation import Notation
+from symlstm.notation import HOUSE, Notation
 from symlstm.shapes import Shapes
 from symlstm.steps import Block, Kind, Section, Step, fragments
 from symlstm.turning import to_columns
@@ -140,10 +141,11 @@ def read_back(derivation: Derivation, text: str, form: Form) -> tuple[Evidence, 
     return tuple(map(read.evidence, range(len(statements))))
 
 
-def verify_file(cell: Cell | str, path: str | Path) -> Report:
+def verify_file(cell: Cell | str, path: str | Path, notation: Notation | str | os.PathLike[str] | None = None) -> Report:
     """Verify an exported file: the derivation is made anew, and the file is read back against it.
 
-    Raises `NotValid` for a file that cannot be read, and for one that says it is about another cell.
+    Its notation is the one it says, unless one is given. Raises `NotValid` for a file that cannot be read, for one that says it
+    is about another cell, and for a notation that there is not.
     """
     path = Path(path)
     try:
@@ -153,15 +155,15 @@ def verify_file(cell: Cell | str, path: str | Path) -> Report:
                        "a .tex or .md file that symlstm wrote") from None
     if path.suffix not in (".tex", ".md"):
         raise NotValid("The ending of the file does not say what it is.", str(path), "a file that ends in .tex or .md")
-    claim = re.search(r"symlstm: cell=(\S+) topics=(\S+)", text.partition("\n")[0])
-    whole = derive(cell)
+    claim = re.search(r"symlstm: cell=(\S+) topics=(\S+)(?: notation=(\S+))?", text.partition("\n")[0])
+    whole = derive(cell, notation=notation or (claim and claim[3]) or HOUSE)
     if claim and claim[1] != whole.cell.name:
         raise NotValid(f"The file is about the cell {claim[1]}.", str(path), f"verify {claim[1]}")
     topics = claim[2].split(",") if claim else list(whole.topics)
     if strange := [topic for topic in topics if topic not in whole.topics]:
         raise NotSupported(f"The topic {strange[0]} needs the values it was made from.", str(path), ", ".join(whole.topics))
     chosen = tuple(section for section in whole.sections if section.topic in topics)
-    return verify(Derivation(whole.cell, chosen), text, "md" if path.suffix == ".md" else "tex")
+    return verify(Derivation(whole.cell, chosen, whole.notation), text, "md" if path.suffix == ".md" else "tex")
 
 
 # --- what is claimed ------------------------------------------------------------------------------------------------
