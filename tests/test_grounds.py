@@ -6,6 +6,7 @@ import pytest
 
 from symlstm.claims.checking import judged
 from symlstm.claims.proofreading import check
+from symlstm.model import Cell
 
 LSTM = r"""
 $$f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)$$
@@ -52,6 +53,12 @@ $$o_t = \sigma(W_o x_t + R_o h_{t-1} + b_o)$$
 $$c_t = f_t \odot c_{t-1} + i_t \odot z_t$$
 $$n_t = f_t \odot n_{t-1} + i_t$$
 $$h_t = o_t \odot \frac{c_t}{n_t}$$
+"""
+JANET = r"""
+$$f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)$$
+$$\tilde c_t = \tanh(W_c x_t + U_c h_{t-1} + b_c)$$
+$$c_t = f_t \odot c_{t-1} + (1 - f_t) \odot \tilde c_t$$
+$$h_t = c_t$$
 """
 CELLS = {"lstm": LSTM, "gru": GRU, "mgu": MGU, "rnn": RNN, "peephole": PEEP, "minlstm": MIN, "slstm": SL}
 
@@ -179,3 +186,11 @@ def test_a_broken_bound_is_shown_in_numbers() -> None:
     for claim, bound in ((r"h_t \le 0.9", 0.9), (r"|c_t| \le 50", 50)):
         [verdict] = check(LSTM + rf"$${claim} \tag{{1}}$$")
         assert verdict.counterexample is not None and max(map(abs, verdict.counterexample["left"])) > bound
+
+
+def test_two_names_of_one_state_are_judged_with_the_cell_given() -> None:
+    cell = Cell.from_latex(JANET, states="h_t, c_t", inputs="x_t")
+    claims = (r"\mathrm{diag}(c_{t-1} - \tilde c_t)", r"\mathrm{diag}(c_{t-1} + \tilde c_t)")
+    text = JANET + "".join(rf"$$\frac{{\partial h_t}}{{\partial f_t}} = {side} \tag{{{k}}}$$" for k, side in enumerate(claims))
+    for given in (None, cell):
+        assert [(each.tag, each.verdict) for each in judged(text, given)] == [("0", "right"), ("1", "wrong")]

@@ -150,7 +150,8 @@ class Document:
             made = theory(self.source, (*found.extra, *grounds.lines), without)
             made.missing = grounds.missing
         if self.cell is not None:
-            states = [each.name for each in self.cell.state_terms] if found.given else []
+            own = [made.same.get(each.name, each.name) for each in self.cell.state_terms] if found.given else []
+            states = [*dict.fromkeys(own)]  # h_t = c_t makes one state of two
             made.states = [*states, *(name for name in made.states if name not in states)]
             names = (*made.steps, *made.inputs, *made.parameters)
             made.kinds = {name: kind for name, kind in found.kinds.items() if name in names}
