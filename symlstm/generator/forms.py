@@ -86,7 +86,7 @@ def _called(cell: Cell, part: Part, k: int) -> tuple[str, str, str]:
     own, _, where = cell.home(defined(part.equations[0]))
     if own is cell:
         return f"part_{k}", f"part_{k}", f"Part {k} of {cell.title}"
-    kind = re.sub(r"\W+", "_", own.name)
+    kind = re.sub(r"\W+|^(?=\d)", "_", own.name)
     return re.sub(r"\W+", "_", where.removeprefix(" of ").removeprefix("the ")) or kind, kind, own.title
 
 

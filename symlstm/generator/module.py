@@ -13,13 +13,13 @@ from textwrap import fill
 
 from symlstm.activations import STAND_INS
 from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
+from symlstm.generator.assembly import Assembly
 from symlstm.generator.backward import Backward
 from symlstm.generator.forms import alone
 from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.general import general
 from symlstm.generator.layout import Layout, size_text
-from symlstm.generator.network import Network
 from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
@@ -37,7 +37,7 @@ The adjoints of one step (delta q is the gradient of the loss with respect to q,
 {adjoints}
 {note}"""
 '''
-TOGETHER = '''"""{title}
+ASSEMBLED = '''"""{title}
 
 Each part runs over the whole sequence before the next one starts, for columns; in the arrays here a column is a row, along
 the last axis:
@@ -119,7 +119,7 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     """
     try:
         if not alone(cell):
-            return _together(cell, blocked=blocked)
+            return _assembled(cell, blocked=blocked)
         head = ALONE.format(title=cell.title, note=_open(cell), **_step(unit := Unit.of(cell)))
         return head + _classes(cell) + functions(unit, blocked=blocked)
     except NotSupported as error:
@@ -134,15 +134,15 @@ def functions(unit: Unit, *, blocked: bool = True) -> str:
     return (blocked and _blocked(unit)) or general(unit)
 
 
-def _together(cell: Cell, *, blocked: bool) -> str:
+def _assembled(cell: Cell, *, blocked: bool) -> str:
     """The source of a cell of several parts: a pair of functions a form, then what runs the parts."""
-    network = Network(cell)
-    forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit)) for form in network.forms]
+    assembly = Assembly(cell)
+    forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit)) for form in assembly.forms]
     title = fill(f"{cell.title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.", 120)
-    parts = "\n".join(f"    {words}" for words in network.words())
-    head = TOGETHER.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
-    pairs = (functions(form.unit, blocked=blocked) for form in network.forms)
-    return head + _classes(cell) + "\n\n".join((*pairs, network.functions()))
+    parts = "\n".join(f"    {words}" for words in assembly.words())
+    head = ASSEMBLED.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
+    pairs = (functions(form.unit, blocked=blocked) for form in assembly.forms)
+    return head + _classes(cell) + "\n\n".join((*pairs, assembly.functions()))
 
 
 def _step(unit: Unit) -> dict[str, str]:

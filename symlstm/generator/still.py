@@ -6,7 +6,6 @@ Two directions put on top of each other, the input of the next layer, a head: wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from symlstm.algebra import (
     NOW,
@@ -28,6 +27,7 @@ from symlstm.algebra import (
 )
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import WHOLE, infix
+from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Place, shifted_name
 from symlstm.generator.general import own_shares, total
 from symlstm.generator.layout import Names
@@ -36,16 +36,13 @@ from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import length_term
 
-if TYPE_CHECKING:
-    from symlstm.generator.network import Network
-
 
 class Still:
-    """Writes both passes of a part without a memory; `network` gives names, and gathers the shares of adjoints."""
+    """Writes both passes of a part of a cell without a memory."""
 
-    def __init__(self, network: Network, place: Place) -> None:
-        self.network, self.frame, self.place = network, network.frame, place
-        whole, part = network.cell, place.part
+    def __init__(self, whole: Cell, place: Place, exchange: Exchange) -> None:
+        self.exchange, self.frame, self.place = exchange, exchange.frame, place
+        part = place.part
         names = Names(symbol.name for symbol in (*map(defined, part.equations), *part.parameters))
         self.reads = {Sym(names(read, shifted_name(read)), NOW): read for read in part.inputs}
         inside = {read: own for own, read in self.reads.items()}
@@ -82,7 +79,7 @@ class Still:
     def backward(self) -> Iterator[str]:
         """Every adjoint equation under itself; what parts before gave gets its share."""
         for output in self.place.outputs:
-            yield from self.network.whole(output)
+            yield from self.exchange.whole(output)
         swept, made = {line.of: line.relation for line in sweep(self.cell).lines}, dict[str, str]()
         for of, line in swept.items():
             if of.time != NOW or (of not in self.reads and of not in self.lines):
@@ -98,9 +95,9 @@ class Still:
             made.clear()
             yield f"# {plain(line)}"
             if of in self.reads:
-                yield self.network.share(self.reads[of], text)
+                yield self.exchange.share(self.reads[of], text)
             elif of in self.place.outputs:
-                yield self.network.share(of, text)
+                yield self.exchange.share(of, text)
             else:
                 yield f"{self._adjoint(of)} = {text}"
         yield from self._params({symbol: swept[symbol.at(NOW)] for symbol in self.place.part.parameters})
@@ -113,7 +110,7 @@ class Still:
         lines: list[str] = []
         for symbol, line in adjoints.items():
             if line.rhs == term(0):
-                self.network.keep(self.frame.name(symbol))
+                self.exchange.keep(self.frame.name(symbol))
             text = total(self._arrays(line, "d_outputs.dtype", made, kept=True), line, symbol, self.frame)
             lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
         yield from (f"{name} = {text}" for name, text in made.items())
@@ -124,14 +121,14 @@ class Still:
     def _name(self, of: Sym) -> str:
         """The array of one of its quantities; what only gives a function's value a name is known here alone."""
         if of in self.reads:
-            return self.network.called(self.reads[of])
+            return self.exchange.called(self.reads[of])
         if of.name in self.known:
             return self.frame.name(of)
         return self.frame.names(("value", self.place.name, of.name), of.name)
 
     def _adjoint(self, of: Sym) -> str:
         if of in self.reads:
-            return self.network.adjoint(self.reads[of])
+            return self.exchange.adjoint(self.reads[of])
         if of.name in self.known:
             return self.frame.adjoint(of)
         return self.frame.names(("adjoint", self.place.name, of.name), f"d_{self._name(of)}")
@@ -150,7 +147,7 @@ class Still:
         def leaf(node: Sym | Adj) -> str:
             if isinstance(node, Adj):
                 return self._adjoint(node.of)
-            return self.network.keep(self._name(node)) if kept else self._name(node)
+            return self.exchange.keep(self._name(node)) if kept else self._name(node)
 
         def value_of(node: Term) -> Sym | None:
             return next((of for of, each in self.lines.items() if each.rhs == node and of != defined(line)), None)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from textwrap import fill
 
 from symlstm.algebra import NOW, Sym, plain
-from symlstm.generator.forms import Form, Place, placed, shifted_name
+from symlstm.generator.exchange import Exchange
+from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
 from symlstm.generator.general import indented
 from symlstm.generator.still import Still
@@ -62,7 +63,7 @@ def backward(trace, d_outputs, d_state=None):
 HELPERS = frozenset({"own", "add", "picked", "order", "part", "PARAMETERS"})
 
 
-class Network:
+class Assembly:
     """Writes the functions of a cell of several parts. `forms` are those that its parts are calls of."""
 
     def __init__(self, cell: Cell) -> None:
@@ -71,22 +72,21 @@ class Network:
         functions = {form.unit.name(name) for form in self.forms for name in ("forward", "backward")}
         parts = {text for place in self.places for text in (place.name, f"d_{place.name}")}
         self.frame = Quantities(cell, RESERVED | HELPERS | functions | parts)
-        self.still = {place: Still(self, place) for place in self.places if not place.form}
-        self.kept: dict[str, None] = {}
-        self.fresh: dict[Sym, bool] = {}  # the adjoints that have a share; whether it is an array of its own
+        self.exchange = Exchange(self.frame)
+        self.still = {place: Still(cell, place, self.exchange) for place in self.places if not place.form}
 
     def functions(self) -> str:
         """The two functions, and what helps them."""
         frame = self.frame
         backward = self._backward()  # first: it says what it reads
         forward = self._forward()
-        inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')}){'' if self.fresh[symbol] else '.copy()'}"
+        inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')}){'' if self.exchange.fresh[symbol] else '.copy()'}"
                   for symbol in frame.inputs]
         if not frame.single:
             pairs = (f'    "{symbol.name}": {text},' for symbol, text in zip(frame.inputs, inputs, strict=True))
             backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
         sizes = self._sizes((*backward, *inputs))
-        kept = ", ".join(("order", "batch", "B", *sizes, *["named"] * (not frame.single), *self.kept))
+        kept = ", ".join(("order", "batch", "B", *sizes, *["named"] * (not frame.single), *self.exchange.kept))
         return FUNCTIONS.format(
             parameters="\n".join(self._table()), words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
@@ -127,46 +127,12 @@ class Network:
                 text += "\n" + self.frame.sizes[size]
         return found
 
-    # --- names of what parts read and give ---
-
-    def called(self, read: Sym) -> str:
-        """The array over all steps of a quantity, or of one as it is read from the step before or after."""
-        return self.frame.name(read) if read.time == NOW else self.frame.names(("value", read), shifted_name(read))
-
-    def adjoint(self, read: Sym) -> str:
-        """The array of its adjoint."""
-        return self.frame.adjoint(read) if read.time == NOW else self.frame.names(("adjoint", read), f"d_{self.called(read)}")
-
-    def keep(self, name: str) -> str:
-        """Have the backward pass know a name of the forward pass."""
-        self.kept.setdefault(name)
-        return name
-
-    def share(self, read: Sym, text: str, *, fresh: bool = False) -> str:
-        """The line that adds a share to an adjoint; `fresh` says that the text is an array that nothing else holds."""
-        name, more = self.adjoint(read), read in self.fresh
-        self.fresh[read] = more or fresh
-        return f"{name} = {f'{name} + ' * more}{text}"
-
-    def whole(self, of: Sym) -> Iterator[str]:
-        """The line that a quantity's adjoint needs where nothing reads the quantity."""
-        if of not in self.fresh:
-            yield self.share(of, f"np.zeros(({self.frame.inner(of, 'T', 'B')}), d_outputs.dtype)", fresh=True)
-
-    def _to(self, of: Sym, text: str, *front: str) -> str:
-        """An array with all axes as one with those that a caller of a part's function sees."""
-        seen = as_tuple((*front, *map(self.frame.text, self.frame.lengths(of))))
-        return text if seen == f"({self.frame.inner(of, *front)})" else f"{text}.reshape({seen})"
-
-    def _back(self, of: Sym, text: str, *front: str) -> str:
-        """The other way round."""
-        return text if self._to(of, "", *front) == "" else f"{text}.reshape({self.frame.inner(of, *front)})"
-
     # --- forward ---
 
     def _forward(self) -> list[str]:
+        """The body of `forward`, from the sizes to the states at their ends."""
         frame, output = self.frame, self.cell.output_term
-        body = [f"{name} = {f'np.array({given})' if name in self.kept else given}" for name, given in frame.given()]
+        body = [f"{name} = {f'np.array({given})' if name in self.exchange.kept else given}" for name, given in frame.given()]
         for place in self.places:
             body += self._call(place) if place.form else self.still[place].forward()
             body += [line for read in self._shifted(place) for line in self._shift(read)]
@@ -175,9 +141,10 @@ class Network:
         return [*frame.taken({size: frame.sizes[size] for size in self._sizes(body)}), "order = tuple(params)", *body]
 
     def _call(self, place: Place) -> list[str]:
+        """The run of a part with a memory."""
         assert place.form
         turn = "[::-1]" * (place.part.step < 0)
-        given = [f"{self._to(read, self.called(read), 'T', 'B')}{turn}" for read in place.part.inputs]
+        given = [f"{self.exchange.outside(read, self.exchange.called(read), 'T', 'B')}{turn}" for read in place.part.inputs]
         names = [self.frame.name(output) for output in place.outputs]
         one, function = len(names) == 1, place.form.unit.name("forward")
         lines = [f"# {self._words(place)}",
@@ -185,8 +152,8 @@ class Network:
                  f"{self._picked('state', place)})"]
         for k, (output, name) in enumerate(zip(place.outputs, names, strict=True)):
             array = f"{place.name}.outputs{'' if one else f'[{k}]'}{turn}"
-            lines.append(f"{name} = {self._back(output, array, 'T', 'B')}")
-        self.keep(place.name)
+            lines.append(f"{name} = {self.exchange.inside(output, array, 'T', 'B')}")
+        self.exchange.keep(place.name)
         return lines
 
     def _own(self, place: Place) -> str:
@@ -221,31 +188,34 @@ class Network:
         return [back for state in place.part.states if (back := self.cell.carried[state]) in read]
 
     def _shift(self, read: Sym) -> list[str]:
+        """A state at the step before or after, over all steps: it begins, or ends, with the state at the start."""
         of, name = read.at(NOW), self.frame.name(read)
         k = self.cell.state_terms.index(of)
         start = self.frame.names(("start", of), f"start_{name}")
         begins = f"np.zeros_like({name}[:1]) if state is None else state[{k}].reshape({self.frame.inner(of, '1', 'B')})"
         parts = f"{start}, {name}[:-1]" if read == of.prev else f"{name}[1:], {start}"
-        return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.called(read)} = np.concatenate([{parts}])"]
+        return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.exchange.called(read)} = np.concatenate([{parts}])"]
 
     def _shift_back(self, read: Sym) -> Iterator[str]:
+        """What such a reading gives back to the state."""
         yield f"# what {plain(read)} gives back"
-        yield from self.whole(read)
-        d = self.adjoint(read)
+        yield from self.exchange.whole(read)
+        d = self.exchange.adjoint(read)
         zero = f"np.zeros_like({d}[:1])"
         parts = f"{d}[1:], {zero}" if read == read.at(NOW).prev else f"{zero}, {d}[:-1]"
-        yield self.share(read.at(NOW), f"np.concatenate([{parts}])", fresh=True)
+        yield self.exchange.share(read.at(NOW), f"np.concatenate([{parts}])", fresh=True)
 
     # --- backward ---
 
     def _backward(self) -> list[str]:
+        """The body of `backward`, from the adjoint of the output to those of the states at their starts."""
         frame, output = self.frame, self.cell.output_term
-        lines = [self.share(output, f"d_outputs.reshape({frame.inner(output, 'T', 'B')})")]
+        lines = [self.exchange.share(output, f"d_outputs.reshape({frame.inner(output, 'T', 'B')})")]
         lines += [line for place in self.places for state in place.loose for line in self._from_end(state)]
         for place in reversed(self.places):
             lines += [line for read in self._shifted(place) for line in self._shift_back(read)]
             lines += self._call_back(place) if place.form else self.still[place].backward()
-        lines += [line for symbol in frame.inputs for line in self.whole(symbol)]
+        lines += [line for symbol in frame.inputs for line in self.exchange.whole(symbol)]
         return [*lines, "d_state = (", *(f"    {self._first(state)}," for state in frame.states), ")"]
 
     def _from_end(self, state: Sym) -> Iterator[str]:
@@ -255,23 +225,24 @@ class Network:
         yield f"{ends} = np.zeros(({shape}), d_outputs.dtype)"
         yield "if d_state is not None:"
         yield f"    {ends}[{self._end(state)}] = d_state[{k}].reshape({self.frame.inner(state, 'B')})"
-        yield self.share(state, ends)
+        yield self.exchange.share(state, ends)
 
     def _call_back(self, place: Place) -> Iterator[str]:
+        """The way back through a part with a memory."""
         assert place.form
         yield f"# back through {self._words(place)}"
         for output in place.outputs:
-            yield from self.whole(output)
+            yield from self.exchange.whole(output)
         turn, found = "[::-1]" * (place.part.step < 0), f"d_{place.name}"
-        given = [f"{self._to(output, self.adjoint(output), 'T', 'B')}{turn}" for output in place.outputs]
-        yield (f"{found} = {place.form.unit.name('backward')}({self.keep(place.name)}, "
+        given = [f"{self.exchange.outside(output, self.exchange.adjoint(output), 'T', 'B')}{turn}" for output in place.outputs]
+        yield (f"{found} = {place.form.unit.name('backward')}({self.exchange.keep(place.name)}, "
                f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)})")
         if place.parameters:
             yield f'add(d_params, {found}.params, "{place.name}")'
         one = len(place.part.inputs) == 1
         for k, read in enumerate(place.part.inputs):
             text = f"{found}.inputs{'' if one else f'[{k}]'}{turn}"
-            yield self.share(read, self._back(read, text, "T", "B"), fresh=not turn)
+            yield self.exchange.share(read, self.exchange.inside(read, text, "T", "B"), fresh=not turn)
 
     def _first(self, state: Sym) -> str:
         """The gradient of the state at the start."""
@@ -282,5 +253,5 @@ class Network:
             text = f"np.zeros({user}, d_outputs.dtype)"
         read = self.cell.carried[state]
         if read in self._shifted(place):
-            text += f" + {self.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"
+            text += f" + {self.exchange.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"
         return text
