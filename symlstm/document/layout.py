@@ -19,6 +19,7 @@ PAGE = 466.0  # the text width of the page in points: A4 less two margins of 23 
 NUMBER, GAP = 27.0, 10.0  # an equation number; the least space between columns
 COLUMNS = PAGE - NUMBER - 3 * GAP  # what left side, right side and reason share
 ALONE = PAGE - NUMBER - 2 * GAP  # what left and right side share where the reason stands below
+LONGEST = 60  # lines that share their columns: more than a page of them need not
 NEW_GROUP = 2.0  # how many rows a new alignment must save
 REASONS = (230.0, 190.0, 160.0, 130.0)  # widths of the column of reasons that are tried, widest first
 
@@ -107,7 +108,7 @@ def alignments(lines: tuple[Line, ...]) -> tuple[Alignment, ...]:
     best: list[tuple[float, list[Alignment]]] = [(0.0, [])]
     for end in range(1, len(lines) + 1):
         found: tuple[float, list[Alignment]] = (inf, [])
-        for start in range(end):
+        for start in range(max(0, end - LONGEST), end):
             least = best[start][0] + (end - start) + NEW_GROUP  # a line takes a row or more
             if least < found[0]:
                 found = min(found, _extended(best[start], lines[start:end]), key=lambda each: each[0])
