@@ -110,10 +110,8 @@ class _Turn:
         return MatMul(tuple(arg if number else others.pop() for arg, number in zip(args, numbers, strict=True)))
 
     def over_time(self, node: Prod) -> Term:
-        """A product of matrices over time runs the other way."""
-        matrices = not any(self.extent(node.body))
-        lower, upper = (node.upper, node.lower) if matrices else (node.lower, node.upper)
-        return Prod(node.index, lower, upper, self(node.body))
+        """A product over time runs the other way; of numbers and of what is multiplied entry by entry the order is free."""
+        return Prod(node.index, node.upper, node.lower, self(node.body))
 
     def blocks(self, node: Blocks) -> Term:
         """What stood above one another stands side by side."""
