@@ -178,7 +178,8 @@ class Facts:
         """The total derivative of one quantity by another, over as many steps as lie between them."""
         assert of.time is not None and wrt.time is not None
         self._closed(of, wrt)
-        way, states = self.cell.direction(of), self._between(of, wrt)
+        states = self._between(of, wrt)
+        way = self.cell.direction(states[0] if states else of)
         if way * (wrt.time.offset - of.time.offset) > 0:
             return np.full((self.value(of).size, self.value(wrt).size), self.ring.element(0), dtype=object)
         is_handed = wrt.at(Time()) in self.cell.state_terms and not self._has(wrt.time, wrt)
