@@ -16,6 +16,7 @@ from symlstm.dialects import NOTATIONS, notation_of
 from symlstm.evidence.components import same_relation
 from symlstm.evidence.report import Form, read_back, verify_file
 from symlstm.mistakes import edits
+from symlstm.networks import stack
 from symlstm.notation import Notation
 from symlstm.restating import restated
 from symlstm.steps import Section, Step
@@ -272,6 +273,14 @@ def written(derivation: Derivation, form: Form) -> str:
 @pytest.mark.parametrize("name", CELLS)
 def test_every_derivation_comes_back_in_every_notation(name: str, notation: Notation) -> None:
     derivation = derive(name, notation=notation)
+    for form in FORMS:
+        wrong = [each.note for each in read_back(derivation, written(derivation, form), form) if not each.ok]
+        assert not wrong, (form, wrong[:3])
+
+
+@pytest.mark.parametrize("notation", EVERY, ids=lambda each: each.name)
+def test_a_network_comes_back_in_every_notation(notation: Notation) -> None:
+    derivation = derive(stack("rnn", layers=2, bidirectional=True), notation=notation)
     for form in FORMS:
         wrong = [each.note for each in read_back(derivation, written(derivation, form), form) if not each.ok]
         assert not wrong, (form, wrong[:3])

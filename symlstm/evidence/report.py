@@ -363,6 +363,7 @@ def _conventions(pieces: Sequence[_Piece], notation: Notation) -> reader.Convent
     timed = [each.name for each in symbols if each.time is not None]
     return replace(
         replace(reader.HOUSE, layered=notation.layered).told((each.name for each in symbols), functions, timed),
+        lowered=notation.time != "below",
         products={r"\cdot": "matrix", notation.product: "matrix", notation.elementwise: "hadamard"},
         superscript=notation.time == "bare",
         timed=frozenset(name[0] for name in timed) if notation.time == "bare" else frozenset(),

@@ -38,10 +38,10 @@ class Conventions:
     `called` reads `h(t)` and `h[t]` as h at t; `words` are names of several letters; `functions` are names that are applied to
     what stands in brackets behind them; `components` are indices of components; `bold` are letters that mean one
     thing when bold and another when not; `identifiers` takes all letters behind `_` as the subscript (`W_xi`);
-    `layered` reads a number in brackets as a layer (`h_t^{(1)}`); `spaced` reads `d h_t` as `dh_t`.
-    `names` are names whose last part looks like a time (`W_k`). `adjoint` stands before a quantity for its adjoint, and
-    `arriving` above that for the part that arrives. With `beside` what stands in square brackets with commas between stands
-    side by side, `[h, x]`, else above one another.
+    `layered` reads a number in brackets as a layer (`h_t^{(1)}`), with `lowered` only below (`h_{(1)}^{(t)}`);
+    `spaced` reads `d h_t` as `dh_t`. `names` are names whose last part looks like a time (`W_k`). `adjoint` stands before
+    a quantity for its adjoint, and `arriving` above that for the part that arrives. With `beside` what stands in square
+    brackets with commas between stands side by side, `[h, x]`, else above one another.
     """
 
     times: frozenset[str] = frozenset({"t", "T", "s", "k"})
@@ -53,6 +53,7 @@ class Conventions:
     called: bool = False
     identifiers: bool = False
     layered: bool = False
+    lowered: bool = False
     spaced: bool = False
     timed: frozenset[str] = NONE
     words: frozenset[str] = NONE

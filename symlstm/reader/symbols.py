@@ -232,7 +232,7 @@ class Symbols(Pieces):
             return after if last else i
         end = next((k for k, text in enumerate(texts) if (texts[0], text) in TIME_BRACKETS), 0)
         time = self.time(inside[: end + 1]) if end else None
-        if end and self.is_layer(texts[1:end]):
+        if end and self.is_layer(texts[1:end]) and not self.conventions.lowered:
             found.tail = self.powers(texts[end + 1 :], at)
             return self.named(found, inside[1:end], after, at)
         gate = free and found.time is None and self.text_at(after) == "_" and len(texts) == 1 and is_letter(texts[0])
