@@ -344,6 +344,15 @@ def test_the_formulas_of_a_tex_file_in_the_order_of_the_page() -> None:
     assert sum(formula.display for formula in found) == 6
 
 
+
+def test_a_long_text_beside_a_formula_does_not_join_it_to_the_next() -> None:
+    """What stands beside it is blank, however long it is: the row above it is no empty row."""
+    reason = "; ".join(["quotient rule on $a$"] * 20)
+    rows = rf"\begin{{align}} x &= 1 \\ &\quad + 2 \reason{{{reason}}} \\ y &= 3 \end{{align}}"
+    found = [formula.text.split() for formula in formulas(rows, "tex")]
+    assert [text for text in found if text != ["a"]] == [["x", "=", "1", "\\quad", "+", "2"], ["y", "=", "3"]]
+
+
 MD = """
 <!-- $no$ --> `$no$` costs $5 or $6 more
 ```python

@@ -242,9 +242,17 @@ class _Page:
         yield from self.pieces(row.start, row.end, True, row.tag)
         yield from row.beside
 
+    def last(self, row: _Row) -> int:
+        """Where the formula of a row ends, without what stood beside it."""
+        end = row.end
+        while end > row.start and self.blank[end - 1].isspace():
+            end -= 1
+        return end
+
     def continues(self, whole: _Row, row: _Row) -> bool:
         """Whether a row goes on with the formula of the rows before it."""
-        before, text = self.text(max(whole.start, whole.end - TAIL), whole.end), self.text(row.start, row.end)
+        end = self.last(whole)
+        before, text = self.text(max(whole.start, end - TAIL), end), self.text(row.start, row.end)
         if not text.strip() or not before.strip() or ENDS_OPEN.search(before):
             return True
         if STARTS_CHAIN.match(text):
