@@ -28,6 +28,7 @@ from symlstm.algebra import (
     relation,
 )
 from symlstm.derivation import derive
+from symlstm.dialects import NOTATIONS
 from symlstm.document.layout import COLUMNS, Line, alignments
 from symlstm.document.metrics import text_width, width
 from symlstm.evidence.report import Form, read_back
@@ -260,6 +261,33 @@ def test_the_estimated_widths_are_near_the_real_ones(tmp_path: Path) -> None:
     guessed = [*map(width, formulas), *map(text_width, reasons)]
     for text, guess, size in zip([*formulas, *reasons], guessed, real, strict=True):
         assert 0.99 * size <= guess <= 1.25 * size + 4, text
+
+
+WIDE = [("lstm-fgr", name) for name in NOTATIONS if name != HOUSE.name] + [("mlstm", "superscript"), ("lstm-layernorm", "pytorch")]
+
+
+@pytest.mark.tex
+@needs_tex
+@pytest.mark.parametrize(("name", "notation"), WIDE)
+def test_pages_compile_in_every_notation(name: str, notation: str, tmp_path: Path) -> None:
+    log = compiled(tmp_path, derive(name, notation=notation).latex(Report()))  # type: ignore[arg-type]  # words are all it is asked
+    assert "Output written" in log
+    assert not re.findall(r"^(?:Over|Under)full.*|^!.*|.*Warning: (?!Label).*", log, re.M)
+    if shutil.which("pdftotext"):
+        assert not lonely_numbers(tmp_path), "an equation number on a line of its own"
+
+
+@pytest.mark.tex
+@needs_tex
+def test_the_estimated_widths_are_near_the_real_ones_in_every_notation(tmp_path: Path) -> None:
+    formulas = list(dict.fromkeys(step.latex() for name, notation in WIDE for step in derive(name, notation=notation).steps))
+    lines = [rf"\say{{$\displaystyle {text}$}}" for text in formulas]
+    log = compiled(tmp_path, "\n".join([
+        r"\documentclass[11pt]{article}\usepackage{amsmath,amssymb}\begin{document}",
+        r"\def\say#1{\setbox0\hbox{#1}\typeout{W:\the\wd0}}", *lines, r"\end{document}"]))  # fmt: skip
+    real = [float(found) for found in re.findall(r"W:([\d.]+)pt", log)]
+    for text, size in zip(formulas, real, strict=True):
+        assert 0.99 * size <= width(text) <= 1.25 * size + 4, text
 
 
 def test_lines_without_a_reason_all_stand_on_the_page() -> None:

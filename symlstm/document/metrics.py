@@ -19,7 +19,8 @@ SCRIPT = 0.8  # the size of a script, and of what stands in one
 
 _ITALIC = {3.7: "li", 4.2: "t", 4.9: "bcr", 5.4: "eoqsj", 5.8: "adgpvyzI", 6.4: "fhknux", 7.3: "LJS", 8.1: "TwAZP",
            8.9: "BCEFGQRUVXYODK", 9.9: "mHN", 11.9: "MW", 5.5: "0123456789", 4.3: "()[]", 3.1: ".'", 5.0: ",;:"}
-_SIGNS = {13.5: r"+ - \odot \times \cdot \to", 14.7: r"= < > \le \ge \approx \in \ne", 11.0: r"\infty", 8.6: r"\top",
+_SIGNS = {13.5: r"+ - \odot \otimes \times \cdot \to", 10.5: r"* \ast \circ \bullet", 9.2: r"\nabla",
+          14.7: r"= < > \le \ge \approx \in \ne", 11.0: r"\infty", 8.6: r"\top",
           23.8: r"\tanh \max", 18.0: r"\log \exp \sin \cos \sum \prod \lim", 5.5: r"\lVert \rVert",
           0.0: r"\left \right \displaystyle", 1.0: r"\bigl \bigr", 2.6: r"\Bigl \Bigr", 4.2: r"\biggl \biggr",
           1.9: r"\,", 11.1: r"\quad", 22.0: r"\qquad"}
