@@ -180,7 +180,7 @@ class Facts:
         self._closed(of, wrt)
         states = self._between(of, wrt)
         way = self.cell.direction(states[0] if states else of)
-        if way * (wrt.time.offset - of.time.offset) > 0:
+        if way * (wrt.time.offset - of.time.offset) > 0 or (not states and of.time != wrt.time):
             return np.full((self.value(of).size, self.value(wrt).size), self.ring.element(0), dtype=object)
         is_handed = wrt.at(Time()) in self.cell.state_terms and not self._has(wrt.time, wrt)
         if is_handed and of.time == wrt.time:
