@@ -133,10 +133,12 @@ class Tidying:
         return Add(tuple(whole)) if len(whole) > 1 else whole[0]
 
     def _of_rows(self, parts: list[Signed]) -> list[Signed]:
-        """a[rows] + b[rows] = (a + b)[rows]."""
+        """a[rows] + b[rows] = (a + b)[rows], where a and b have one shape."""
 
         def key(node: Term) -> Any:
-            return (node.start, node.stop) if isinstance(node, Rows) else None
+            if not isinstance(node, Rows) or any(isinstance(part, Partial) for part in walk(node)):  # a derivative has no shape here
+                return None
+            return node.start, node.stop, self.shapes.of(node.arg)
 
         return _gathered(parts, key, lambda node: node.arg, lambda first, inner: Rows(inner, first.start, first.stop))  # type: ignore[attr-defined]
 
