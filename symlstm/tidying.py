@@ -135,8 +135,8 @@ class Tidying:
     def _of_rows(self, parts: list[Signed]) -> list[Signed]:
         """a[rows] + b[rows] = (a + b)[rows], where a and b have one shape."""
 
-        def key(node: Term) -> Any:
-            if not isinstance(node, Rows) or any(isinstance(part, Partial) for part in walk(node)):  # a derivative has no shape here
+        def key(node: Term) -> Any:  # a derivative has no shape here
+            if not isinstance(node, Rows) or any(isinstance(part, Partial) for part in walk(node)):
                 return None
             return node.start, node.stop, self.shapes.of(node.arg)
 
