@@ -424,6 +424,15 @@ def test_the_same_document_in_another_notation_is_another(name: str, cell: str) 
     assert verdicts != [verdict for _, verdict, _ in CLAIMS[name, cell]]
 
 
+@pytest.mark.parametrize("name", NOTATIONS)
+def test_our_own_pages_are_right(name: str) -> None:
+    for topic in ("shapes", "gradients", *["flow"] * (name == "keras")):  # Jacobians of rows too
+        page = derive("lstm-peephole", topic, notation=name).markdown()
+        found = check(f"<!-- cell: lstm-peephole --> <!-- notation: {name} -->\n" + page)
+        assert found
+        assert {each.verdict for each in found} == {"right"}, [each.latex for each in found if each.verdict != "right"]
+
+
 def test_a_notation_is_of_a_cell_that_the_call_or_the_document_names() -> None:
     text = document(CLAIMS["keras", "lstm"])
     wanted = [verdict for _, verdict, _ in CLAIMS["keras", "lstm"]]

@@ -194,7 +194,8 @@ class _Unifier:
         kind = (self.known.of_name if self.known else {}).get(name) or self.kinds.get(name, "vector")
         declared = theory.sizes.get(name)
         if isinstance(declared, Space) and name in theory.parameters:
-            kind = "matrix" if declared.columns is not None and declared.columns != term(1) else "vector"
+            lying = self.rows and declared.rows == term(1)
+            kind = "vector" if declared.columns in (None, term(1)) or lying else "matrix"
         if name in theory.lazies and theory.parts_of(name) is not None:
             return self.shape(theory.parts_of(name)) or (ONE, ONE)  # type: ignore[arg-type]
         if kind == "matrix":
