@@ -43,7 +43,7 @@ def test_cells_lists_the_zoo() -> None:
     assert rows["rnn"]["options"] == {"activation": {"tanh": "rnn", "relu": "rnn-relu"}} and rows["rnn"]["source"]
 
 
-@pytest.mark.parametrize("command", ["cells", "derive", "verify", "build"])
+@pytest.mark.parametrize("command", ["cells", "derive", "verify", "build", "codegen"])
 def test_every_command_has_help(command: str) -> None:
     code, out = call(command, "--help")
     assert code == 0 and "Usage" in out
