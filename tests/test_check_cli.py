@@ -340,3 +340,24 @@ def test_the_pre_commit_hook_calls_the_command(tmp_path: Path) -> None:
     assert call(*arguments, str(tmp_path / "a.md")).exit_code == 0
     (tmp_path / "a.md").write_text(WRONG)
     assert call(*arguments, str(tmp_path / "a.md")).exit_code == 1
+
+
+# --- a notation that is told --------------------------------------------------------------------------------------
+
+
+def test_a_notation_is_told_by_its_name_or_a_file(tmp_path: Path) -> None:
+    table = tmp_path / "mine.toml"
+    table.write_text('name = "mine"\nrename = { f = "phi", "*_f" = "*_phi" }\nstyle = { vectors = "rows" }\n', encoding="utf-8")
+    mine = "$$ \\phi_t = \\sigma(x_t W_\\phi + h_{t-1} U_\\phi + b_\\phi) \\tag{1} $$"
+    assert code(mine, "--cell", "lstm", "--notation", str(table)) == 0
+    assert code(mine.replace("h_{t-1}", "h_t"), "--cell", "lstm", "--notation", str(table)) == 1
+    assert code(mine, "--cell", "lstm", "--notation", "greff") != 0
+    greff = "$$ \\delta \\bar{z}^t = \\delta z^t \\odot (1 - (z^t)^2) \\tag{1} $$"
+    assert code(greff, "--cell", "lstm", "--notation", "greff") == 0
+    assert code("<!-- cell: lstm -->" + greff, "--notation", "greff") == 0
+
+
+def test_a_notation_without_a_cell_cannot_be_used() -> None:
+    found = call("-", "--notation", "greff", given=RIGHT)
+    assert found.exit_code == 2 and "nothing says which" in found.output
+    assert call("-", "--cell", "lstm", "--notation", "grefff", given=RIGHT).exit_code == 2
