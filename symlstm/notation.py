@@ -96,6 +96,7 @@ class Notation:
 
 RESERVED: Mapping[str, str] = MappingProxyType({
     "L": "the loss", "ell": "the loss of a step", "delta": "adjoints", "T": "the last step", "t": "the step",
+    "sigma": "the logistic function",
 })  # fmt: skip
 APART = ({"joined", "two biases"}, {"joined", "apart"}, {"input first", "hidden first"})  # forms that exclude each other
 _NAME = re.compile(r"[A-Za-z]+(_[A-Za-z0-9]+)*")

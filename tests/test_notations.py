@@ -7,15 +7,20 @@ verifies all topics of every cell in every notation (a minute or two); the suite
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_letters
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import symlstm as sl
-from symlstm import zoo
+from symlstm import cli, zoo
 from symlstm.algebra import Sym, defined, equation, map_relation, quantity, substitute, walk
 from symlstm.dialects import NOTATIONS, notation_of
 from symlstm.evidence.report import read_back
@@ -238,6 +243,7 @@ def test_a_shipped_notation_has_a_name_for_everything_of_any_cell() -> None:
     ({"i": "a", "f": "a"}, "i and f would both be a"),
     ({"W_*": "V"}, "W_i and W_f would both be V"),
     ({"U_f": "n"}, "the parameter U_f would be n, a size"),
+    ({"U_f": "k"}, "the parameter U_f would be k, which counts steps"),
     ({"b_*": "W_*"}, "W_i and b_i would both be W_i"),
 ])  # fmt: skip
 def test_two_things_of_one_name_are_refused_and_both_are_named(rename: dict[str, str], both: str) -> None:
@@ -339,6 +345,36 @@ def _symbols(section: sl.Step | object) -> Iterator[Sym]:
     return (part for piece in fragments(section) for part in walk(piece) if isinstance(part, Sym))  # type: ignore[arg-type]
 
 
+LETTERS = [*sorted({*ascii_letters} - {*"tTL"}), "alpha", "gamma", "lambda", "xi", "Phi", "Omega"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_any_letters_will_do(data: st.DataObject) -> None:
+    """A table drawn at random: letters, form and style. The cell is proved the same, and all that is derived holds."""
+    name = data.draw(st.sampled_from(["rnn", "lstm-coupled", "gru", "lstm-projected"]))
+    cell = zoo.cell(name)
+    parameters = dict.fromkeys(symbol.name.partition("_")[0] for symbol in cell.parameter_terms)
+    families = [f"{letter}_*" if letter not in cell.shapes else letter for letter in parameters]
+    signals = [symbol.name for symbol in (*cell.input_terms, *map(defined, cell.declared))]
+    new = data.draw(st.lists(st.sampled_from(LETTERS), unique=True, min_size=len(signals) + 3, max_size=len(signals) + 3))
+    stars = [f"{letter}_*" if "*" in of else letter for letter, of in zip(new[len(signals) :], families, strict=False)]
+    notation = Notation(
+        "drawn",
+        rename=dict(zip([*signals, *families], [*new[: len(signals)], *stars], strict=False)),
+        preactivation=data.draw(st.sampled_from(["z_*", "*_bar", "a_*"])),
+        form=data.draw(st.sampled_from([(), ("joined",), ("two biases",), ("hidden first",), ("joined", "input first")])),
+        time=data.draw(st.sampled_from(["below", "above", "bare"])),
+        vectors=data.draw(st.sampled_from(["columns", "rows"])),
+        stack=data.draw(st.sampled_from(["matrix", "list"])),
+        clash="keep",
+    )
+    made = restatement(cell, notation)
+    assert sl.equivalent(made.cell, name, where=made.where).equal
+    rows = sl.verify(sl.derive(name, notation=notation)).rows
+    assert all(row.ok for row in rows), next(row for row in rows if not row.ok)
+
+
 # --- every derivation in every notation -----------------------------------------------------------------------------------
 
 OF_ALL = ("rnn", "lstm", "gru-reset-after", "lstm-projected", "mlstm")  # in every notation
@@ -394,6 +430,45 @@ def test_a_worked_step_takes_its_arrays_by_the_names_of_the_notation() -> None:
     assert sl.verify(made).ok and r"\bar{y}^t" in made.latex()
     with pytest.raises(sl.NotValid, match="'h_prev'"):
         sl.derive("rnn", "worked", values={**values, "h_prev": [1]}, notation="greff")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    found = CliRunner().invoke(cli.app, list(arguments))
+    if isinstance(found.exception, sl.SymlstmError):
+        return cli.UNUSABLE, str(found.exception)
+    return found.exit_code, found.stdout
+
+
+def test_the_notations_are_listed() -> None:
+    code, out = call("notations")
+    assert code == 0 and tuple(line.split()[0] for line in out.splitlines() if line[0] != " ") == sl.notations()
+    code, out = call("notations", "--json")
+    rows = {row["notation"]: row for row in json.loads(out)}
+    assert rows["pytorch"]["example"] in LINES["pytorch", "lstm"] and all(row["source"] for row in rows.values())
+
+
+def test_derive_takes_a_notation_by_name_and_from_a_file(greek: Path) -> None:
+    code, out = call("derive", "rnn", "--topic", "gradients", "--notation", "greff")
+    assert code == 0 and "notation=greff" in out.splitlines()[0] and r"\delta \bar{y}^t" in out
+    code, out = call("derive", "gru", "--topic", "forward", "--notation", str(greek))
+    assert code == 0 and r"\hat{\rho}^{(t)}" in out
+    code, out = call("derive", "gru", "--notation", "greek")
+    assert code == cli.UNUSABLE and "'greff'" in out
+
+
+def test_build_writes_a_notation_to_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, folder in ((("--notation", "keras"), "derivations/keras"), ((), "derivations"), (("--notation", "colah", "-o", "out"), "out")):
+        assert call("build", "rnn", "-j", "1", *arguments)[0] == 0
+        assert (tmp_path / folder / "rnn.tex").is_file()
+        assert call("build", "rnn", "-j", "1", "--check", *arguments)[0] == 0
+    page = tmp_path / "derivations" / "keras" / "rnn.md"
+    page.write_text(page.read_text().replace("x_t W", "W x_t"))
+    assert call("build", "rnn", "-j", "1", "--check", "--notation", "keras")[0] == 1
+    assert call("build", "rnn", "-j", "1", "--check")[0] == 0
 
 
 def main() -> None:

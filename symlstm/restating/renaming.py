@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import combinations
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 from symlstm.algebra import Apply, NotValid, Sym, Term, defined, map_relation, transform, walk
@@ -16,6 +17,7 @@ from symlstm.model import Cell
 from symlstm.notation import ACCENTS, HOUSE, Notation
 
 Names = Mapping[str, str]
+STEPS = frozenset("ks")  # letters for steps, which no parameter can have
 PATTERN, OURS = "preactivation", HOUSE.preactivation
 DIRECTIONS = ("forward", "backward")  # of the layer that a quantity belongs to
 
@@ -35,7 +37,7 @@ class Name:
 
     @classmethod
     def of(cls, name: str) -> Name:
-        letter, *rest = name.split("_")
+        letter, *rest = name.rstrip("_").split("_")
         layer = rest.pop() if rest and rest[-1].isdigit() else ""
         count = next((k for k, part in enumerate(rest) if part not in (*ACCENTS, *DIRECTIONS)), len(rest))
         return cls(letter, tuple(rest[:count]), "_".join(rest[count:]), layer)
@@ -53,9 +55,9 @@ def names(cell: Cell, notation: Notation) -> dict[str, str]:
     while True:
         made = [table.name(name) for name in table.all]
         clashes: list[tuple[_Made, ...]] = [both for both in combinations(made, 2) if both[0].new == both[1].new]
-        clashes += [(each,) for each in made if each.old in table.parameters and each.new in cell.size_names]
+        clashes += [(each,) for each in made if each.old in table.parameters and each.new in STEPS | cell.size_names]
         if not clashes:
-            return {each.old: each.new for each in made}
+            return {each.old: each.new + "_" * iskeyword(each.new) for each in made}
         # first where it is plain which gives way, and then what other names are made of
         clash = min(clashes, key=lambda clash: (len(_changed(clash)), sum(len(each.old) for each in clash)))
         table = table.without(clash)
@@ -138,7 +140,8 @@ class _Table:
             left = {key: value for key, value in self.entries.items() if key != entry}
             return replace(self, entries={PATTERN: OURS, **left})
         both, new = " and ".join(each.old for each in clash), clash[0].new
-        told = f"{both} would both be {new}" if len(clash) > 1 else f"the parameter {both} would be {new}, a size"
+        meant = "which counts steps" if new in STEPS else "a size"
+        told = f"{both} would both be {new}" if len(clash) > 1 else f"the parameter {both} would be {new}, {meant}"
         right = f"another name for one of them, or clash = 'keep', which keeps a name where a cell has {new} already"
         raise NotValid(f"In the notation {self.notation.name}, {told}.", f"rename: {_shown(self.entries)}", right)
 

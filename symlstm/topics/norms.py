@@ -37,7 +37,7 @@ from symlstm.steps import Block, Kind, Step, Table
 
 TOPIC = "flow"
 T = Time("t")
-GAMMA = Sym("gamma")
+SLOPE = ("gamma", "kappa", "rho", "beta", "eta", "mu", "nu", "psi")  # for the largest slope; the first that a cell does not have
 UNIT = Interval(term(0), term(1), True, True)
 
 
@@ -132,18 +132,19 @@ def by_one_matrix(one_step: Term, cell: Cell, state: Sym) -> TypeGuard[MatMul]:
 
 def bounds(cell: Cell, state: Sym, one_step: MatMul, line: Relation, function: str) -> Iterator[Block]:
     """From the largest slope of the activation to a bound over time, and what follows from it."""
+    gamma = Sym(next(letter for letter in SLOPE if letter not in cell.shapes))
     row, weights, name = ACTIVATIONS[function], one_step.args[1], state.name
     largest = _as_number(row.slopes.upper)
     known = [ACTIVATIONS[each] for each in dict.fromkeys((function, "tanh", "sigma"))]
     slopes = ", ".join(f"{{}} for {each.words}" for each in known)
-    yield prose(f"Let {{}} be the largest slope of the activation: {slopes}.", GAMMA, *(each.slopes.upper for each in known))
+    yield prose(f"Let {{}} be the largest slope of the activation: {slopes}.", gamma, *(each.slopes.upper for each in known))
     yield step(
         "gamma",
         "number",
-        equation(GAMMA, largest),
+        equation(gamma, largest),
         prose("{} here", relation(Prime(row.name, X), "<=", largest)),
     )
-    growth = product(GAMMA, Norm(weights))
+    growth = product(gamma, Norm(weights))
     yield step(
         f"norm of the Jacobian of {name}",
         "bound",
