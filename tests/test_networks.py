@@ -406,6 +406,13 @@ def test_a_state_may_run_backward() -> None:
     assert abs(np.sum(told["W"]) - wanted) < 1e-12 * abs(wanted)
 
 
+def test_networks_of_one_direction_are_compared_by_their_last_layer() -> None:
+    one, other = stack("gru"), stack(["gru", "gru-z-new"])
+    turned = [f"{family}_z_2 = -{family}_z_2" for family in "WUb"]
+    assert sl.equivalent(one, other, where=turned).equal is True
+    assert sl.equivalent(one, other).equal is False
+
+
 # --- messages ---------------------------------------------------------------------------------------------------------------
 
 _x, _h, _r = quantities("x h r")
@@ -437,6 +444,9 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a pasted cell that runs backward": (
         lambda: sl.Cell.from_latex(r"$h_t = \tanh(W x_t + U h_{t+1} + b)$"), "runs backward in time",
+    ),
+    "a comparison of both directions": (
+        lambda: sl.equivalent(network("lstm bidirectional"), network("lstm bidirectional")), "forward in time",
     ),
     "two ways of time in a Jacobian": (
         lambda: _judges("gru x2 bidirectional softmax")[0].values(Partial(Sym("h_forward_2", Time()), Sym("h_backward_1", Time("t", 1)))),

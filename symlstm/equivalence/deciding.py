@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from symlstm import zoo
-from symlstm.algebra import Div, Relation, plain, walk
+from symlstm.algebra import Div, NotSupported, Relation, plain, walk
 from symlstm.equivalence.maps import Where, lines, parts
 from symlstm.equivalence.pairs import Pair, pair
 from symlstm.equivalence.points import STEPS, Point, gap, ordered
@@ -83,7 +83,8 @@ def equivalent(
     what it does not mention is what has the same name. A quantity of `right` has its equation replaced. `given` says what
     parameters of `left` are in terms of its others. Both are text, relations, or a mapping from names.
 
-    Raises `NotValid` where the map has unknown names, sizes that do not fit, or leaves something open.
+    Raises `NotValid` where the map has unknown names, sizes that do not fit, or leaves something open, and `NotSupported` for
+    a cell that runs backward in time, or whose output is no state.
 
     >>> equivalent("lstm", "lstm-peephole", where="p_i, p_f, p_o = 0").equal
     True
@@ -91,6 +92,10 @@ def equivalent(
     False
     """
     one, other = zoo.cell_of(left), zoo.cell_of(right)
+    for each in (one, other):
+        if each.output_term not in each.state_terms or any(each.direction(state) < 0 for state in each.state_terms):
+            words = "What is compared are cells that run forward in time and whose output is a state."
+            raise NotSupported(words, each.name, "a network of one direction without a head")
     said, limits = lines(where, one, other), lines(given, one)
     both = pair(one, other, said, limits)
     found = decide(both)

@@ -54,7 +54,7 @@ def fitted(mapped: Mapping[Sym, Term], source: Cell, target: Cell) -> Fitted:
     `mapped` has a term for every state (of step t), input and parameter of `target`, in this order.
     Raises `NotValid` where a size does not fit.
     """
-    output = _shape(mapped[target.state_terms[0]], source.shapes)
+    output = _shape(mapped[target.output_term], source.shapes)
     if output not in (None, (ONE, ONE)) and _is_entrywise(target):
         terms = {symbol: _fit(symbol, said, output, source, target) for symbol, said in mapped.items()}
         return Fitted(_row(target), terms, {})
@@ -79,7 +79,7 @@ def _row(cell: Cell) -> Cell:
         return Hadamard(part.args) if isinstance(part, MatMul) else part
 
     lines = tuple(map_relation(line, lambda side: transform(side, entries)) for line in cell.named)
-    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=cell.sizes, output=cell.output_term)
 
 
 def _shape(node: Term, shapes: Shapes) -> Shape | None:

@@ -238,7 +238,8 @@ def revised(cell: Cell, said: Sorted, source: Cell | None = None) -> Cell:
         if symbol.time == NOW and symbol.name not in own and source is not None and symbol.name in signals(source)
     )
     sizes = _sizes(cell, cell.shapes) | (_sizes(source, [symbol.name for symbol in fed]) if source else {})
-    return Cell(cell.name, (*cell.input_terms, *fed), cell.state_terms, equations, title=cell.title, sizes=sizes)
+    inputs = (*cell.input_terms, *fed)
+    return Cell(cell.name, inputs, cell.state_terms, equations, title=cell.title, sizes=sizes, output=cell.output_term)
 
 
 def needed(cell: Cell) -> Cell:
@@ -253,7 +254,7 @@ def needed(cell: Cell) -> Cell:
     lines = tuple(line for line in cell.named if line.lhs in kept)
     names = {part.name for line in lines for part in walk(line) if isinstance(part, Sym)}
     sizes = {name: size for name, size in cell.sizes.items() if name in names}
-    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=sizes)
+    return Cell(cell.name, cell.input_terms, cell.state_terms, lines, title=cell.title, sizes=sizes, output=cell.output_term)
 
 
 def _sizes(cell: Cell, names: Iterable[str]) -> dict[str, tuple[Term, ...]]:

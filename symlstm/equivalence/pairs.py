@@ -113,7 +113,7 @@ class Run:
 
     def outputs(self) -> Iterator[tuple[int, Array, Array]]:
         """The output of both at each step."""
-        one, other = self.pair.left.state_terms[0].name, self.pair.right.state_terms[0].name
+        one, other = self.pair.left.output_term.name, self.pair.right.output_term.name
         yield from ((t, self.left[t][one], self.right[t][other]) for t in range(1, len(self.left)))
 
     def states(self) -> Iterator[tuple[int, Sym, Array, Array]]:

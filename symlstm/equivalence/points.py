@@ -84,7 +84,7 @@ class Point:
         """The sequence and both outputs as plain data."""
         run = self.run()
         step, left, right = list(run.outputs())[-1]
-        output = self.both.left.state_terms[0].name
+        output = self.both.left.output_term.name
         return {
             "step": step,
             "output": output,
