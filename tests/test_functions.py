@@ -100,6 +100,7 @@ ONE_MATRIX = (
     equation(z, W @ Blocks(((h.prev,), (x,))) + b), equation(i, sigma(Rows(z, term(0), n))),
     equation(f, sigma(Rows(z, n, times(2, n)))), equation(g, tanh(Rows(z, times(2, n), times(3, n)))),
     equation(o, sigma(Rows(z, times(3, n), times(4, n)))), equation(c, f * c.prev + i * g), equation(h, o * tanh(c)))
+r_q, R_q, U_q, n_q = quantity("r_q"), *symbols("R_q U_q n_q")
 ODD = (
     made("one-matrix", *ONE_MATRIX, states=(h, c), sizes={"W": (times(4, n), n + m)}),
     made("stack-with-one", equation(h, tanh(W @ Blocks(((x,), (f * h.prev,), (term(1),))))), equation(f, sigma(W_f @ x))),
@@ -153,6 +154,11 @@ WAYS = (
          sizes={"r": (k,)}),  # s, which no step reads, ends with the last step, and stands among what runs backward
     made("numbers-both-ways", equation(a, tanh(p.T @ x + q @ a.prev)), equation(s, tanh(b @ a + q @ s.next)),
          equation(y, a @ (V @ x) + s @ q @ x), states=(a, s), output=y, sizes={**dict.fromkeys("asqb", (term(1), term(1))), "y": (m,)}),
+    made("a-number-between", FORTH[0], equation(s, Ones(n).T @ h), equation(r, tanh(b @ s + R @ r.next)), states=(h, r), output=r,
+         sizes={"r": (k,)}),
+    made("on-its-own", FORTH[0], equation(r, tanh(R @ r.next + b)), equation(y, r * h), states=(h, r), output=y),
+    made("marks-that-are-sizes", equation(h, tanh(W @ x + U @ h.prev)), equation(r_q, tanh(R_q @ r_q.next + n_q * (U_q @ h))),
+         states=(h, r_q), output=r_q, sizes={"r_q": (n,)}),
     made("without-memory", equation(z, W @ x + b), equation(h, sigma(z) + tanh(z))),
     made("read-off", equation(h, tanh(W @ x + U @ h.prev)), equation(y, sigma(V @ h + b) * h), output=y),
     made("two-inputs-both-ways", equation(h, tanh(W @ x + V @ u + U @ h.prev)), equation(r, tanh(A_y @ u + R @ r.next)),

@@ -144,7 +144,7 @@ class Assembly:
         """The run of a part with a memory."""
         assert place.form
         turn = "[::-1]" * (place.part.step < 0)
-        given = [f"{self.exchange.outside(read, self.exchange.called(read), 'T', 'B')}{turn}" for read in place.part.inputs]
+        given = [f"{self.exchange.outside(read, self.exchange.called(read), 'T', 'B')}{turn}" for read in place.reads]
         names = [self.frame.name(output) for output in place.outputs]
         one, function = len(names) == 1, place.form.unit.name("forward")
         lines = [f"# {self._words(place)}",
@@ -164,7 +164,7 @@ class Assembly:
 
     def _words(self, place: Place) -> str:
         """What a part computes from what."""
-        read = " and ".join(map(plain, place.part.inputs))
+        read = " and ".join(map(plain, place.reads))
         way = "backward" if place.part.step < 0 else "forward"
         states = [plain(state) for state in place.states]
         given = [plain(output) for output in place.outputs if output not in place.states]
@@ -239,8 +239,8 @@ class Assembly:
                f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)})")
         if place.parameters:
             yield f'add(d_params, {found}.params, "{place.name}")'
-        one = len(place.part.inputs) == 1
-        for k, read in enumerate(place.part.inputs):
+        one = len(place.reads) == 1
+        for k, read in enumerate(place.reads):
             text = f"{found}.inputs{'' if one else f'[{k}]'}{turn}"
             yield self.exchange.share(read, self.exchange.inside(read, text, "T", "B"), fresh=not turn)
 

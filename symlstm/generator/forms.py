@@ -9,7 +9,7 @@ everything have one `Form`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symlstm.algebra import NOW, Relation, Sym, SymlstmError, Term, defined, map_relation, transform, walk
@@ -17,9 +17,7 @@ from symlstm.generator.layout import Names
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.parts import Part
-from symlstm.shapes import length_term
-
-M, N = (("m", 1),), (("n", 1),)
+from symlstm.shapes import ONE, Length, length_term, total_length
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +30,16 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A part of a cell: its name in the code, and what is read of it from outside.
+    """A part of a cell: its name in the code, what it reads, and what is read of it from outside.
 
-    `parameters` gives the cell's name of a parameter by the form's. A part without a memory has no form. `states` are
-    those that its form carries; a state that no step reads, and that runs the other way, is `loose`.
+    `reads` is the first input for a part that reads nothing, so that it has a sequence to run over. `parameters` gives the
+    cell's name of a parameter by the form's. A part without a memory has no form. `states` are those that its form carries; a
+    state that no step reads, and that runs the other way, is `loose`.
     """
 
     part: Part
     name: str
+    reads: tuple[Sym, ...]
     outputs: tuple[Sym, ...]
     states: tuple[Sym, ...]
     parameters: Mapping[str, str]
@@ -65,11 +65,12 @@ def placed(cell: Cell) -> tuple[Place, ...]:
     names, kinds, known, found = Names(()), Names(()), dict[object, Form](), []
     for k, part in enumerate(cell.parts, start=1):
         place, kind, title = _called(cell, part, k)
+        reads = part.inputs if part.inputs or not part.step else cell.input_terms[:1]
         states = tuple(state for state in part.states if cell.carried[state] == state.at(NOW + -part.step))
         outputs = _outputs(cell, part, states)
         form, parameters = None, {symbol.name: symbol.name for symbol in part.parameters}
         if part.step:
-            restated, called = _restated(cell, part, states)
+            restated, called = _restated(cell, part, reads, states)
             given = tuple(called[output] for output in outputs)
             key = _key(restated, given)
             if key not in known:
@@ -77,7 +78,7 @@ def placed(cell: Cell) -> tuple[Place, ...]:
             form, own = known[key], {of: symbol.name for symbol, of in called.items()}
             pairs = dict(zip(_parameters(form.unit.cell), _parameters(restated), strict=True))
             parameters = {symbol.name: own[pairs[symbol]] for symbol in form.unit.cell.parameter_terms}
-        found.append(Place(part, names(k, place), outputs, states, parameters, form))
+        found.append(Place(part, names(k, place), reads, outputs, states, parameters, form))
     return tuple(found)
 
 
@@ -97,13 +98,17 @@ def _outputs(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Sym, ...]
     return tuple(of for of in own if of in read or (of in part.states and of not in states)) or (own[0] if states else own[-1],)
 
 
-def _restated(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Cell, dict[Sym, Sym]]:
-    """A part as a cell that runs forward in time, and what each quantity of the whole is called in it."""
+def _restated(cell: Cell, part: Part, reads: tuple[Sym, ...], states: tuple[Sym, ...]) -> tuple[Cell, dict[Sym, Sym]]:
+    """A part as a cell that runs forward in time, and what each quantity of the whole is called in it.
+
+    Its sizes are inferred anew, so that the length of its input is m; they are declared where that gives other ones.
+    """
     names = Names(())
     own = [*map(defined, part.equations), *part.parameters]
-    called = {symbol: Sym(names(symbol, wish), symbol.time) for symbol, wish in zip(own, _unmarked(own), strict=True)}
-    for read in part.inputs:
-        wish = "x" if len(part.inputs) == 1 else shifted_name(read)
+    wishes = zip(own, _unmarked(own, cell.size_names), strict=True)
+    called = {symbol: Sym(names(symbol, wish), symbol.time) for symbol, wish in wishes}
+    for read in reads:
+        wish = "x" if len(reads) == 1 else shifted_name(read)
         called[read] = Sym(names(read, wish), NOW)
     moved = called | {cell.carried[state]: called[state].prev for state in states}
 
@@ -111,29 +116,34 @@ def _restated(cell: Cell, part: Part, states: tuple[Sym, ...]) -> tuple[Cell, di
         return moved.get(node, node) if isinstance(node, Sym) else node
 
     lines = tuple(map_relation(line, lambda side: transform(side, change)) for line in part.equations)
-    inputs, carried = tuple(called[read] for read in part.inputs), tuple(called[state] for state in states)
+    inputs, carried = tuple(called[read] for read in reads), tuple(called[state] for state in states)
 
     def made(sizes: Mapping[str, tuple[Term, ...]]) -> Cell:
         return Cell(cell.name, inputs, carried, lines, title=cell.title, sizes=sizes)
 
     by_name = {symbol.name: of for symbol, of in called.items()}
     declared = {by_name[name].name: size for name, size in cell.sizes.items() if name in by_name}
-    if _keeps_letters(cell, part, states, declared):
-        try:
-            found = made(declared)
-            found.shapes  # noqa: B018  # raises where the part alone does not tell all sizes
+    try:
+        found = made(declared)
+        if _agree(found, cell, called):
             return found, called
-        except SymlstmError:
-            pass
+    except SymlstmError:  # the part alone does not tell all sizes
+        pass
     return made({of.name: tuple(map(length_term, cell.shapes.lengths[symbol.name])) for symbol, of in called.items()}), called
 
 
-def _keeps_letters(cell: Cell, part: Part, states: tuple[Sym, ...], declared: Mapping[str, Iterable[Term]]) -> bool:
-    """Whether n and m, where they are named, are in the part alone what they are in the whole."""
-    sizes = [size for size in declared.values() for size in size]
-    met = {node.name for term in (*sizes, *part.equations) for node in walk(term) if isinstance(node, Sym) and node.time is None}
-    first = {"n": cell.shapes.lengths[states[0].name][0], "m": cell.shapes.lengths[part.inputs[0].name][0]}
-    return all(size not in met or length == ((size, 1),) for size, length in first.items())
+def _agree(part: Cell, cell: Cell, called: Mapping[Sym, Sym]) -> bool:
+    """Whether the sizes of a part are those of the whole, once n and m are what they are there: sizes, and not the number 1."""
+    whole = {of.name: cell.shapes.lengths[symbol.name] for symbol, of in called.items()}
+    first = {"n": whole[part.state_terms[0].name][0], "m": whole[part.input_terms[0].name][0]}
+    numbers = {node.name for line in part.declared for node in walk(line) if isinstance(node, Sym) and node.time is None}
+
+    def put_in(length: Length) -> Length:
+        return total_length([first.get(size, ((size, 1),)) for size, count in length for _ in range(count)])
+
+    same = all(tuple(map(put_in, part.shapes.lengths[name])) == shape for name, shape in whole.items())
+    return same and ONE not in first.values() and all(
+        length == ((size, 1),) for size, length in first.items() if size in numbers)
 
 
 def shifted_name(read: Sym) -> str:
@@ -146,12 +156,13 @@ def shifted_name(read: Sym) -> str:
     return read.name + {-1: "_prev", 0: "", 1: "_next"}[read.time.offset]
 
 
-def _unmarked(symbols: list[Sym]) -> list[str]:
-    """Names without the marks that all of them have, where they are still different."""
+def _unmarked(symbols: list[Sym], sizes: frozenset[str]) -> list[str]:
+    """Names without the marks that all of them have, where they are still different, and no parameter has that of a size."""
     marks = set.intersection(*(set(symbol.name.split("_")[1:]) for symbol in symbols))
     short = ["_".join((first, *(mark for mark in rest if mark not in marks))) for first, *rest in (
         symbol.name.split("_") for symbol in symbols)]
-    return short if len(set(short)) == len(short) else [symbol.name for symbol in symbols]
+    taken = [name for name, symbol in zip(short, symbols, strict=True) if symbol.time is None and name in sizes]
+    return short if len(set(short)) == len(short) and not taken else [symbol.name for symbol in symbols]
 
 
 def _parameters(cell: Cell) -> list[Sym]:
