@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, Union, dataclass_transform
 
@@ -62,7 +62,7 @@ Operand = Union["Term", int, Fraction]
 class Term:
     """The root of all terms. `+`, `-`, `*` (elementwise), `@` (matrix product), `**` and `.T` build bigger ones."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
 
     def __add__(self, other: Operand) -> Term:
         return _flat(Add, self, other)
@@ -119,7 +119,19 @@ def _flat(kind: type[Any], left: Term, right: Operand) -> Term:
 
 @dataclass_transform(frozen_default=True)
 def _node(cls: type[Any]) -> type[Any]:
-    return dataclass(frozen=True, slots=True, repr=False)(cls)
+    """A type of term. Its hash, which is one of a whole tree, is worked out once: terms are looked up very often."""
+    made: Any = dataclass(frozen=True, slots=True, repr=False)(cls)
+    of_fields = made.__hash__
+
+    def kept(self: Any) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            found = of_fields(self)
+            object.__setattr__(self, "_hash", found)
+            return found
+    made.__hash__ = kept
+    return made
 
 
 # --- leaves ---------------------------------------------------------------------------------------------------
@@ -537,6 +549,12 @@ def walk(node: Term | Relation) -> Iterator[Term]:
         yield here
         if below := _below(type(here))(here):
             stack += below[::-1]
+
+
+@lru_cache(maxsize=4096)
+def parts(node: Term | Relation) -> tuple[Term, ...]:
+    """Every term of a tree, as `walk` gives them, kept for those that are looked at often."""
+    return tuple(walk(node))
 
 
 def transform(node: Term, change: Callable[[Term], Term]) -> Term:

@@ -6,6 +6,7 @@ however many processes. Chapters have nothing to do with one another: each proce
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -108,8 +109,11 @@ def _weight(name: str) -> int:
 
 
 def _spread(send: Callable[[str], Chapter], names: list[str], jobs: int) -> Iterator[Chapter]:
-    """The chapters as they come from several processes. They are started fresh: a copy of this one might hold threads."""
-    with ProcessPoolExecutor(min(jobs, len(names)), mp_context=get_context("spawn")) as pool:
+    """The chapters as they come from several processes. They are started fresh: a copy of this one might hold threads.
+
+    What a process has imported it keeps: its collector need not go through all of that again and again.
+    """
+    with ProcessPoolExecutor(min(jobs, len(names)), mp_context=get_context("spawn"), initializer=gc.freeze) as pool:
         yield from (each.result() for each in as_completed([pool.submit(send, name) for name in names]))
 
 

@@ -262,7 +262,7 @@ def test_an_adjoint_of_a_stabiliser_is_zero_until_something_arrives() -> None:
     run, m = Sequence(zoo.cell("slstm")), quantity("m")
     for t in range(1, 6):
         assert np.abs(run.evaluator({"t": t})(Adj(m))).max() < 1e-13
-        assert np.abs(run.evaluator({"t": t}, t)(Adj(m))).min() > 1e-3
+        assert np.abs(run.evaluator({"t": t}, (t, t))(Adj(m))).min() > 1e-3
 
 
 def test_initial_states_are_given_and_no_function_of_each_other() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import symlstm as sl
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("sympy", "numpy", "lark", "latexify", "typer", "rich", "mpmath")
@@ -43,7 +46,7 @@ def test_readme_shows_every_room_in_the_order_that_is_enforced() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     [layers] = [each["layers"] for each in contracts if each.get("containers") == ["symlstm"]]
     table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| room |")[2].partition("\n\n")[0]
-    shown = [room for row in table.splitlines()[2:] for room in re.findall(r"`([a-z]+/?)`", row.split("|")[1])]
+    shown = [room for row in table.splitlines()[2:] for room in re.findall(r"`([a-z_]+/?)`", row.split("|")[1])]
     assert shown == [room + "/" * (ROOT / "symlstm" / room).is_dir() for room in reversed(layers)]
 
 
@@ -52,3 +55,8 @@ def test_an_unknown_name_says_which_there_are() -> None:
 
     with pytest.raises(AttributeError, match="lambdify"):
         _ = symlstm.lambdfy  # type: ignore[attr-defined]
+
+
+def test_the_package_is_the_command() -> None:
+    shown = subprocess.run([sys.executable, "-m", "symlstm", "cells", "--json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [each["cell"] for each in json.loads(shown)] == list(sl.cells())

@@ -18,15 +18,12 @@ class Dual:
     __slots__ = ("parts", "value")
 
     def __init__(self, value: Any, parts: Mapping[int, Any] | None = None) -> None:
-        self.value, self.parts = value, dict(parts or {})
+        self.value, self.parts = value, parts or {}
 
     def __add__(self, other: Any) -> Dual:
         if not isinstance(other, Dual):
             return Dual(self.value + other, self.parts)
-        parts = dict(self.parts)
-        for seed, part in other.parts.items():
-            parts[seed] = parts[seed] + part if seed in parts else part
-        return Dual(self.value + other.value, parts)
+        return Dual(self.value + other.value, _added(dict(self.parts), other.parts))
 
     __radd__ = __add__
 
@@ -42,7 +39,9 @@ class Dual:
     def __mul__(self, other: Any) -> Dual:
         if not isinstance(other, Dual):
             return self.scaled(self.value * other, other)
-        return self.scaled(self.value * other.value, other.value) + other.scaled(0, self.value)
+        parts = {seed: part * other.value for seed, part in self.parts.items()}
+        more = {seed: part * self.value for seed, part in other.parts.items()}
+        return Dual(self.value * other.value, _added(parts, more))
 
     __rmul__ = __mul__
 
@@ -52,3 +51,10 @@ class Dual:
     def scaled(self, value: Any, slope: Any) -> Dual:
         """A new value whose derivatives are these times `slope`: the chain rule."""
         return Dual(value, {seed: part * slope for seed, part in self.parts.items()})
+
+
+def _added(parts: dict[int, Any], more: Mapping[int, Any]) -> dict[int, Any]:
+    """More derivatives added to those that there are."""
+    for seed, part in more.items():
+        parts[seed] = parts[seed] + part if seed in parts else part
+    return parts

@@ -239,16 +239,23 @@ class Field(Packed):
         """
         element = self.clear(self.element(element))
         while element and (steps is None or steps > 0):
-            known = [place for place in self.places(element) if self.definition(place) is not None]
-            if not known:
+            latest = self._latest(element)
+            if latest is None:
                 break
-            latest = max(known, key=self._ranks.__getitem__)
-            element = self.clear(self.put(element, latest, self.definition(latest)))  # type: ignore[arg-type]
+            element = self.clear(self.put(element, *latest))
             self.meet(element)
             steps = None if steps is None else steps - 1
         if element and steps is None:
             element = self.clear(self.written_out(element))
         return not element
+
+    def _latest(self, element: Polynomial) -> tuple[int, Polynomial] | None:
+        """The generator of the highest rank that has a definition now, and that definition; the others are not asked for."""
+        for place in sorted(self.places(element) & self._ranks.keys(), key=self._ranks.__getitem__, reverse=True):
+            value = self.definition(place)
+            if value is not None:
+                return place, value
+        return None
 
     def put(self, element: Polynomial, place: int, value: Polynomial) -> Polynomial:
         """The element with a generator replaced."""

@@ -52,8 +52,9 @@ class Polynomial:
             return NotImplemented
         if not (self.terms and other.terms):
             return self if self.terms else other
-        terms = dict(self.terms)
-        for monomial, coefficient in other.terms.items():
+        few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
+        terms = dict(many)
+        for monomial, coefficient in few.items():
             if monomial not in terms:
                 terms[monomial] = coefficient
             elif total := terms[monomial] + coefficient:
@@ -79,18 +80,23 @@ class Polynomial:
         if other is None:
             return NotImplemented
         bound = self.bound + other.bound
-        Polynomial.spend(len(self.terms) * len(other.terms))
+        few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
+        Polynomial.spend(len(few) * len(many))
         if bound >= HALF:
             raise NotSupported("The polynomials have too high powers.")
-        few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
+        if len(few) == 1:  # by far the most
+            [(one, factor)] = few.items()
+            if factor.__class__ is int and factor == 1:
+                if not one:
+                    return other if few is self.terms else self
+                return Polynomial({one + two: coefficient for two, coefficient in many.items()}, bound)
+            return Polynomial({one + two: factor * coefficient for two, coefficient in many.items()}, bound)
         terms: dict[int, Any] = {}
         for one, factor in few.items():
             for two, coefficient in many.items():
                 both, scaled = one + two, coefficient if factor == 1 else factor * coefficient
                 terms[both] = terms[both] + scaled if both in terms else scaled
-        if len(few) > 1:
-            terms = {monomial: total for monomial, total in terms.items() if total}
-        return Polynomial(terms, bound)
+        return Polynomial({monomial: total for monomial, total in terms.items() if total}, bound)
 
     __rmul__ = __mul__
 
@@ -120,7 +126,7 @@ class Polynomial:
 
 def _polynomial(value: Any) -> Polynomial | None:
     """A number as a polynomial, exactly; None for anything else."""
-    if isinstance(value, Polynomial):
+    if value.__class__ is Polynomial:
         return value
     if isinstance(value, (float, Fraction)) and value == int(value):
         value = int(value)

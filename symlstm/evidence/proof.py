@@ -36,10 +36,10 @@ from symlstm.algebra import (
     Term,
     Time,
     map_relation,
+    parts,
     plain,
     substitute,
     transform,
-    walk,
 )
 from symlstm.evaluate import Array, shape
 from symlstm.evidence.components import SIZES
@@ -102,8 +102,8 @@ class Proof(Facts):
         """A relation about derivatives of the states of another step at the time when those are the initial ones."""
         if _over_time(*line.terms):
             return
-        wholes = [part.of for part in walk(line) if isinstance(part, Adj) and not part.arriving]
-        sides = (side for part in walk(line) if isinstance(part, Partial) for side in (part.of, part.wrt))
+        wholes = [part.of for part in parts(line) if isinstance(part, Adj) and not part.arriving]
+        sides = (side for part in parts(line) if isinstance(part, Partial) for side in (part.of, part.wrt))
         wholes += [side for side in sides if isinstance(side, Sym)]
         marks = [(self.cell.direction(part), part.time, self.start(part)) for part in wholes
                  if part.time is not None and part.time.base == "t" and part.at(Time()) in self.cell.state_terms]
@@ -150,16 +150,16 @@ class Proof(Facts):
 
     def _shown(self, *nodes: Term) -> str:
         """In words, what an equality that is proved shows."""
-        parts = [part for node in nodes for part in walk(node)]
-        derivative = any(isinstance(part, (Adj, Partial)) for part in parts)
-        timed = [(part.time.offset, self.cell.direction(part)) for part in parts
+        found = [part for node in nodes for part in parts(node)]
+        derivative = any(isinstance(part, (Adj, Partial)) for part in found)
+        timed = [(part.time.offset, self.cell.direction(part)) for part in found
                  if isinstance(part, Sym) and part.time and part.time.base == "t"]
         forward = "the components are those of forward-mode derivatives and the chain rule"
         sides = forward if derivative else "both sides are the same components"
         told = [f"{sides}, as rational functions at {_SIZES}"]
-        if any(isinstance(part, Prod) for part in parts):
+        if any(isinstance(part, Prod) for part in found):
             told.append(", from k+1 up to t by induction")
-        if any(isinstance(part, Sum) for part in parts):
+        if any(isinstance(part, Sum) for part in found):
             told.append(", term by term of the sum from 1 to T")
         for step, end, way in (("t+1", "T", 1), ("t-1", "1", -1)):
             if derivative and any(way * offset > 0 and direction == way for offset, direction in timed):
@@ -172,7 +172,7 @@ class Proof(Facts):
         """d q_t / d q_k = ... product from t to k+1 ..., by induction from k+1 to t; of what runs backward, from k-1."""
         if not (isinstance(left, Partial) and isinstance(left.of, Sym) and isinstance(left.wrt, Sym)):
             raise NotSupported("A product over time is compared with a derivative.", plain(left))
-        products = [part for part in walk(right) if isinstance(part, Prod)]
+        products = [part for part in parts(right) if isinstance(part, Prod)]
         state = left.of
         if len(products) != 1 or (state.name, left.wrt) != (left.wrt.name, state.at(Time("k"))) or state.time != Time():
             raise NotSupported("Proved are products of one factor a step, from k to t.", plain(right))
@@ -255,7 +255,7 @@ def _letter(*sums: Sum) -> str:
 
 
 def _over_time(*nodes: Term) -> bool:
-    return any(isinstance(part, Prod) for node in nodes for part in walk(node))
+    return any(isinstance(part, Prod) for node in nodes for part in parts(node))
 
 
 FULL = 2000  # generators, from which on it is better to start again

@@ -11,7 +11,7 @@ Every quantity of a step and every adjoint has a name in the field, and its defi
 
 from __future__ import annotations
 
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from symlstm.algebra import (
     Term,
     Time,
     children,
+    parts,
     plain,
     rebuild,
     transform,
@@ -45,6 +46,7 @@ from symlstm.model import Cell
 FIRST, LAST = Time("", 1), Time("T", 0)
 EARLIEST = -3  # how many steps before and after t are looked at
 FAR = 10**6  # behind every quantity of a step
+WHOLE_LOSS = Sym(LOSS)
 INNER = Sym("#P")  # stands for the rest of a product over time in an induction step
 
 
@@ -258,21 +260,19 @@ class Facts:
 
     def look_at(self, nodes: tuple[Term, ...]) -> None:
         """Follow adjoints through every step that is mentioned, and no further."""
-        for part in (part for node in nodes for part in walk(node)):
+        for part in (part for node in nodes for part in parts(node)):
             if isinstance(part, Sym) and part.time is not None:
                 first, last = self.looked.get(part.time.base, (part.time.offset, part.time.offset))
                 self.looked[part.time.base] = min(part.time.offset, first), max(part.time.offset, last)
 
     def summed(self, node: Term) -> Term:
         """A term with the loss, and its derivative by a shared parameter, as sums over time of what each step contributes."""
-        if not any(part == Sym(LOSS) for part in walk(node)):
-            return node
-        return self._summed(node)
+        return self._summed(node) if _is_of_loss(node) else node
 
     def _summed(self, node: Term) -> Term:
-        if node == Sym(LOSS):
+        if node == WHOLE_LOSS:
             return Sum("t", FIRST, LAST, Sym(LOSS_TERM, Time()))
-        if isinstance(node, Partial) and node.of == Sym(LOSS) and node.wrt in self.cell.parameter_terms:
+        if isinstance(node, Partial) and node.of == WHOLE_LOSS and node.wrt in self.cell.parameter_terms:
             assert isinstance(node.wrt, Sym)
             return Sum("t", FIRST, LAST, Adj(node.wrt.at(Time())))
         return node if isinstance(node, (Partial, Adj)) else rebuild(node, tuple(map(self._summed, children(node))))
@@ -310,7 +310,7 @@ class Truth(Exactly, Components):
         return self.facts.adjoint(of, arriving=arriving)
 
     def _partial(self, of: Sym, wrt: Sym, *, direct: bool) -> Array:
-        if of == Sym(LOSS):
+        if of == WHOLE_LOSS:
             return self._adjoint(wrt)
         if of.name == LOSS_TERM and of.time is not None:
             output = self.facts.cell.output_term.at(of.time)
@@ -348,3 +348,9 @@ def shifted(node: Term, to: Time) -> Term:
     def move(part: Term) -> Term:
         return part.at(to + part.time.offset) if isinstance(part, Sym) and part.time is not None else part
     return transform(node, move)
+
+
+@lru_cache(maxsize=1024)
+def _is_of_loss(node: Term) -> bool:
+    """Whether the whole loss is mentioned."""
+    return any(isinstance(part, Sym) and part == WHOLE_LOSS for part in parts(node))
