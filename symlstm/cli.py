@@ -213,7 +213,7 @@ def verify(
     inputs: Inputs = "",
     notation: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A notation, by its name or a .toml file. Default: the one that FILE says, or symlstm."),
+        typer.Option(metavar="NAME", help="A notation, by name or a .toml file. Default: the one that FILE says, or symlstm."),
     ] = None,
 ) -> None:
     """Check every relation of a cell or network: exact proof, numbers against the reference, and the LaTeX read back."""
