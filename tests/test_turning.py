@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symlstm import document, turning, zoo
 from symlstm.algebra import (
+    Add,
+    Adj,
+    Blocks,
     Diag,
     Expectation,
     Extreme,
+    Hadamard,
     Interval,
     Limit,
     Listed,
@@ -19,6 +25,7 @@ from symlstm.algebra import (
     Norm,
     NotValid,
     Ones,
+    Partial,
     Prod,
     Relation,
     Rows,
@@ -26,6 +33,8 @@ from symlstm.algebra import (
     Sym,
     Term,
     Time,
+    Trace,
+    Transpose,
     Variance,
     children,
     equation,
@@ -38,7 +47,7 @@ from symlstm.algebra import (
 )
 from symlstm.derivation import derive
 from symlstm.evaluate import Array, Evaluator, shape
-from symlstm.evidence.components import Components
+from symlstm.evidence.components import Components, same
 from symlstm.evidence.rings import Point
 from symlstm.model import Cell
 from symlstm.prose import prose
@@ -164,6 +173,33 @@ def test_by_hand(columns: Term | Relation) -> None:
     assert to_rows(columns, shapes) == rows
     assert to_columns(rows, shapes) == columns
     assert agree(columns, rows, shapes)
+
+
+VECTORS, MATRICES = st.sampled_from([h, h.prev, c, f, Ones(n), Adj(h)]), st.sampled_from([U, U.T, Partial(h, c)])
+
+
+def grown(depth: int) -> tuple[st.SearchStrategy[Term], st.SearchStrategy[Term], st.SearchStrategy[Term]]:
+    """Numbers, vectors and matrices made of one another, so deep."""
+    if not depth:
+        return st.sampled_from([term(2), term(-1)]), VECTORS, MATRICES
+    numbers, vectors, matrices = grown(depth - 1)
+    pairs = lambda make, *parts: st.tuples(*parts).map(make)
+    return (
+        numbers | pairs(lambda args: MatMul((Transpose(args[0]), args[1])), vectors, vectors) | matrices.map(Trace) | vectors.map(Norm),
+        vectors | pairs(MatMul, matrices, vectors) | pairs(MatMul, numbers, vectors) | pairs(Hadamard, vectors, vectors)
+        | pairs(Add, vectors, vectors) | vectors.map(lambda arg: Rows(Blocks(((arg,), (h,))), n, n + n)),
+        matrices | pairs(MatMul, matrices, matrices) | pairs(lambda args: MatMul((args[0], Transpose(args[1]))), vectors, vectors)
+        | vectors.map(Diag) | pairs(Add, matrices, matrices) | matrices.map(Transpose),
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(*grown(3)))
+def test_any_term_says_in_rows_what_it_says_in_columns(node: Term) -> None:
+    there = to_rows(node, zoo.LSTM.shapes)
+    assert agree(node, there, zoo.LSTM.shapes)
+    back = to_columns(there, zoo.LSTM.shapes)
+    assert back == node or same(back, node, zoo.LSTM.shapes)  # a transpose of a transpose is gone
 
 
 def test_the_words_say_where_things_stand_in_rows() -> None:
