@@ -314,6 +314,19 @@ def test_gradients_come_in_the_order_of_the_parameters() -> None:
     assert list(run.backward(trace, P.d_outputs).params) == list(P.params) == names
 
 
+def test_names_never_meet() -> None:
+    """What the module itself calls something may be a quantity, a parameter or the name of a cell."""
+    u, own, picked, inner, trace, part_1, d_part_2, outputs = quantities("u own picked np trace part_1 d_part_2 outputs")
+    A, B, C, D = symbols("PARAMETERS params T d_x")
+    lines = (equation(inner, tanh(A @ u + B @ own.prev + C)), equation(picked, inner * picked.prev + D * inner), equation(own, inner * picked))
+    whole = sl.stack(Cell("2 forward", (u,), (own, picked), lines), 2, bidirectional=True, head="softmax")
+    judged(sl.lambdify(whole), Problem(whole))
+    A, B, C, D = symbols("W own add part")
+    ways = (equation(part_1, tanh(A @ trace + B @ part_1.prev)), equation(d_part_2, tanh(C @ trace + D @ d_part_2.next)))
+    cell = Cell("x", (trace,), (part_1, d_part_2), (*ways, equation(outputs, part_1 * d_part_2)), output=outputs)
+    judged(sl.lambdify(cell), Problem(cell))
+
+
 def test_an_open_function_is_put_into_every_layer() -> None:
     cell = Cell("open", (x,), (h,), (equation(h, Apply("f", W @ x + U @ h.prev + b)),))
     whole = sl.stack(cell, 2, bidirectional=True, head="sigmoid")
