@@ -70,8 +70,8 @@ def main() -> int:
         alone = {f"{name}, one cell": run for name, run in pair(options.cell, 1, False, B, n, options.dtype).items()}
         timing = side_by_side({**network, **alone}, seconds=options.seconds)
         low, high = timing.middle("ours", "PyTorch")
-        rows.append((B, n, f"{1e3 * timing.median('ours'):.2f}", f"{timing.ratio('ours', 'PyTorch'):.2f}", f"{low:.2f} to {high:.2f}",
-                     f"{timing.ratio('ours, one cell', 'PyTorch, one cell'):.2f}"))
+        ours, ratio = f"{1e3 * timing.median('ours'):.2f}", f"{timing.ratio('ours', 'PyTorch'):.2f}"
+        rows.append((B, n, ours, ratio, f"{low:.2f} to {high:.2f}", f"{timing.ratio('ours, one cell', 'PyTorch, one cell'):.2f}"))
     kind = f"{options.cell}, layers: {options.layers}, directions: {1 + two_ways}"
     print(f"{surroundings(np, torch)}; {kind}; T = {STEPS}, {options.dtype}, forward and backward\n")
     print(table(("B", "n = m", "ours, ms", "ours / PyTorch", "middle half", "one cell, ours / PyTorch"), rows))
