@@ -48,6 +48,7 @@ from symlstm.algebra import (
     Time,
     Trace,
     Transpose,
+    children,
     plain,
     transform,
 )
@@ -332,6 +333,15 @@ _NODES: dict[type[Term], Callable[[Evaluator, Any], Array]] = {
     Sum: _sum,
     Prod: _prod,
 }
+
+
+def leaves(node: Term) -> Iterator[Term]:
+    """What the value of a term is made from: its symbols, adjoints and derivatives, each as often as it stands there."""
+    if type(node) in _NODES:
+        for child in children(node):
+            yield from leaves(child)
+    else:
+        yield node
 
 
 # --- a cell over a sequence -----------------------------------------------------------------------------------

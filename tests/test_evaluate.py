@@ -39,6 +39,7 @@ from symlstm.algebra import (
     quantity,
     symbols,
     term,
+    walk,
 )
 from symlstm.evaluate import Evaluator, apply, slope
 from symlstm.evidence.points import Point
@@ -239,7 +240,9 @@ def test_measured_adjoints_are_difference_quotients_of_the_loss() -> None:
 def test_the_whole_adjoint_is_the_part_that_arrives_and_the_loss_of_this_step() -> None:
     run = Sequence(zoo.RNN)
     line = equation(Adj(H), Adj(H, arriving=True) + Partial(quantity("ell"), H))
-    assert [times["t"] for times, (left, right) in run.points(line) if np.allclose(left, right, rtol=1e-13)] == [1, 2, 3, 4, 5]
+    [(times, (left, right), _)] = run.points(line)
+    assert [each["t"] for each in times] == [1, 2, 3, 4, 5] and len(left) == 5
+    np.testing.assert_allclose(left, right, rtol=1e-13)
 
 
 def test_nothing_arrives_at_the_last_step_and_adjoints_after_it_are_zero() -> None:
@@ -254,7 +257,8 @@ def test_what_is_said_of_a_step_is_looked_at_with_something_arriving() -> None:
     short = equation(Adj(C), Adj(H) * o * (1 - Apply("tanh", C) ** 2))
     last = run.evaluator({"t": 5})
     np.testing.assert_allclose(last(short.lhs), last(short.rhs), rtol=1e-13)
-    assert not any(np.allclose(left, right) for _, (left, right) in run.points(short))
+    [(times, sides, _)] = run.points(short)
+    assert len(times) == 5 and not any(map(np.allclose, *sides))
 
 
 def test_an_adjoint_of_a_stabiliser_is_zero_until_something_arrives() -> None:
@@ -293,4 +297,28 @@ def test_what_does_not_exist_is_said_so() -> None:
         run.evaluator({"t": 1})(Adj(quantity("f")))
     assert not list(run.points(equation(Z, Z.at(Time("", 9)))))
     condition = Relation((Sym("t"), Sym("k")), (">",))
-    assert len(list(run.points(Relation((H, H.at(Time("k"))), ("=",), condition)))) == 15
+    [(times, _, _)] = run.points(Relation((H, H.at(Time("k"))), ("=",), condition))
+    assert len(times) == 15
+
+
+def test_runs_and_times_side_by_side_are_the_same_as_one_by_one() -> None:
+    """At many points and all times at once come the numbers that each point and time gives alone."""
+    cell = zoo.cell("slstm")
+    run = Sequence(cell).others
+    line = next(line for line in cell.named if any(isinstance(part, Max) for part in walk(line.rhs)))
+    slope = equation(Partial(quantity("h"), quantity("m").prev), Partial(quantity("h"), quantity("m").prev))
+    assert run.count > 1
+    for statement in (line, slope, equation(Adj(quantity("c")), Adj(quantity("c")))):
+        [(times, sides, _)] = run.points(statement)
+        for place in range(run.count):
+            point = replace(
+                run.point, params={name: value[place] for name, value in run.point.params.items()},
+                inputs=[tuple(value[place] for value in given) for given in run.point.inputs],
+                states=[value[place] for value in run.point.states], weights=run.point.weights[place],
+                arriving=[value[place] for value in run.point.arriving],
+            )
+            alone = Sequence(cell, run.steps, run.sizes["n"], run.sizes["m"], point=point)
+            for k, each in enumerate(times):
+                at = alone.evaluator(each, (each["t"], each["t"]))
+                for side, node in zip(sides, statement.terms, strict=True):
+                    np.testing.assert_allclose(side[k][place], at(node), rtol=1e-11, atol=1e-14)

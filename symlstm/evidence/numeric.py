@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from symlstm import reference
 from symlstm.activations import X, activation
 from symlstm.algebra import (
+    Add,
     Adj,
     Apply,
     Interval,
@@ -36,6 +37,7 @@ from symlstm.algebra import (
     Sym,
     SymlstmError,
     Term,
+    parts,
     plain,
     walk,
 )
@@ -61,21 +63,32 @@ class Measured:
     note: str
 
 
-def difference(left: Array, right: Array, term: float = 0.0) -> float:
+def difference(left: Array, right: Array, term: Array = 0.0) -> float:
     """The difference of two arrays in the Frobenius norm relative to the larger, or to the largest term of their sums, where
-    that is given; infinite where their shapes differ.
+    that is given; the largest of all runs, infinite where their shapes differ.
 
     >>> difference(np.ones((2, 1)), np.ones((2, 1))), difference(np.ones((2, 1)), np.ones((1, 2)))
     (0.0, inf)
     """
     if shape(left) and shape(right) and shape(left) != shape(right):
         return float("inf")
-    off, size = np.linalg.norm(np.subtract(left, right)), max(np.linalg.norm(np.asarray(left)), np.linalg.norm(np.asarray(right)))
-    return float(off / max(size, term, SMALL))
+    off, one, other = map(_size, (np.subtract(left, right), left, right))
+    return float(np.max(off / np.maximum(np.maximum(one, other), np.maximum(term, SMALL))))
+
+
+def _size(value: Array) -> Array:
+    """The Frobenius norm of an array, of each run; of a bare number its size."""
+    return np.sqrt(np.sum(np.square(value), axis=(-2, -1))) if np.ndim(value) > 1 else np.abs(value)
+
+
+def largest_term(value: Evaluator, line: Relation) -> Array:
+    """The size of the largest term of the sums that a relation equates, in each run; rounding is in proportion to it."""
+    terms = (part for side in line.terms if isinstance(side, Add) for part in side.args)
+    return reduce(np.maximum, (_size(value(part)) for part in terms), 0.0)
 
 
 def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = True,
-           term: Callable[[], float] = lambda: 0.0) -> tuple[bool, float | None]:
+           term: Callable[[], Array] = lambda: 0.0) -> tuple[bool, float | None]:
     """Whether a chain holds in numbers, and the largest difference over its equalities; `term` is asked where sums may cancel."""
     ok, errors = True, []
     for operator, left, right in zip(operators, sides[:-1], sides[1:], strict=True):
@@ -98,23 +111,23 @@ def _links(operators: Iterable[str], sides: tuple[Array, ...], strict: bool = Tr
 
 def on_sequence(run: Sequence, line: Relation) -> Measured:
     """A relation between quantities, at every time at which all of it exists; one with a kink in it on further runs too."""
-    runs = (run, *run.others) if any(map(_kinked, walk(line))) else (run,)
+    runs = (run, run.others) if any(map(_kinked, parts(line))) else (run,)
     try:
         if line.condition is not None and line.condition.operators == ("=",):
             runs = tuple(each.under(line.condition) for each in runs)
             line = Relation(line.terms, line.operators)
-        points = [(each, *point) for each in runs for point in each.points(line)]
-        found = [_links(line.operators, sides, term=partial(each.largest_term, line, times)) for each, times, sides in points]
+        points = [point for each in runs for point in each.points(line)]
+        found = [_links(line.operators, sides, term=partial(largest_term, value, line)) for _, sides, value in points]
     except SymlstmError as error:
         return Measured(False, None, error.what)
     if not found:
         return Measured(False, None, "there is no time at which all of it exists")
     errors = [error for _, error in found if error is not None]
     sizes = ", ".join(f"{letter} = {run.sizes[letter]}" for letter in ("n", "m", *sorted(run.sizes.keys() - {"n", "m"})))
-    times = _times([times for _, times, _ in points])
+    times = _times([each for times, _, _ in points for each in times])
     route = "the hand-written reference" if reference_of(run.cell) else "the component-wise interpreter"
-    how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in walk(line)) else "values from"
-    more = f", and in {len(runs) - 1} more runs" if len(runs) > 1 else ""
+    how = "by complex step through" if any(isinstance(part, (Adj, Partial)) for part in parts(line)) else "values from"
+    more = f", and in {runs[1].count} more runs" if len(runs) > 1 else ""
     note = f"{how} {route} at {sizes}, T = {run.steps}{times}{more}"
     return Measured(all(ok for ok, _ in found), max(errors) if errors else None, note)
 

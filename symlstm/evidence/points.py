@@ -45,19 +45,22 @@ def generic(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int = 0) -> 
     """The best of many points drawn at random, always the same for the same seed; where none is good, the first."""
     drawn = _drawn(cell, steps, sizes, np.random.default_rng(seed))
     clear, gaps = _looked_at(cell, drawn)
-    return _one(drawn, int(np.argmax(clear * (1 + _balance(gaps)))))
+    return _chosen(drawn, int(np.argmax(clear * (1 + _balance(gaps)))))
 
 
-def close(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int, count: int) -> tuple[Point, ...]:
-    """Those of many points at which the two sides of maxima are nearest to each other, though never nearer than `CLEAR`."""
+def close(cell: Cell, steps: int, sizes: Mapping[str, int], seed: int, count: int) -> Point:
+    """Those of many points at which the two sides of maxima are nearest to each other, though never nearer than `CLEAR`.
+
+    They stay side by side: every array has one more axis, in front.
+    """
     drawn = _drawn(cell, steps, sizes, np.random.default_rng(seed))
     clear, gaps = _looked_at(cell, drawn)
     order = np.argsort(-(clear * _closeness(gaps)), kind="stable")
-    return tuple(_one(drawn, int(place)) for place in order[:count] if clear[place])
+    return _chosen(drawn, np.array([place for place in order[:count] if clear[place]], dtype=int))
 
 
-def _one(drawn: Point, place: int) -> Point:
-    """One of the candidates."""
+def _chosen(drawn: Point, place: Any) -> Point:
+    """One of the candidates, or some of them side by side."""
     return Point(
         {name: value[place] for name, value in drawn.params.items()},
         [tuple(value[place] for value in given) for given in drawn.inputs],

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from symlstm import reference
-from symlstm.algebra import Add, Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, plain, walk
-from symlstm.evaluate import COMPARE, STEP, Array, Evaluator, Nudge, Steps, forward
+from symlstm.algebra import Adj, NotSupported, NotValid, Partial, Prod, Relation, Sum, Sym, Term, Time, parts, plain, walk
+from symlstm.evaluate import COMPARE, STEP, Array, Evaluator, Nudge, Steps, forward, leaves, shape
 from symlstm.evidence.conditions import held
 from symlstm.evidence.points import Point, close, generic
 from symlstm.model import Cell
@@ -37,6 +37,11 @@ from symlstm.zoo import ZOO
 
 REFERENCES: dict[str, Callable[..., reference.Trace]] = {"lstm": reference.lstm, "rnn": reference.rnn}
 LOSS, LOSS_TERM = "L", "ell"
+LETTERS = ("t", "k", "T")  # of time
+Times = dict[str, int]  # a value for each time letter
+Choice = tuple[tuple[str, int], ...]  # the same, as a key
+Choices = tuple[Choice, ...]
+Marks = frozenset[Time]
 Ends = tuple[int, int]  # the first and the last step that a relation is about
 OTHERS, SHORT = 12, 2  # more points at which a relation with a kink in it is looked at, and the steps of each
 
@@ -65,6 +70,8 @@ class Sequence:
         self.last = steps + self.forward  # step that is run
         self.point = point or generic(cell, self.last, self.sizes, seed)
         self._known: dict[tuple[Term, Ends | None], Array] = {}
+        self._over: dict[tuple[Term, Choices, Marks], dict[Choice, Array]] = {}
+        self._stacks: dict[tuple[Term, Choices, Marks, Choices], Array] = {}
         self._later: dict[Ends, Array] = {}
         self._under: dict[Relation, Sequence] = {}
         self._run = run or (self._by_reference if reference_of(cell) else self._by_interpreter)
@@ -86,11 +93,16 @@ class Sequence:
         return self._under[condition]
 
     @cached_property
-    def others(self) -> tuple[Sequence, ...]:
+    def others(self) -> Sequence:
         """Short runs at other points, for what looks at the signs of numbers alone: one run has only a few signs."""
         n, m = self.sizes["n"], self.sizes["m"]
         points = close(self.cell, SHORT + self.forward, self.sizes, self.seed + 1, OTHERS)
-        return tuple(Sequence(self.cell, SHORT, n, m, point=point, constants=self.constants) for point in points)
+        return Sequence(self.cell, SHORT, n, m, point=points, constants=self.constants)
+
+    @property
+    def count(self) -> int:
+        """How many runs go side by side: one for each point."""
+        return len(self.point.weights) if self.point.weights.ndim > 4 else 1
 
     # --- running ---
 
@@ -132,30 +144,31 @@ class Sequence:
             step = step_of(name, t)
             copies[step] = max(copies[step], copies[step - 1] if step else 0)
             self._slots[name, t] = copies[step], value
-            copies[step] += value.size
+            copies[step] += value.shape[-2] * value.shape[-1]
             return value
 
         def perturb(name: str, t: int, value: Array) -> Array:
             start, plainly = self._slots[name, t]
             moved = np.empty((copies[step_of(name, t)], *plainly.shape), dtype=complex)
             moved[:] = plainly
-            if value.ndim > 2:
+            if value.ndim > plainly.ndim:
                 moved[:len(value)] = value
-            moved[start:start + plainly.size] += 1j * STEP * np.eye(plainly.size).reshape(plainly.size, *plainly.shape)
+            steps = _moves(plainly.shape)
+            moved[start:start + len(steps)] += steps
             return moved
 
         self._values, self._trace = self._run(note), self._run(perturb)
         for t in range(1, self.steps + 1):
             for trace in (self._values, self._trace):
                 trace[t][LOSS_TERM] = self._loss(t, trace[t][self.cell.output_term.name])
-        self._change = np.zeros((copies[-1], 1, 1))  # of the loss
+        self._change = np.zeros((copies[-1], *self._values[1][LOSS_TERM].shape))  # of the loss
         for t in range(1, self.steps + 1):
             slopes = np.imag(self._trace[t][LOSS_TERM]) / STEP
             self._change[:len(slopes)] += slopes
 
     def _loss(self, t: int, output: Array) -> Array:
         """ell_t(h_t), generic and not linear."""
-        linear, quadratic = self.point.weights[:, t - 1]
+        linear, quadratic = np.moveaxis(self.point.weights[..., t - 1, :, :], -3, 0)
         return np.sum(output * (linear + output * quadratic), axis=(-2, -1))[..., None, None]
 
     # --- reading off ---
@@ -190,7 +203,7 @@ class Sequence:
                 total[:len(last)] += np.sum(weights * last, axis=(-2, -1))[..., None, None]
                 if (f"{state.name}+", end) in self._slots:
                     start, _ = self._slots[f"{state.name}+", end]
-                    total[start:start + weights.size, 0, 0] += weights.ravel()
+                    total[start:start + weights.shape[-2] * weights.shape[-1]] += _entries(weights)
             self._later[arriving] = total
         return self._later[arriving]
 
@@ -212,7 +225,7 @@ class Sequence:
         if node.name in self.point.params:
             return self.point.params[node.name]
         if node.time is None and node.name in self.constants:
-            return np.array([[float(self.constants[node.name])]])
+            return np.full((*self.point.weights.shape[:-4], 1, 1), float(self.constants[node.name]))
         if node == Sym(LOSS):
             return np.sum([self._values[t][LOSS_TERM] for t in range(1, self.steps + 1)], axis=0)
         if node.time is None or node.time.base:
@@ -238,13 +251,13 @@ class Sequence:
             slots = [slot for (slot_name, _), slot in self._slots.items() if slot_name == name]
         else:
             slots = [self._slot(name, wrt)]
-        rows, columns = slots[0][1].shape
+        *runs, rows, columns = slots[0][1].shape
         total = np.zeros((rows * columns, *change.shape[1:]))
         for start, _ in slots:
             if start < len(change):  # what comes later changes nothing
                 total += change[start:start + rows * columns]
-        if change.shape[1:] == (1, 1):
-            return total.reshape(rows, columns)
+        if shape(change) == (1, 1):
+            return _last(total[..., 0, 0]).reshape(*runs, rows, columns)
         if columns != 1:
             raise _not_a_matrix(of, wrt)
         return _jacobian(total, of, wrt)
@@ -266,9 +279,9 @@ class Sequence:
         if rhs is None:
             raise NotValid(f"No equation defines {plain(of)}.", plain(of))
         start = self._value(wrt)
-        if start.shape[1] != 1:
+        if start.shape[-1] != 1:
             raise _not_a_matrix(of, wrt)
-        here: Array = start + 1j * STEP * np.eye(start.size).reshape(start.size, *start.shape)
+        here: Array = start + _moves(start.shape)
         way = self.cell.direction(of)
         first = wrt.time.offset + (way if wrt.name == of.name or wrt.time != of.time else 0)
         carried = wrt
@@ -276,51 +289,104 @@ class Sequence:
             def leaf(node: Term, fixed: Sym = carried, moved: Array = here) -> Array:
                 return moved if node == fixed else self.leaf(node)
             here, carried = Evaluator(leaf, {"t": s}, self.sizes)(rhs), of.at(Time("", s))
-        if np.ndim(here) == 2:  # nothing moved: the equation does not have it
-            here = np.zeros((start.size, *here.shape))
+        if np.ndim(here) == start.ndim:  # nothing moved: the equation does not have it
+            here = np.zeros((start.shape[-2], *here.shape))
         return _jacobian(np.imag(here) / STEP, of, wrt)
 
-    def points(self, line: Relation) -> Iterator[tuple[dict[str, int], tuple[Array, ...]]]:
-        """Every choice of times at which all of a relation exists and its condition holds, with the value of each side."""
-        for times in self._times(line):
-            value = self._of_line(line, times)
+    def points(self, line: Relation) -> Iterator[tuple[list[Times], tuple[Array, ...], Evaluator]]:
+        """Every choice of times at which all of a relation exists and its condition holds, with the value of each side there.
+
+        A relation about single steps is evaluated for all those times at once: they are one more axis of the values, in front.
+        """
+        marks, choices = _marks(line), self._times(line)
+        wanted = list(dict.fromkeys(part for side in line.terms for part in leaves(side) if part not in self._size_terms))
+        if marks is None or any(isinstance(part, Sym) and part.name in LETTERS for part in wanted):
+            yield from self._one_by_one(line, choices)
+            return
+        values = [self._throughout(leaf, choices, marks) for leaf in wanted]
+        there = tuple(times for times in choices if all(times in found for found in values)
+                      and (line.condition is None or _true(self.evaluator(dict(times)), line.condition)))
+        if there:
+            stacked = {leaf: self._stacked(leaf, choices, marks, there) for leaf in wanted}
+            value = Evaluator(stacked.__getitem__, sizes=self.sizes)
+            yield list(map(dict, there)), tuple(map(value, line.terms)), value
+
+    def _one_by_one(self, line: Relation, choices: Choices) -> Iterator[tuple[list[Times], tuple[Array, ...], Evaluator]]:
+        for times in map(dict, choices):
+            value = self.evaluator(times, self._ends(_marks(line), times))
             try:
-                if line.condition is not None and not _true(value, line.condition):
-                    continue
-                yield times, tuple(map(value, line.terms))
+                if line.condition is None or _true(value, line.condition):
+                    yield [times], tuple(map(value, line.terms)), value
             except Outside:
                 continue
 
-    def largest_term(self, line: Relation, times: Mapping[str, int]) -> float:
-        """The size of the largest term of the sums that a relation equates; rounding is in proportion to it."""
-        value = self._of_line(line, times)
-        terms = (part for side in line.terms if isinstance(side, Add) for part in side.args)
-        return max((float(np.linalg.norm(value(part))) for part in terms), default=0.0)
+    def _throughout(self, leaf: Term, choices: Choices, marks: Marks) -> Mapping[Choice, Array]:
+        """The value of a leaf at every choice of times at which it exists."""
+        key = leaf, choices, marks
+        if key not in self._over:
+            found = self._over[key] = dict[Choice, Array]()
+            for times in choices:
+                try:
+                    found[times] = self.evaluator(dict(times), self._ends(marks, dict(times)))(leaf)
+                except Outside:
+                    continue
+        return self._over[key]
 
-    def _of_line(self, line: Relation, times: Mapping[str, int]) -> Evaluator:
-        """The evaluator for a relation: if it is about single steps, with something that arrives after the last of them."""
-        marks = _marks(line)
+    def _stacked(self, leaf: Term, choices: Choices, marks: Marks, there: Choices) -> Array:
+        """The values of a leaf at some choices of times side by side."""
+        key = leaf, choices, marks, there
+        if key not in self._stacks:
+            found = self._throughout(leaf, choices, marks)
+            self._stacks[key] = np.stack([found[times] for times in there])
+        return self._stacks[key]
+
+    @cached_property
+    def _size_terms(self) -> frozenset[Term]:
+        return frozenset(map(Sym, self.sizes))
+
+    def _ends(self, marks: Marks | None, times: Mapping[str, int]) -> Ends | None:
+        """The first and the last step of a relation about single steps: something arrives beyond them."""
         if marks is None:
-            return self.evaluator(times)
+            return None
         steps = [times.get(mark.base, 0) + mark.offset for mark in marks] or [0]
-        return self.evaluator(times, (max(min(steps), 1), min(max(*steps, 0), self.last)))
+        return max(min(steps), 1), min(max(*steps, 0), self.last)
 
-    def _times(self, line: Relation) -> Iterator[dict[str, int]]:
+    def _times(self, line: Relation) -> Choices:
         free = free_letters(line) - {"T", ""}
         if not free <= {"t", "k"}:
             raise NotSupported("The time letters of a relation are t, k and T.", plain(line))
-        parts = [part.of for part in walk(line) if isinstance(part, Partial) and isinstance(part.of, Sym)]
-        down = any(self.cell.direction(of) < 0 for of in parts)
-        for t in range(1, self.steps + 1) if "t" in free else (0,):
-            for k in (range(t + 1, self.last + 2) if down else range(t)) if "k" in free else (0,):
-                yield {letter: value for letter, value in (("t", t), ("k", k)) if letter in free}
+        derivatives = [part.of for part in parts(line) if isinstance(part, Partial) and isinstance(part.of, Sym)]
+        down = any(self.cell.direction(of) < 0 for of in derivatives)
+        return tuple(
+            tuple((letter, value) for letter, value in (("t", t), ("k", k)) if letter in free)
+            for t in (range(1, self.steps + 1) if "t" in free else (0,))
+            for k in ((range(t + 1, self.last + 2) if down else range(t)) if "k" in free else (0,))
+        )
+
+
+@lru_cache(maxsize=256)
+def _moves(of: tuple[int, ...]) -> Array:
+    """A complex step in each entry of arrays of a shape, one after the other; in all runs alike."""
+    *runs, rows, columns = of
+    return 1j * STEP * np.eye(rows * columns).reshape(rows * columns, *(1 for _ in runs), rows, columns)
+
+
+def _entries(value: Array) -> Array:
+    """The entries of an array one after the other, each an array of one entry; of all runs alike."""
+    *runs, rows, columns = value.shape
+    return np.moveaxis(value.reshape(*runs, rows * columns), -1, 0)[..., None, None]
+
+
+def _last(value: Array) -> Array:
+    """The first axis put last."""
+    return value.transpose(*range(1, value.ndim), 0)
 
 
 def _jacobian(changes: Array, of: Sym, wrt: Sym) -> Array:
     """The changes of a column, one for each entry that moved, as a matrix."""
-    if changes.shape[2] != 1:
+    if changes.shape[-1] != 1:
         raise _not_a_matrix(of, wrt)
-    return changes[:, :, 0].T
+    return _last(changes[..., 0])
 
 
 def _not_a_matrix(of: Sym, wrt: Sym) -> NotSupported:
