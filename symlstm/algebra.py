@@ -621,11 +621,16 @@ def _plain_num(node: Num) -> str:
     return str(node.value) if node.places is None else f"{float(node.value):.{node.places}f}"
 
 
+def _size(node: Term) -> str:
+    """A size: numbers times letters, `2 * n`."""
+    return plain(node).replace(" @ ", " * ")
+
+
 _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Num: _plain_num,
     Sym: lambda s: s.name if s.time is None else f"{s.name}[{s.time}]",
     Adj: lambda a: f"delta{'+' if a.arriving else ''} {plain(a.of)}",
-    Space: lambda s: f"R^{plain(s.rows)}" if s.columns is None else f"R^({plain(s.rows)} x {plain(s.columns)})",
+    Space: lambda s: f"R^{_size(s.rows)}" if s.columns is None else f"R^({_size(s.rows)} x {_size(s.columns)})",
     Interval: lambda i: f"{'(' if i.open_below else '['}{plain(i.lower)}, {plain(i.upper)}{')' if i.open_above else ']'}",
     Add: _plain_sum,
     Neg: lambda n: f"-{_inside(n.arg, Neg)}",
@@ -635,9 +640,9 @@ _PLAIN: dict[type[Term], Callable[[Any], str]] = {
     Pow: lambda p: f"{_inside(p.base, Pow)}^{_inside(p.exponent, Pow)}",
     Transpose: lambda n: f"{_inside(n.arg, Transpose)}^T",
     Diag: lambda d: f"diag({plain(d.arg)})",
-    Ones: lambda o: f"ones({plain(o.rows)})",
+    Ones: lambda o: f"ones({_size(o.rows)})",
     Trace: lambda n: f"tr({plain(n.arg)})",
-    Rows: lambda r: f"{_inside(r.arg, Pow)}[{plain(r.start)}:{plain(r.stop)}]",
+    Rows: lambda r: f"{_inside(r.arg, Pow)}[{_size(r.start)}:{_size(r.stop)}]",
     Apply: lambda a: f"{a.function}({plain(a.arg)})",
     Prime: lambda p: f"{p.function}'({plain(p.arg)})",
     Max: lambda m: f"max({', '.join(map(plain, m.args))})",
