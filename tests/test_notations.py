@@ -161,10 +161,10 @@ def test_the_house_restates_nothing() -> None:
 
 @pytest.mark.parametrize("notation", ["colah", "pytorch", "greff"])
 def test_a_restated_network_is_the_network_of_the_restated_cells(notation: str) -> None:
-    two = sl.stack("lstm", layers=2, head="softmax")
+    two = sl.stack("lstm", layers=2)
     made = restatement(two, notation)
     assert sl.equivalent(made.cell, two, where=made.where).equal
-    for network in (two, sl.stack("gru", layers=1, bidirectional=True)):
+    for network in (sl.stack("lstm", layers=2, head="softmax"), sl.stack("gru", layers=1, bidirectional=True)):
         assert sl.verify(sl.derive(network, "gradients", notation=notation)).ok
     assert r"\overleftarrow{" in sl.derive(network, "gradients", notation=notation).latex()
 
@@ -204,6 +204,20 @@ def test_a_form_that_does_not_fit_changes_nothing() -> None:
         sl.equation(h, sl.tanh(W @ x + U @ h.prev + b)), sl.equation(y, sl.sigma(W @ x + U @ y.prev + b))))  # fmt: skip
     for words in (("joined",), ("two biases",)):
         assert restated(shared, form(*words)) is shared
+
+
+def test_a_second_bias_has_a_name_that_is_free() -> None:
+    text = r"$d_t = \tanh(W x_t + U h_{t-1} + b)$ and $h_t = h_{t-1} + d_t$"
+    assert "d" not in restated(sl.Cell.from_latex(text, states="h_t"), form("two biases")).shapes.parameters
+
+
+def test_a_size_that_only_a_parameter_declares_is_kept() -> None:
+    text = r"$a_t = \tanh(W x_t + U h_{t-1} + b)$, $h_t = V a_t$, $W \in \mathbb{R}^{k \times m}$, $b \in \mathbb{R}^k$"
+    own = sl.Cell.from_latex(text, states="h_t")
+    for words in (("joined",), ("two biases",)):
+        made = restatement(own, form(*words))
+        assert made.cell.declared != own.declared and repr(made.cell.shapes["a"]) == "(k,)"
+        assert sl.equivalent(made.cell, own, where=made.where).equal
 
 
 def test_declared_sizes_follow_the_form() -> None:
@@ -249,6 +263,12 @@ def test_a_shipped_notation_has_a_name_for_everything_of_any_cell() -> None:
 def test_two_things_of_one_name_are_refused_and_both_are_named(rename: dict[str, str], both: str) -> None:
     with pytest.raises(sl.NotValid, match=re.escape(both)):
         restated("lstm", Notation("mine", rename=rename))
+
+
+def test_a_keyword_and_a_quantity_that_looks_like_a_parameter() -> None:
+    """As everywhere `lambda` is `lambda_`; the deviations `d_i` of layer normalisation are no second biases."""
+    assert "lambda_" in restated("lstm", Notation("mine", rename={"f": "lambda"})).words
+    assert "d_i" in restated("lstm-layernorm", "pytorch").words
 
 
 def test_a_swap_is_no_clash() -> None:

@@ -58,8 +58,7 @@ def names(cell: Cell, notation: Notation) -> dict[str, str]:
         clashes += [(each,) for each in made if each.old in table.parameters and each.new in STEPS | cell.size_names]
         if not clashes:
             return {each.old: each.new + "_" * iskeyword(each.new) for each in made}
-        # first where it is plain which gives way, and then what other names are made of
-        clash = min(clashes, key=lambda clash: (len(_changed(clash)), sum(len(each.old) for each in clash)))
+        clash = min(clashes, key=lambda clash: sum(len(each.old) for each in clash))  # first what other names are made of
         table = table.without(clash)
 
 
