@@ -232,14 +232,15 @@ class Field(Packed):
             for element in elements:
                 self.met |= self.places(self.element(element)) & self.cases.keys()
 
-    def vanishes(self, element: Any, steps: int | None = None) -> bool:
+    def vanishes(self, element: Any, steps: int | None = None, highest: int | None = None) -> bool:
         """Whether an element is zero: as it stands, with definitions put in, or with those inside the atoms put in too.
 
-        With `steps` no more than so many definitions are put in, and nothing inside the atoms.
+        With `steps` no more than so many definitions are put in, and nothing inside the atoms; with `highest` none of a rank
+        that begins with more.
         """
         element = self.clear(self.element(element))
         while element and (steps is None or steps > 0):
-            latest = self._latest(element)
+            latest = self._latest(element, highest)
             if latest is None:
                 break
             element = self.clear(self.put(element, *latest))
@@ -249,10 +250,22 @@ class Field(Packed):
             element = self.clear(self.written_out(element))
         return not element
 
-    def _latest(self, element: Polynomial) -> tuple[int, Polynomial] | None:
+    def vanishes_in_values(self, element: Any, steps: int) -> bool:
+        """Whether an element is zero with a few definitions put in and then those of values alone (rank 0)."""
+        element = self.element(element)
+        for _ in range(steps):
+            latest = self._latest(element, None)
+            if latest is None:
+                break
+            element = self.clear(self.put(element, *latest))
+            if self.vanishes(element, steps, highest=0):
+                return True
+        return False
+
+    def _latest(self, element: Polynomial, highest: int | None) -> tuple[int, Polynomial] | None:
         """The generator of the highest rank that has a definition now, and that definition; the others are not asked for."""
         for place in sorted(self.places(element) & self._ranks.keys(), key=self._ranks.__getitem__, reverse=True):
-            value = self.definition(place)
+            value = self.definition(place) if highest is None or self._ranks[place][0] <= highest else None
             if value is not None:
                 return place, value
         return None
