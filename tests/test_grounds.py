@@ -194,3 +194,36 @@ def test_two_names_of_one_state_are_judged_with_the_cell_given() -> None:
     text = JANET + "".join(rf"$$\frac{{\partial h_t}}{{\partial f_t}} = {side} \tag{{{k}}}$$" for k, side in enumerate(claims))
     for given in (None, cell):
         assert [(each.tag, each.verdict) for each in judged(text, given)] == [("0", "right"), ("1", "wrong")]
+
+
+RATE = r"""
+$$\alpha = \sigma(a + 1)$$
+$$\tilde h_t = \tanh(W x_t + U h_{t-1} + b)$$
+$$h_t = (1 - \alpha) \odot h_{t-1} + \alpha \odot \tilde h_t$$
+"""
+NORM = r"""
+$$a_t = W x_t + U h_{t-1}$$
+$$\mu_t = \frac{1}{d} MEAN$$
+$$v_t = \frac{1}{d} (a_t - \mu_t)^\top (a_t - \mu_t)$$
+$$\hat a_t = \frac{a_t - \mu_t}{\sqrt{v_t}}$$
+$$h_t = \tanh(g \odot \hat a_t + b)$$
+"""
+MEANS = (r"\mathbf{1}^\top a_t", r"\sum_{i=1}^d a_{t,i}")
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong"),
+    [
+        (RATE, r"\frac{\partial L}{\partial \alpha} = \sum_t \delta h_t \odot (\tilde h_t - h_{t-1})", r"\frac{\partial L}{\partial \alpha} = \delta h_t \odot (\tilde h_t - h_{t-1})"),
+        (RATE, r"\frac{\partial L}{\partial a} = \frac{\partial L}{\partial \alpha} \odot \alpha \odot (1 - \alpha)", r"\frac{\partial L}{\partial a} = \frac{\partial L}{\partial \alpha} \odot \alpha"),
+        (RATE, r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t^2) U", r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t) U"),
+        (RNN, r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t^2) U", r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t) U"),
+        (RNN, r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top V h_t", r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top h_t"),
+        *((NORM.replace("MEAN", mean), r"\mathbf{1}^\top \hat a_t = 0", r"\mathbf{1}^\top \hat a_t = 1") for mean in MEANS),
+        *((NORM.replace("MEAN", mean), r"\hat a_t^\top \hat a_t = d", r"\hat a_t^\top \hat a_t = d + 1") for mean in MEANS),
+    ],
+)  # fmt: skip
+def test_what_is_said_in_words_or_once_for_all_steps(text: str, right: str, wrong: str) -> None:
+    """A rate that is made of parameters, the letter of a column of ones, and the number of entries that a mean is of."""
+    found = judged(text + rf"$${right} \tag{{1}}$$ $${wrong} \tag{{2}}$$")
+    assert [each.verdict for each in found] == ["right", "wrong"], [each.reason for each in found]

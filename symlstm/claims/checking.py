@@ -13,10 +13,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
-from symlstm.algebra import Adj, Apply, NotValid, Relation, Sym, SymlstmError, Term, plain, size, walk
+from symlstm.algebra import (
+    SOME,
+    Adj,
+    Apply,
+    NotValid,
+    Ones,
+    Relation,
+    Sym,
+    SymlstmError,
+    Term,
+    Transpose,
+    plain,
+    size,
+    substitute,
+    term,
+    walk,
+)  # fmt: skip
 from symlstm.claims.exactness.proving import proved
 from symlstm.claims.judging.judgement import Case, Judged, judge
 from symlstm.claims.judging.verdicts import Link, Outlook, Verdict, Word
@@ -37,7 +52,7 @@ from symlstm.reader.tokens import Product
 from symlstm.tex import latex
 from symlstm.zoo import cell as zoo_cell
 
-AT_LEAST, SECONDS = 300, 3.0  # formulas that are judged in any case, and the time after which no others are
+AT_LEAST, WORK = 300, 200_000  # formulas that are judged in any case, and the work (terms) after which no others are
 SPREAD = "A number in a sum with a vector is read as the constant vector."
 ORDER: tuple[Word, ...] = ("wrong", "unreadable", "ambiguous", "right")
 
@@ -106,7 +121,7 @@ class Document:
 
     def __init__(self, found: Source, cell: str | Cell | None = None, notation: Notation | None = None) -> None:
         """`notation` is the one that the document is told to be in, and the cell is in it."""
-        self.source, self.started, self.notation = found, monotonic(), notation
+        self.source, self.notation = found, notation
         named = cell or found.directives.get("cell")
         self.cell = zoo_cell(named) if isinstance(named, str) else named
         self.broken: dict[str, str] = {}
@@ -211,6 +226,7 @@ class Document:
         except (*NO_VALUE, ArithmeticError, ValueError) as problem:
             yield from self.cases_of(*self.without_failing(made, problem))
             return
+        self.source = _fitting(self.source, made.letters - fitted.letters.keys())
         declared = self.cell is not None or sum(name in made.parameters for name in made.sizes) > 1
         greek = any(re.search(r"\\delta|δ", each.latex) for each in self.source.statements)
         made.settled = set() if greek else set(made.states)  # dh_t is the gradient of h_t itself
@@ -301,8 +317,8 @@ class Document:
             return Verdict(verdict="unreadable", reason=str(statement.error), **common)
         if not statement.relations:
             return Verdict(verdict="unreadable", reason="There is no relation here.", **common)
-        if statement.number > AT_LEAST and monotonic() - self.started > SECONDS:
-            reason = f"It is not judged: of more than {AT_LEAST} formulas, as many are as {SECONDS:g} seconds allow."
+        if statement.number > AT_LEAST and sum(run.spent + run.work for case in self.cases for run in case.runs) > WORK:
+            reason = f"It is not judged: of more than {AT_LEAST} formulas, as many are as a bounded amount of work allows."
             return Verdict(verdict="unreadable", reason=reason, **common)
         broken = next(
             (
@@ -412,6 +428,19 @@ def _repair(made: Theory, rows: bool) -> tuple[dict[str, str], bool] | None:
                 return None
             broken[clash.name] = str(clash)
             _take_out(trial, clash.name)
+
+
+def _fitting(found: Source, letters: Iterable[str]) -> Source:
+    """The text with columns of ones as long as fits, `\\mathbf{1}_H`, where only words say what the letter H is."""
+    columns = [Ones(Sym(letter)) for letter in sorted(letters)]
+    rows: dict[Term, Term] = {Transpose(each): Transpose(Ones(SOME)) for each in columns}
+    others: dict[Term, Term] = dict.fromkeys(columns, term(1))
+
+    def fitted(line: Relation) -> Relation:
+        return replace(line, terms=tuple(substitute(substitute(side, rows), others) for side in line.terms))
+
+    statements = (replace(each, relations=tuple(map(fitted, each.relations))) for each in found.statements)
+    return replace(found, statements=tuple(statements)) if columns else found
 
 
 def _take_out(made: Theory, name: str) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import (
     NOW,
+    SOME,
     Add,
     Adj,
     Apply,
     Blocks,
     Component,
+    Div,
     Hadamard,
     MatMul,
     Neg,
     Num,
+    Ones,
     Partial,
     Prod,
     Relation,
@@ -23,6 +26,7 @@ from symlstm.algebra import (
     Sym,
     Term,
     Time,
+    Total,
     Transpose,
     children,
     plain,
@@ -78,6 +82,28 @@ def is_function_stack(node: Term) -> bool:
     """Whether a term is a column of names of functions, `[\\sigma; \\sigma; \\tanh]`."""
     parts = children(node) if isinstance(node, Blocks) else ()
     return len(parts) > 1 and all(isinstance(each, Sym) and each.time is None and each.name in ACTIVATIONS for each in parts)
+
+
+def means(node: Term) -> Iterator[tuple[Sym, Term]]:
+    r"""The means in a term, each as its divisor and the vector it is of: `\frac1n \sum_i a_i`, `\frac1n \mathbf{1}^\top a`.
+
+    >>> list(means(Div(Total("i", Component(Sym("a", NOW), "i")), Sym("n"))))
+    [(n, a[t])]
+    """
+    for part in walk(node):
+        factors = _factors(part) if isinstance(part, (MatMul, Div)) else []
+        below = [each.below for each in factors if isinstance(each, Div)]
+        counts = [each for each in below if isinstance(each, Sym) and each.time is None]
+        above = [inner for each in factors for inner in (_factors(each.above) if isinstance(each, Div) else [each])]
+        for place, each in enumerate(above if len(counts) == 1 else ()):
+            entries = [inner.of for inner in walk(each) if isinstance(inner, Component)] if isinstance(each, Total) else []
+            if entries or (each == Transpose(Ones(SOME)) and above[place + 1 :]):
+                yield counts[0], entries[0] if entries else MatMul(tuple(above[place + 1 :]))
+                break
+
+
+def _factors(node: Term) -> list[Term]:
+    return list(node.args) if isinstance(node, MatMul) else [node]
 
 
 def without_index(body: Term, index: str) -> Term:

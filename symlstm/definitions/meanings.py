@@ -30,7 +30,8 @@ class Theory:
     an alias to its quantity; a `\\delta` of what is `settled` is never taken before the activation; `called` are losses
     that are defined with arguments behind them; `kinds` says what is known beforehand of names (number, vector or matrix),
     and `letters` are those of sizes, which stand for numbers in equations; of a name that rests on nothing `missing` says
-    what it would take.
+    what it would take. `constants` are quantities that are the same at every step, made of parameters alone, and `counts` the
+    letters that say how many entries a mean is of.
     """
 
     steps: dict[str, Term] = field(default_factory=dict)
@@ -56,6 +57,8 @@ class Theory:
     kinds: dict[str, str] = field(default_factory=dict)
     letters: set[str] = field(default_factory=set)
     missing: Mapping[str, Term] = field(default_factory=dict)
+    constants: set[str] = field(default_factory=set)
+    counts: set[str] = field(default_factory=set)
 
     def known(self, of: Sym) -> bool:
         """Whether the document's definitions give the symbol a meaning."""

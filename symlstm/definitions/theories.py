@@ -51,6 +51,7 @@ from symlstm.definitions.forms import (
     is_parameter_stack,
     is_stack,
     marked,
+    means,
     stacks,
     with_letter,
     without_index,
@@ -99,6 +100,8 @@ class _Maker:
         self.find_ends()
         self.split_timeless()
         self.put_matrices()
+        self.time_constants()
+        self.find_counts()
         self.find_steps()
         self.use_names()
         self.name_parts()
@@ -311,8 +314,8 @@ class _Maker:
             }
 
     def time_constants(self) -> None:
-        """`\\alpha = \\sigma(a)`: what is computed from parameters alone gets the mark of a step."""
-        found = {
+        """`\\alpha = \\sigma(a)`: what a step needs and is computed from parameters alone gets the mark of a step."""
+        constant = {
             name
             for name, (left, body, condition) in self.raw.items()
             if left.time is None
@@ -320,12 +323,25 @@ class _Maker:
             and condition is None
             and not is_lazy(body)
             and not stacks(body)
+            and not (isinstance(body, Diag) and isinstance(body.arg, Sym))
             and not any(isinstance(part, Sym) and part.time is not None for part in walk(body))
         }
+        users = {name: body for name, (left, body, _) in self.raw.items() if left.time is not None}
+        found: set[str] = set()
+        while used := {part.name for body in users.values() for part in walk(body) if isinstance(part, Sym)} & constant - found:
+            found |= used
+            users = {name: self.raw[name][1] for name in used}
         for name in found:
             left, body, condition = self.raw[name]
             self.raw[name] = (left.at(NOW), body, condition)
         self.raw = {name: (left, marked(body, found), condition) for name, (left, body, condition) in self.raw.items()}
+        self.made_theory.constants = found
+        self.made_theory.timeless |= found
+
+    def find_counts(self) -> None:
+        """`\\mu_t = \\frac{1}{n} \\sum_i a_{t,i}`: a sum of entries is divided by their number, where nothing says more."""
+        counts = {count.name for _, body, _ in self.raw.values() for count, _ in means(body)}
+        self.made_theory.counts = {name for name in counts if name not in self.raw and (name, "") not in self.made_theory.values}
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -388,7 +404,7 @@ class _Maker:
     def find_roles(self) -> None:
         """States are what occurs at t-1; inputs are what has a time and no equation; the rest are parameters."""
         new = self.made_theory
-        new.letters = self.size_letters()
+        new.letters = self.size_letters() | new.counts
         used = [part for body in new.steps.values() for part in walk(body) if isinstance(part, Sym)]
         lazily = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
         for part in used:

@@ -66,6 +66,7 @@ from symlstm.definitions.sources import LOSSES
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import decide, is_scalar
+from symlstm.prose import plain_prose
 
 TRIES = 8  # times that the stretches are made longer
 ENDS = (Time("", 1), Time("T"), Time("tau"))
@@ -343,7 +344,7 @@ def _cases(run: Stretches, values: Iterable[Array]) -> Iterator[str]:
     arrays = (value.array if isinstance(value, Tensor) else value for value in values)
     run.ring.met.clear()
     run.ring.meet(*(entry for array in arrays for entry in np.asarray(array, dtype=object).flat))
-    return (run.ring.cases[place] for place in sorted(run.ring.met) if run.ring.cases[place])
+    return (plain_prose(run.ring.cases[place]) for place in sorted(run.ring.met) if run.ring.cases[place])
 
 
 def _value(run: Stretches, side: _Side, reading: Reading, times: Mapping[str, int]) -> Array:

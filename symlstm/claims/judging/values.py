@@ -140,9 +140,9 @@ class Valuer(Reckoner):
             return self.lazily(node)
         if node.time is None and node.name.removesuffix("_bold") == "I" and theory.states:
             return np.eye(max(self.run.sizes.shapes[theory.states[0]]))
-        if node.time is None:
+        if node.time is None and node.name not in theory.constants:
             return self.run.length(node.name)
-        at = (node.name, when(node.time, self.times))
+        at = (node.name, 1 if node.time is None else when(node.time, self.times))
         if node.name == "delta" and node.name not in theory.steps and node.name not in theory.inputs:
             return self.adjoint(Adj(Sym(theory.states[0] if theory.states else theory.output, node.time)))
         if node.name not in theory.steps and node.name not in theory.inputs:
@@ -161,7 +161,7 @@ class Valuer(Reckoner):
         theory = self.run.theory
         name = theory.same.get(node.name, node.name)
         if node.time is None and name in theory.steps and (name not in theory.letters or name in theory.timeless):
-            return Sym(name, Time("T") if name in theory.ends else NOW)
+            return Sym(name, Time("T") if name in theory.ends else None if name in theory.constants else NOW)
         return Sym(name, node.time)
 
     def lazily(self, node: Sym) -> Array:
@@ -360,6 +360,8 @@ class Valuer(Reckoner):
         last = when(of.time, self.times)
         if (of.name, last) not in self.run.values or last < 1:
             raise Outside(of)
+        if wrt.time is None and wrt.name in theory.constants:
+            return self.within((of.name, last), (wrt.name, last), mode)
         if wrt.time is None:
             return None if wrt.name not in self.run.parameters else self.within((of.name, last), (wrt.name, None), mode)
         first = when(wrt.time, self.times)
@@ -394,6 +396,8 @@ class Valuer(Reckoner):
             return np.reshape(np.imag(value) / STEP, (1, 1))
         if wrt.name in self.run.parameters and wrt.name in self.run.theory.parameters:
             slot = ("p", wrt.name, 0 if wrt.time is None else when(wrt.time, self.times))
+        elif wrt.time is None and wrt.name in self.run.theory.constants:
+            slot = ("all", wrt.name, 0)
         elif wrt.time is None:
             raise Unknown(wrt.name, wrt)
         else:

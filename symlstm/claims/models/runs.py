@@ -100,7 +100,7 @@ class Run:
                         value = changed(("arriving", node.name, t - 1), value)
                     return changed((f"edge {name}", node.name, t + time), value)
 
-                values[name, t] = changed(("q", name, t), self.reckoner(leaf, t)(body))
+                values[name, t] = changed(("q", name, t), changed(("all", name, 0), self.reckoner(leaf, t)(body)))
         return values
 
     def reckoner(self, leaf: Callable[[Sym], Array], t: int) -> Reckoner:
@@ -129,6 +129,8 @@ class Run:
         for name, value in self.parameters.items():
             for t in range(self.steps + 1):
                 shapes["p", name, t] = np.shape(value)
+        for name in self.theory.constants:
+            shapes["all", name, 0] = np.shape(self.values[name, 1])[-2:]
         for name in self.theory.states:
             for t in range(self.steps + BEYOND):
                 shapes["arriving", name, t] = np.shape(self.values[name, t])[-2:]

@@ -47,6 +47,7 @@ from symlstm.algebra import (
     term,
     walk,
 )  # fmt: skip
+from symlstm.definitions.forms import means
 from symlstm.definitions.kinds import Kinds, kinds_of
 from symlstm.definitions.meanings import PRE, Theory
 
@@ -335,6 +336,7 @@ class _Unifier:
             except Clash as clash:
                 clash.name = name
                 raise
+        self.count()
         for found in self.theory.lazies.values():
             for lazy in found:
                 if not any(isinstance(part, (Partial, Adj)) for part in walk(lazy.body)):
@@ -355,6 +357,15 @@ class _Unifier:
             if all(not name or name in numbers for name in self.resolve({letter: 1}))
         ]
         return Sizes(self.rows, self.scalar, shapes, {letter: self.number({letter: 1}, numbers) for letter in letters}, clashes)
+
+    def count(self) -> None:
+        """What a mean is divided by is how many entries it is of, where the text says nothing else of it."""
+        for body in (*self.theory.steps.values(), *(lazy.body for found in self.theory.lazies.values() for lazy in found)):
+            for count, column in means(body) if self.theory.counts else ():
+                shape = self.shape(column) if count.name in self.theory.counts else None
+                if shape is not None and not self.is_one(shape):
+                    with suppress(Clash):
+                        self.agree(shape[0] if self.upright(shape) else shape[1], {count.name: 1}, column)
 
     def declare(self, clashes: dict[str, str]) -> list[str]:
         """What declared sizes add: letters for lengths, and free lengths. What contradicts is kept in `clashes`."""
