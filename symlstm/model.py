@@ -17,8 +17,10 @@ from symlstm.algebra import (
     NOW,
     Apply,
     Blocks,
+    NotSupported,
     NotValid,
     Num,
+    Pow,
     Relation,
     Space,
     Sym,
@@ -43,6 +45,9 @@ from symlstm.tex import latex
 
 if TYPE_CHECKING:
     import sympy
+
+
+OF_MATRICES = frozenset({"exp", "log", "sqrt"})  # of a square matrix people mean by these not the entries
 
 
 class Cell:
@@ -140,6 +145,7 @@ class Cell:
                 lines = _ordered(pasted.equations, pasted.inputs, carried)
                 shapes = Shapes(lines, pasted.inputs, pasted.states, declared)
                 _refuse_flat(pasted, lines, shapes, declared)
+                _refuse_of_matrices(lines, shapes)
                 cell = cls(
                     name,
                     pasted.inputs,
@@ -150,7 +156,7 @@ class Cell:
                     words=_words(pasted),
                 )
             except SymlstmError as error:
-                problem = problem or error
+                problem = problem or pasted.told(error)
                 continue
             cell.sizes = {
                 of: tuple(length_term(side) for side in shapes.lengths[of]) if None in size else size  # type: ignore[misc]
@@ -343,10 +349,12 @@ def _ordered(equations: tuple[Relation, ...], inputs: tuple[Sym, ...], carried: 
     for line in equations:
         for part in walk(line.rhs):
             if isinstance(part, Sym) and part.time is not None and part not in known:
+                early = part.time.offset < 0
                 raise NotValid(
                     f"{plain(part)} is neither an input, a state of the step before or after, nor defined by an equation.",
                     plain(line),
-                    "an equation for it, or name it among inputs or states",
+                    "an equation for it, or name it among inputs or states"
+                    + (f"; for an earlier step a state keeps it: p[t] = {plain(part.next)}, and p[t-1] here" if early else ""),
                 )
     done: dict[Sym, Relation] = {}
     while len(done) < len(defined):
@@ -419,6 +427,17 @@ def _refuse_flat(pasted: Pasted, lines: tuple[Relation, ...], shapes: Shapes, de
             ("the output first among the states, as in states='h_t, ...', or " if line.lhs == output else "")
             + f"its size in the text, as ${space}$",
         )
+
+
+def _refuse_of_matrices(lines: tuple[Relation, ...], shapes: Shapes) -> None:
+    """What people read as a function of the whole matrix, exp(A) or A^{-1}, would be one of each entry here."""
+    for line in lines:
+        for part in walk(line.rhs):
+            whole = isinstance(part, Pow) or (isinstance(part, Apply) and part.function in OF_MATRICES)
+            rows, columns = (whole and shapes.of(children(part)[0])) or (ONE, ONE)
+            if rows == columns != ONE:
+                words = f"{plain(part)} is a function of a square matrix, which is not read."
+                raise NotSupported(words, plain(line), "a matrix of its own, U for exp(A); in Python exp(A) is entry by entry")
 
 
 def _words(pasted: Pasted) -> dict[str, str]:

@@ -385,6 +385,8 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         written = latex(Relation((symbol, Space(*sides)), ("in",)))
         sizes = ", ".join(map(plain, sides)) if len(sides) > 1 else f"{plain(sides[0])},"
         right = f"declare it, as in sizes={{{name!r}: ({sizes})}}, in a text as ${written}$"
+        if columns == ONE and sides[0] != Sym("n"):
+            right += f"; with n for {plain(sides[0])} it is as long as the first state"
         return NotValid(f"Nothing fixes the size of {name}.", self._lines_of(name), right)
 
     def with_ones(self, node: Term) -> Term:

@@ -46,8 +46,26 @@ $$ g^{(t)} = \sigma(x^{(t)} W_{xg} + h^{(t-1)} W_{hg} + b_g), \quad
    h^{(t)} = g^{(t)} * h^{(t-1)} + (1 - g^{(t)}) * \tanh(x^{(t)} W_{xh} + h^{(t-1)} W_{hh} + b_h) $$
 """
 SUM = r"s_t = \gamma s_{t-1} + w^\top x_t + \tanh(u s_{t-1})"
+QRNN = r"""
+The step before is kept, $p_t = x_t$, with $c_t, p_t$ as states:
+$$ z_t = \tanh(W_z^1 p_{t-1} + W_z^2 x_t), \quad f_t = \sigma(W_f^1 p_{t-1} + W_f^2 x_t), \quad o_t = \sigma(W_o^1 p_{t-1} + W_o^2 x_t) $$
+$$ c_t = f_t \odot c_{t-1} + (1 - f_t) \odot z_t, \quad h_t = o_t \odot c_t $$
+"""
+MGU2 = r"""
+f_t = \sigma(U_f h_{t-1})
+\tilde h_t = \tanh(W_h x_t + U_h (f_t \odot h_{t-1}) + b_h)
+h_t = (1 - f_t) \odot h_{t-1} + f_t \odot \tilde h_t
+"""
+LEM = r"""
+$$ \alpha_t = \lambda \, \sigma(W_1 y_{t-1} + V_1 x_t + b_1), \quad \beta_t = \lambda \, \sigma(W_2 y_{t-1} + V_2 x_t + b_2) $$
+$$ z_t = (1 - \alpha_t) \odot z_{t-1} + \alpha_t \odot \tanh(W_z y_{t-1} + V_z x_t + b_z) $$
+$$ y_t = (1 - \beta_t) \odot y_{t-1} + \beta_t \odot \tanh(W_y z_t + V_y x_t + b_y) $$
+"""
+MODULUS = r"""$\mathrm{modReLU}(z) = \frac{z}{|z|} \odot \mathrm{ReLU}(|z| + b)$ and $h_t = \mathrm{modReLU}(Q^2 h_{t-1} + V x_t)$"""
 TEXTS = {"leaky": (LEAKY, ""), "janet": (JANET, ""), "fast": (FAST, "h_t, A_t"), "smooth": (SMOOTH, ""), "rows": (ROWS, ""),
-         "number": (rf"${SUM}$, with $s_t, u \in \mathbb{{R}}$", "")}  # fmt: skip
+         "number": (rf"${SUM}$, with $s_t, u \in \mathbb{{R}}$", ""), "qrnn": (QRNN, "h_t, c_t, p_t"), "mgu2": (MGU2, ""),
+         "lem": (LEM + r"with $z_t \in \mathbb{R}^n$", "y_t, z_t"), "modulus": (MODULUS, ""),
+         "independent": (r"h_t = \operatorname{relu}(W x_t + u \odot h_{t-1} + b)", "")}  # fmt: skip
 
 
 def own(name: str) -> sl.Cell:
@@ -199,6 +217,14 @@ def test_states_and_inputs_in_comments_and_by_name() -> None:
         (r"$\phi(x) = \begin{cases} x & x > 0 \\ 0 & x \le 0 \end{cases}$, $h_t = \phi(W x_t + U h_{t-1})$", "", ["by cases", r"\max"]),
         (r"h_t = \tanh(U h_{t-1} + b)", "", ["Nothing enters", "x_t"]),
         ("h_t = W x_t + U h_{t-1}", "h_t +", ["no symbol of a state"]),
+        (LEM, "y_t, z_t", ["Nothing fixes the size of z", r"$z_t \in \mathbb{R}^{k}$", "with n for k it is as long as the first state"]),
+        (r"h_t = \tanh(U h_{t-1} + h_t)", "", ["computed from itself", "h_{t-1}"]),
+        (r"h_t = f_t \odot h_{t-1} + \tanh(W x_t)", "", ["f[t] and x[t] are taken for inputs"]),
+        (r"h_t = \tanh(W x_t + V x_{t-1} + U h_{t-1})", "", ["a state keeps it: p[t] = x[t], and p[t-1] here"]),
+        (r"h_t = \exp(A - A^T) h_{t-1} + W x_t", "", ["a function of a square matrix", "a matrix of its own"]),
+        (r"h_t = A^{-1} h_{t-1} + W x_t", "", ["A^(-1) is a function of a square matrix"]),
+        (r"h_t = \sum_{k=1}^t W x_k", "", ["h[t] is not an equation of one step"]),
+        ("", "", ["There is no equation"]),
     ],
 )
 def test_messages(text: str, states: str, words: list[str]) -> None:
@@ -216,6 +242,25 @@ def test_a_message_names_the_file(tmp_path: Path) -> None:
         sl.Cell.from_latex(path)
     path.write_text("h_t = W x_t + U h_{t-1}")
     assert sl.Cell.from_latex(path).name == "my-cell" and sl.derive(path, "gradients").cell.name == "my-cell"
+
+
+FUNCTIONS = (
+    r"\operatorname{softplus}(x)", r"\mathrm{SiLU}(x)", r"\exp(x)", r"\mathrm{hard sigmoid}(x)", r"\max(0, x)", r"\frac{x}{1 + |x|}",
+    r"x \sigma(1.702 x)", r"\max(-1, \min(1, x))", r"\max(0.01 x, x)", r"x \tanh(\ln(1 + e^x))", r"\frac{x}{\sqrt{1 + x^2}}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_activation_of_the_table_or_of_the_text(function: str) -> None:
+    cell = sl.Cell.from_latex(rf"$\phi(x) = {function}$ and $h_t = \phi(W x_t + U h_{{t-1}} + b)$")
+    assert sl.verify(sl.derive(cell, "gradients")).ok
+    check_gradients(cell)
+
+
+def test_numbers_above_are_labels_beside_a_one_and_powers_elsewhere() -> None:
+    cell = own("qrnn")
+    assert {"W_z1", "W_z2"} <= set(map(str, cell.parameters)) and str(cell.shapes["W_z2"]) == "(n, m)"
+    assert "Q @ Q @ h[t-1]" in plain(own("modulus").declared[0])
 
 
 # --- cells at random ------------------------------------------------------------------------------------------------

@@ -206,10 +206,14 @@ class Kinds:
         return self._settled(self.turned(node))
 
     def _settled(self, node: Term) -> Term:
+        if isinstance(node, MatMul):
+            node = MatMul(tuple(factor for arg in node.args for factor in self.factors(arg)))
         node = rebuild(node, tuple(map(self._settled, children(node))))
         if isinstance(node, MatMul):
             groups, _ = self.joined(node.args)
             return node if len(groups) == 1 else Hadamard(tuple(map(_product, groups)))
+        if isinstance(node, Pow):
+            return _product(self.factors(node))
         if isinstance(node, Add) and self.kind(node) == "vector":
             return Add(tuple(self.spread(arg) for arg in node.args))
         if isinstance(node, Hadamard):
@@ -218,6 +222,13 @@ class Kinds:
             whole = others if len(others) < 2 else (Hadamard(others),)
             return MatMul((*scalars, *whole)) if scalars and others else node
         return node
+
+    def factors(self, node: Term) -> list[Term]:
+        """`A^2` of a matrix as the product that it is; any other term alone."""
+        if isinstance(node, Pow) and isinstance(node.exponent, Num) and self.kind(node.base) == "matrix":
+            count = node.exponent.value
+            return [node.base] * int(count) if count in (2, 3, 4) else [node]
+        return [node]
 
     def spread(self, node: Term) -> Term:
         """A parameter or quantity that is a number is added to every entry of a vector."""

@@ -2,7 +2,7 @@ r"""Marks of time that are words: what `h_{prev}`, `c_{next}` and `dh_{next}` sa
 
 `h_{prev}` is h at t-1. Where a document writes `c_{next}` for what a step computes, that is c at t; else `dh_{next}` is the
 part of a gradient that the next step hands back. Definitions of single steps, `h_2 = \tanh(W x_2 + U h_1)`, are said of
-every step where nothing else defines the quantity.
+every step where nothing else defines the quantity. `W^1` beside `W^2` are two names.
 
 >>> from symlstm.reader import PEOPLE, read
 >>> plain(timed([read(r"h_t = W x_t + h_{prev}", PEOPLE)])[0])
@@ -14,8 +14,9 @@ every step where nothing else defines the quantity.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from symlstm.algebra import NOW, Adj, Partial, Relation, Sym, Term, Time, map_relation, plain, transform, walk
+from symlstm.algebra import NOW, Adj, Num, Partial, Pow, Relation, Sym, Term, Time, map_relation, plain, term, transform, walk
 
 INPUTS = frozenset({"x", "X"})
 MARKS = {"prev": -1, "previous": -1, "next": 0}
@@ -48,6 +49,20 @@ def timed(lines: Sequence[Relation]) -> list[Relation]:
     return [map_relation(line, lambda side: transform(transform(side, change_deltas), change)) for line in lines]
 
 
+def labelled(lines: Sequence[Relation]) -> list[Relation]:
+    """`W_z^1` beside `W_z^2`: a number above is a label and no power, where one of them is 1."""
+    powers = [part for line in lines for part in walk(line) if isinstance(part, Pow)]
+    named = {part.base.name for part in powers if isinstance(part.base, Sym) and part.exponent == term(1)}
+
+    def change(part: Term) -> Term:
+        if isinstance(part, Pow) and isinstance(part.base, Sym) and part.base.name in named and isinstance(part.exponent, Num):
+            joined = "" if "_" in part.base.name else "_"  # W_{z1}: behind a comma it would be a time
+            return replace(part.base, name=f"{part.base.name}{joined}{part.exponent.value}")
+        return part
+
+    return [map_relation(line, lambda side: transform(side, change)) for line in lines] if named else list(lines)
+
+
 def _split(name: str) -> tuple[str, str]:
     base, _, mark = name.rpartition("_")
     return (base, mark) if mark in MARKS and base else ("", "")
@@ -70,4 +85,4 @@ def general(line: Relation) -> Relation | None:
     return map_relation(line, lambda side: transform(side, change))
 
 
-__all__ = ["MARKS", "general", "plain", "timed"]
+__all__ = ["MARKS", "general", "labelled", "plain", "timed"]

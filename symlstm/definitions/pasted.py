@@ -66,6 +66,15 @@ class Parts:
     sizes: Declared
     beside: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    found: bool = False  # whether nothing names the inputs
+
+    def told(self, problem: SymlstmError) -> SymlstmError:
+        """A problem with these parts; where several inputs were found, one of them may be a gate without its equation."""
+        if not self.found or len(self.inputs) < 2:
+            return problem
+        names = " and ".join(map(plain, self.inputs))
+        right = f"{problem.right}; {names} are taken for inputs, as no equation defines them"
+        return type(problem)(problem.what, problem.where, right, line=problem.line, column=problem.column)
 
 
 def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = None) -> Iterator[Parts]:
@@ -108,7 +117,7 @@ def readings(text: str, states: str = "", inputs: str = "", kind: Kind | None = 
     declared = _declared(made, chosen_states, chosen_inputs)
     rows = said.get("vectors", "")
     for meant in _with_identity(made):
-        yield from _guesses(meant, declared, Parts(chosen_inputs, chosen_states, (), declared, beside), rows)
+        yield from _guesses(meant, declared, Parts(chosen_inputs, chosen_states, (), declared, beside, found=not explicit), rows)
 
 
 def _guesses(made: Theory, declared: Declared, parts: Parts, rows: str) -> Iterator[Parts]:
@@ -151,7 +160,12 @@ def _language(text: str, kind: Kind | None) -> Kind:
 
 def _nothing(found: Source, made: Theory) -> SymlstmError:
     written = [statement.latex for statement in found.statements][:3] or ["no formula"]
-    lazy = next(iter(made.lazies), "")
+    lazy = next(iter(made.lazies), "").replace("[]", "[t]")
+    lines = [line for statement in found.statements for line in statement.relations if line.operators[0] == "="]
+    circular = next((line for line in lines if any(part == line.lhs for part in walk(line.terms[1]))), None)
+    if circular is not None and not lazy:
+        words = f"{plain(circular.lhs)} is computed from itself, in the same step."
+        return NotValid(words, plain(circular), "the step before on the right, as in h_{t-1}")
     return NotValid(
         f"{lazy} is not an equation of one step." if lazy else "There is no equation of a step in this text.",
         "; ".join(written),

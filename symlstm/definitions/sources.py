@@ -29,7 +29,7 @@ from symlstm.algebra import (
     children,
     walk,
 )  # fmt: skip
-from symlstm.definitions.marks import general, timed
+from symlstm.definitions.marks import general, labelled, timed
 from symlstm.reader import PEOPLE, Conventions, Formula, Kind, directives, formulas, read_all, survey
 from symlstm.reader.conventions import PARAMETERS, Product
 
@@ -131,9 +131,9 @@ def source(
 
 
 def _timed(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """The statements with marks like `prev` and `next` as times."""
+    """The statements with marks like `prev` and `next` as times, and with numbers that are labels in names."""
     lines = [line for statement in statements for line in statement.relations]
-    changed = iter(timed(lines))
+    changed = iter(labelled(timed(lines)))
     return tuple(replace(each, relations=tuple(next(changed) for _ in each.relations)) for each in statements)
 
 
