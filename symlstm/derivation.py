@@ -91,8 +91,8 @@ def derive(
     a file of one (.toml): the derivation is of the cell as it is restated in it, and the arrays have its names.
     Raises `NotValid` for a topic, a cell or a notation that does not exist, and for values that do not fit the cell.
 
-    >>> derive("lstm", "gradients", notation="colah").steps[0].latex()
-    '\\\\delta o_t = \\\\delta h_t \\\\odot \\\\tanh(C_t)'
+    >>> print(derive("lstm", "gradients", notation="colah").steps[1].latex())
+    \\delta \\tilde{C}_t = \\delta C_t * i_t
     """
     from symlstm import zoo
 

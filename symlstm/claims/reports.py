@@ -6,6 +6,7 @@ A mark is a caret under the sign that is wrong in a chain, or under the characte
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby, takewhile
@@ -151,9 +152,9 @@ def changed(wrong: str, right: str) -> str:
 
 
 def _unfolded(verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts without those that only repeat what was said of the formulas before them."""
+    """The verdicts without those that only repeat what was said of the formulas before them, but for a number."""
     found: list[Verdict] = []
-    for _, same in groupby(verdicts, key=_sentence):
+    for _, same in groupby(verdicts, key=lambda verdict: re.sub(r"\d+", "#", _sentence(verdict))):
         found += list(same)[:SHOWN]
     return found
 
