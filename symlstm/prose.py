@@ -17,6 +17,9 @@ class Prose:
     pieces: tuple[Piece, ...]
 
 
+Text = Prose | str
+
+
 def prose(text: str, *math: Term | Relation) -> Prose:
     """`prose("the slope of {} at {}", f, x)`: each {} is filled with a term or relation."""
     words = text.split("{}")
@@ -29,17 +32,20 @@ def prose(text: str, *math: Term | Relation) -> Prose:
 
 def listed(terms: Iterable[Term | Relation]) -> Prose:
     """The terms with commas between them."""
-    pieces: list[Piece] = []
-    for each in terms:
-        pieces += [", ", each] if pieces else [each]
-    return Prose(tuple(pieces))
+    return joined(*(Prose((each,)) for each in terms), by=", ")
 
 
-def joined(*parts: Prose | str) -> Prose:
-    """Several pieces of prose as one."""
-    return Prose(tuple(piece for part in parts for piece in (part.pieces if isinstance(part, Prose) else (part,)) if piece != ""))
+def joined(*parts: Text, by: str = "") -> Prose:
+    """Several texts as one, with something between them."""
+    pieces = (piece for k, part in enumerate(parts) for piece in (by if k else "", *in_pieces(part)))
+    return Prose(tuple(piece for piece in pieces if piece != ""))
 
 
-def plain_prose(text: Prose) -> str:
-    """Prose as one line of plain text."""
-    return "".join(piece if isinstance(piece, str) else plain(piece) for piece in text.pieces)
+def in_pieces(text: Text) -> tuple[Piece, ...]:
+    """The strings, terms and relations of a text."""
+    return (text,) if isinstance(text, str) else text.pieces
+
+
+def plain_prose(text: Text) -> str:
+    """A text as one line without typesetting."""
+    return "".join(piece if isinstance(piece, str) else plain(piece) for piece in in_pieces(text))

@@ -31,9 +31,9 @@ from symlstm.derivation import derive
 from symlstm.dialects import NOTATIONS
 from symlstm.document.layout import COLUMNS, Line, alignments
 from symlstm.document.metrics import text_width, width
-from symlstm.evidence.report import Form, read_back
+from symlstm.evidence.report import Form, read_back, verify
 from symlstm.model import Cell
-from symlstm.notation import GITHUB, HOUSE
+from symlstm.notation import GITHUB, HOUSE, Notation
 from symlstm.prose import Prose, prose
 from symlstm.rendering import NAMES, rendered
 from symlstm.steps import Section, Step, Table
@@ -136,6 +136,39 @@ def test_evidence_is_said_once_for_each_group() -> None:
     made = document.latex(zoo.LSTM, [hard()], Report())
     assert r"\textit{n}~=~2" in made and r"10\textsuperscript{--12}" in made and r"\textit{x}~=~--1" in made
     assert "Evidence" not in document.latex(zoo.LSTM, [hard()])
+
+
+class Told:
+    """Evidence with mathematics in it, the same for every step."""
+
+    def words(self, step: Step) -> dict[str, Prose]:
+        return {"Exact": prose("at n = 2; {} above and below {}", MatMul((Sym("W_i"), x)), h.prev)}
+
+
+@pytest.mark.parametrize(("notation", "product"), [(HOUSE, "W_i x_t"), (NOTATIONS["keras"], "x_t W_i")], ids=["columns", "rows"])
+def test_mathematics_in_evidence_is_set_in_the_notation_of_the_document(notation: Notation, product: str) -> None:
+    lines = sections(zoo.LSTM, "forward")
+    text = document.latex(zoo.LSTM, lines, Told(), notation)
+    assert rf"at \textit{{n}}~=~2; ${product}$ above and below $h_{{t-1}}$." in text
+    text = document.markdown(zoo.LSTM, lines, Told(), notation)
+    assert f"at *n* = 2; $`{product}`$ above and below $`h_{{t-1}}`$.\n" in text
+    pytest.importorskip("latex2mathml")
+    text = document.html(zoo.LSTM, lines, Told(), notation)
+    assert re.search(r"at <i>n</i> = 2; <math.*</math> above and below <math.*</math>\.</p>", text)
+
+
+@pytest.mark.parametrize("form", ["tex", "md"])
+def test_a_file_is_read_back_without_what_its_evidence_says(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    derivation = derive("slstm", "forward")
+    report = verify(derivation)
+    text = {"tex": derivation.latex, "md": derivation.markdown}[form](report)
+    left = document.without_evidence(text, form)
+    assert left != text and "Evidence" not in left and left.count("\n") == text.count("\n")
+    assert all(found.ok for found in read_back(derivation, text, form))
+    said = [found.note for row in report.rows for found in row.evidence]
+    assert any("f_tilde[t] + m[t-1] above and below i_tilde[t]" in note for note in said)  # plain text is plain
+    monkeypatch.setattr(document, "without_evidence", lambda text, form: text)
+    assert not all(found.ok for found in read_back(derivation, text, form))
 
 
 def test_markdown_survives_code_hosting_pages() -> None:

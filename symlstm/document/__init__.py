@@ -1,7 +1,8 @@
 r"""Sections to documents: `.tex` that compiles as it stands, `.md` for code-hosting pages, `.html` without a script.
 
 All three show the same mathematics in the same order, the one `contents` lists: first the table of notation, then each
-section's pieces as `steps.fragments` has them. Nothing else in a file is mathematics; what the evidence says is words.
+section's pieces as `steps.fragments` has them. What the evidence says is about them and claims nothing itself: to read a
+file back it is left out, by `without_evidence`.
 
 >>> from symlstm import zoo
 >>> from symlstm.topics import sections
@@ -17,25 +18,26 @@ from itertools import groupby
 from typing import Protocol
 
 from symlstm.algebra import Relation, Term
-from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage
+from symlstm.document.pages import HOSTING, NOTEBOOK, HtmlPage, MarkdownPage, Marks, Numbered, Page, TexPage, without_evidence
 from symlstm.document.rows import InRows
 from symlstm.model import Cell
 from symlstm.notation import GITHUB, HOUSE, Notation
-from symlstm.prose import Prose, prose
+from symlstm.prose import Prose, Text, joined, prose
 from symlstm.steps import Block, Section, Step, Table, fragments
 from symlstm.topics import sizes
 
-__all__ = ["HOSTING", "NOTEBOOK", "Evidence", "Marks", "contents", "html", "knowing", "latex", "markdown", "opening", "spans"]
+__all__ = ["HOSTING", "NOTEBOOK", "Evidence", "Marks", "contents", "html", "knowing", "latex", "markdown", "opening", "spans",
+           "without_evidence"]
 UNCHECKED = "Not checked"
 
 
 class Evidence(Protocol):
-    """What a report must offer: for each way of looking at a step, in plain words, what it showed; nothing: not looked at.
+    """What a report must offer: for each way of looking at a step, in words, what it showed; nothing: not looked at.
 
-    The words are without a full stop and hold no mathematics; `n = 2`, `-1` and `1e-12` are set as such.
+    The words are without a full stop; in their strings `n = 2`, `-1` and `1e-12` are set as such.
     """
 
-    def words(self, step: Step) -> Mapping[str, str]: ...
+    def words(self, step: Step) -> Mapping[str, Text]: ...
 
 
 def latex(cell: Cell, sections: Sequence[Section], report: Evidence | None = None, notation: Notation = HOUSE) -> str:
@@ -126,7 +128,7 @@ def _parts(
                 yield here.table(run) if isinstance(run, Table) else here.paragraph(run)
         number += len(counted)
         if report is not None and counted:
-            yield page.evidence(_supported(counted, report))
+            yield here.evidence(_supported(counted, report))
 
 
 def _runs(blocks: Sequence[Block]) -> Iterator[list[Step] | Prose | Table]:
@@ -142,10 +144,11 @@ def _runs(blocks: Sequence[Block]) -> Iterator[list[Step] | Prose | Table]:
             yield steps
 
 
-def _supported(steps: Sequence[Numbered], report: Evidence) -> dict[str, str]:
+def _supported(steps: Sequence[Numbered], report: Evidence) -> dict[str, Prose]:
     """For each way of looking, what it found, each phrase once with the steps it is about: `(1)–(4), (7): words.`"""
-    found: dict[str, dict[str, list[int]]] = {}
+    found: dict[str, dict[Text, list[int]]] = {}
     for each in steps:
         for way, phrase in (report.words(each.step) or {UNCHECKED: "no evidence was gathered"}).items():
             found.setdefault(way, {}).setdefault(phrase, []).append(each.number)
-    return {way: " ".join(f"{spans(numbers)}: {phrase}." for phrase, numbers in said.items()) for way, said in found.items()}
+    return {way: joined(*(joined(f"{spans(numbers)}: ", phrase, ".") for phrase, numbers in said.items()), by=" ")
+            for way, said in found.items()}

@@ -35,7 +35,7 @@ class Page(Protocol):
     def paragraph(self, text: Prose) -> str: ...
     def steps(self, run: Sequence[Numbered]) -> str: ...
     def table(self, table: Table) -> str: ...
-    def evidence(self, found: Mapping[str, str]) -> str: ...
+    def evidence(self, found: Mapping[str, Prose]) -> str: ...
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str: ...
 
 
@@ -63,6 +63,21 @@ def _set(text: str, power: str, value: str) -> str:
     """Words of evidence with their few numbers set: `1e-12`, `n = 2` and `-1`."""
     raised = _POWER_OF_TEN.sub(lambda found: power.format(("−" if found[1] else "") + found[2]), text)
     return _MINUS.sub("−", _VALUE.sub(lambda found: value.format(found[1], found[2]), raised))
+
+
+_EVIDENCE = {  # the paragraph as it stands in a file
+    "tex": re.compile(r"^\\paragraph\{Evidence\.\}.*(?:\n.+)*", re.MULTILINE),
+    "md": re.compile(r"^\*\*Evidence\.\*\*\n(?:\n- .*)*", re.MULTILINE),
+}
+
+
+def without_evidence(text: str, form: str) -> str:
+    r"""A .tex or .md file without what its evidence says, and with as many lines.
+
+    >>> without_evidence("$x$\n\n**Evidence.**\n\n- **Exact.** (1): $y$.\n- **Read back.** (1).\n\n$z$\n", "md")
+    '$x$\n\n\n\n\n\n\n$z$\n'
+    """
+    return _EVIDENCE[form].sub(lambda found: "\n" * found[0].count("\n"), text)
 
 
 # --- LaTeX ------------------------------------------------------------------------------------------------------------
@@ -103,7 +118,7 @@ class TexPage:
         return rf"\section*{{{_tex_words(text)}}}"
 
     def paragraph(self, text: Prose) -> str:
-        return _mixed(text, _tex_words, lambda node: f"${tex.latex(node, self.notation, inline=True)}$")
+        return _mixed(text, _tex_words, self._math)
 
     def steps(self, run: Sequence[Numbered]) -> str:
         lines = tuple(_line(each.step, self.notation, self.paragraph(each.step.reason)) for each in run)
@@ -117,9 +132,12 @@ class TexPage:
         tabular = f"\\begin{{{kind}}}{{@{{}}{_columns(cells)}@{{}}}}\n{inside}\n\\end{{{kind}}}"
         return f"\\begin{{center}}\\renewcommand{{\\arraystretch}}{{1.2}}\n{tabular}\n\\end{{center}}"
 
-    def evidence(self, found: Mapping[str, str]) -> str:
-        said = [f"\\textit{{{self._plain(way)}.}} {self._plain(text)}" for way, text in found.items()]
+    def evidence(self, found: Mapping[str, Prose]) -> str:
+        said = [f"\\textit{{{self._plain(way)}.}} {_mixed(text, self._plain, self._math)}" for way, text in found.items()]
         return "\\paragraph{Evidence.} {\\small " + "\\par\n".join(said) + "\\par}"
+
+    def _math(self, node: Term | Relation) -> str:
+        return f"${tex.latex(node, self.notation, inline=True)}$"
 
     def _plain(self, text: str) -> str:
         return _set(_tex_words(text), r"10\textsuperscript{{{0}}}", r"\textit{{{0}}}~{1}~").replace("−", "--")
@@ -185,7 +203,7 @@ class MarkdownPage:
         return f"## {text}"
 
     def paragraph(self, text: Prose) -> str:
-        return _mixed(text, str, lambda node: tex.latex(node, self.notation, inline=True).join(self.marks.inline))
+        return _mixed(text, str, self._math)
 
     def steps(self, run: Sequence[Numbered]) -> str:
         return "\n\n".join(map(self._step, run))
@@ -194,9 +212,15 @@ class MarkdownPage:
         cells = [[self.paragraph(cell).replace("|", r"\vert ") for cell in row] for row in table.rows]
         return "\n".join(f"| {' | '.join(row)} |" for row in (table.header, ["---"] * len(table.header), *cells))
 
-    def evidence(self, found: Mapping[str, str]) -> str:
-        said = "".join(f"\n- **{way}.** {text}" for way, text in found.items())
-        return "**Evidence.**\n" + _set(said, "10<sup>{0}</sup>", "*{0}* {1} ")
+    def evidence(self, found: Mapping[str, Prose]) -> str:
+        said = (f"\n- **{self._plain(way)}.** {_mixed(text, self._plain, self._math)}" for way, text in found.items())
+        return "**Evidence.**\n" + "".join(said)
+
+    def _plain(self, text: str) -> str:
+        return _set(text, "10<sup>{0}</sup>", "*{0}* {1} ")
+
+    def _math(self, node: Term | Relation) -> str:
+        return tex.latex(node, self.notation, inline=True).join(self.marks.inline)
 
     def file(self, claim: str, title: str, parts: Sequence[str]) -> str:
         return "\n\n".join([f"<!-- {claim} -->", f"# {title}", *parts]) + "\n"
@@ -261,8 +285,8 @@ class HtmlPage:
         rows = "\n".join("<tr>" + "".join(f"<td>{self._words(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
         return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
 
-    def evidence(self, found: Mapping[str, str]) -> str:
-        said = "".join(f"<br/>\n<i>{self._plain(way)}.</i> {self._plain(text)}" for way, text in found.items())
+    def evidence(self, found: Mapping[str, Prose]) -> str:
+        said = "".join(f"<br/>\n<i>{self._plain(way)}.</i> {self._words(text, self._plain)}" for way, text in found.items())
         return f'<p class="why"><b>Evidence.</b>{said}</p>'
 
     def _plain(self, text: str) -> str:
@@ -277,8 +301,8 @@ class HtmlPage:
         reason = f'<div class="why">{self._words(each.step.reason)}</div>'
         return f'<div class="step"><div>{line}</div>{reason}<div class="number">({each.number})</div></div>'
 
-    def _words(self, text: Prose) -> str:
-        return _mixed(text, escape, lambda node: self._math(tex.latex(node, self.notation, inline=True), "inline"))
+    def _words(self, text: Prose, words: Callable[[str], str] = escape) -> str:
+        return _mixed(text, words, lambda node: self._math(tex.latex(node, self.notation, inline=True), "inline"))
 
     def _math(self, latex: str, display: str) -> str:
         try:

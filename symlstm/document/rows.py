@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from symlstm.document.pages import Numbered, Page
@@ -14,7 +14,7 @@ from symlstm.turning import prose_in_rows, to_rows
 
 @dataclass(frozen=True, slots=True)
 class InRows:
-    """The paragraphs, steps and tables of a section; `shapes` are those of its columns."""
+    """The paragraphs, steps, tables and evidence of a section; `shapes` are those of its columns."""
 
     page: Page
     shapes: Shapes
@@ -28,6 +28,9 @@ class InRows:
 
     def steps(self, run: Sequence[Numbered]) -> str:
         return self.page.steps([Numbered(each.number, self._turned(each.step)) for each in run])
+
+    def evidence(self, found: Mapping[str, Prose]) -> str:
+        return self.page.evidence({way: prose_in_rows(text, self.shapes) for way, text in found.items()})
 
     def _turned(self, step: Step) -> Step:
         """LaTeX from another source stays where turning changes nothing."""

@@ -46,6 +46,7 @@ from symlstm.evidence.scalars import Decision
 from symlstm.evidence.scalars import decide as decide_scalar
 from symlstm.evidence.signs import positive_certificate
 from symlstm.model import Cell
+from symlstm.prose import Text, joined, prose
 
 Constants = Mapping[str, Fraction]
 T, K = Time(), Time("k")
@@ -62,11 +63,11 @@ def decide(proof: Proof, line: Relation, constants: Constants | None = None) -> 
 
     def links() -> Decision:
         told = [_link(proof, left, operator, right, way != 0, constants or {}) for left, operator, right in line.links()]
-        return Decision(True, "; ".join(dict.fromkeys(told)))
+        return Decision(True, joined(*dict.fromkeys(told), by="; "))
     return proof.deciding(links)
 
 
-def _link(proof: Proof, left: Term, operator: str, right: Term, apart: bool, constants: Constants) -> str:
+def _link(proof: Proof, left: Term, operator: str, right: Term, apart: bool, constants: Constants) -> Text:
     if operator == "<=" or (operator == "<" and (apart or not _over_steps(left))):
         for rule in _RULES:
             if told := rule(proof, left, operator == "<", right, constants):
@@ -81,21 +82,21 @@ def _over_steps(node: Term) -> bool:
 # --- the rules: each says what it used, or nothing where it does not apply or does not hold ------------------------
 
 
-def _same(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _same(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     return "" if strict or left != right else "equal"
 
 
-def _factors(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _factors(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """|M| <= |A| |B| ... where M = A B ..."""
     factors = right.args if isinstance(right, MatMul) else (right,)
     if strict or not isinstance(left, Norm) or not all(isinstance(factor, Norm) for factor in factors):
         return ""
     inner = tuple(factor.arg for factor in factors if isinstance(factor, Norm))
     product = proof.decide(equation(left.arg, MatMul(inner)))
-    return f"the factors: {product.note}; {NORMS}" if product.ok else ""
+    return joined("the factors: ", product.words, f"; {NORMS}") if product.ok else ""
 
 
-def _factorwise(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _factorwise(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """a b <= A B where a <= A and b <= B, all of them norms or positive constants."""
     if strict or not (isinstance(left, MatMul) and isinstance(right, MatMul) and len(left.args) == len(right.args)):
         return ""
@@ -103,10 +104,10 @@ def _factorwise(proof: Proof, left: Term, strict: bool, right: Term, constants: 
     if not all(isinstance(part, Norm) or (_constant(part, constants) or -1) >= 0 for pair in pairs for part in pair):
         return ""
     told = [_link(proof, one, "<=", other, False, constants) for one, other in pairs]
-    return "factor by factor: " + "; ".join(part for part in told if part != "equal")
+    return joined("factor by factor: ", joined(*(part for part in told if part != "equal"), by="; "))
 
 
-def _diagonal(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _diagonal(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """|diag(v)| <= c where every entry of v stays within [-c, c] (below it, if strict)."""
     limit = _constant(right, constants)
     if limit is None or not (isinstance(left, Norm) and isinstance(left.arg, Diag)):
@@ -118,7 +119,7 @@ def _diagonal(proof: Proof, left: Term, strict: bool, right: Term, constants: Co
     return f"every entry on the diagonal is a function of activations and stays {below} {limit} in size, by a certificate"
 
 
-def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """|J| <= c |M| where J = diag(v) M and every entry of v stays within [-c, c]."""
     if strict or not isinstance(left, Norm) or not (isinstance(right, MatMul) and len(right.args) == 2):
         return ""
@@ -128,11 +129,11 @@ def _one_step(proof: Proof, left: Term, strict: bool, right: Term, constants: Co
     diagonal = _row_factors(proof, *proof.values(left.arg, matrix.arg))
     if diagonal is None or not all(_within(proof, entry, limit, False) for entry in diagonal):
         return ""
-    return (f"the Jacobian is diag(v) {plain(matrix.arg)} as rational functions, each entry of v within {limit} in size, "
-            f"by a certificate; {NORMS}")
+    return prose(f"the rows of the Jacobian are those of {{}} as rational functions, each times a factor within {limit} in size, "
+                 f"by a certificate; {NORMS}", matrix.arg)
 
 
-def _power(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _power(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """|d q_t / d q_k| <= c^(t-k) where |d q_t / d q_{t-1}| <= c, for the one state of a part; c^(k-t) for one that runs
     backward."""
     if strict or not (isinstance(right, Pow) and isinstance(left, Norm)):
@@ -146,26 +147,26 @@ def _power(proof: Proof, left: Term, strict: bool, right: Term, constants: Const
     if not jacobian.direct and proof.cell.parts[proof.cell.place(jacobian.of)].states != (jacobian.of,):
         return ""
     one = Norm(Partial(jacobian.of, proof.cell.carried[jacobian.of], jacobian.direct))
-    return f"{_link(proof, one, '<=', right.base, False, constants)}; by induction over the {plain(steps)} factors"
+    return joined(_link(proof, one, "<=", right.base, False, constants), prose("; by induction over the {} factors", steps))
 
 
-def _product(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _product(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """|d q_t / d q_k| <= product of |J_s| where the derivative is the product of the J_s."""
     if strict or not (isinstance(left, Norm) and isinstance(right, Prod) and isinstance(right.body, Norm)):
         return ""
     product = proof.decide(equation(left.arg, Prod(right.index, right.lower, right.upper, right.body.arg)))
-    return f"the product: {product.note}; {NORMS}" if product.ok else ""
+    return joined("the product: ", product.words, f"; {NORMS}") if product.ok else ""
 
 
-def _product_below_one(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> str:
+def _product_below_one(proof: Proof, left: Term, strict: bool, right: Term, constants: Constants) -> Text:
     """A product of at least one factor, each less than 1, is less than 1."""
     limits = ((T, K + 1), (K + 1, T), (T, K + -1), (K + -1, T))
     if right != term(1) or not (isinstance(left, Prod) and (left.lower, left.upper) in limits):
         return ""
-    return f"{_link(proof, left.body, '<', right, False, constants)}; so is a product of one or more factors"
+    return joined(_link(proof, left.body, "<", right, False, constants), "; so is a product of one or more factors")
 
 
-_RULES: tuple[Callable[[Proof, Term, bool, Term, Constants], str], ...] = (
+_RULES: tuple[Callable[[Proof, Term, bool, Term, Constants], Text], ...] = (
     _same, _diagonal, _one_step, _power, _product, _product_below_one, _factors, _factorwise,
 )
 
@@ -200,17 +201,18 @@ def _within(proof: Proof, entry: Any, limit: Fraction, strict: bool) -> bool:
 def decide_largest_slope(cell: Cell, value: Fraction) -> Decision:
     """Whether a number is the largest slope of the state's activation: a bound by a certificate, attained somewhere."""
     names = outer_activations(cell)
-    where = ""
+    where: Text = ""
     for name in names:
         bounded = decide_scalar(Relation((Prime(name, X), Num(value)), ("<=",)))
-        attained = {"at 0": equation(Prime(name, term(0)), Num(value))} | {
-            f"for {plain(stretch)}": Relation((Prime(name, X), Num(value)), ("=",), stretch) for stretch in _stretches(name)
+        attained: dict[Text, Relation] = {"at 0": equation(Prime(name, term(0)), Num(value))}
+        attained |= {
+            prose("for {}", stretch): Relation((Prime(name, X), Num(value)), ("=",), stretch) for stretch in _stretches(name)
         }
         where = next((words for words, line in attained.items() if decide_scalar(line).ok), "")
         if not (bounded.ok and where):
             return Decision(False, f"{value} is not the largest slope of {name}")
-    words = f"the slope of {' and '.join(names)} is at most {value}, by a certificate, and {value} {where}"
-    return Decision(len(names) == 1, words)
+    slope = f"the slope of {' and '.join(names)} is at most {value}, by a certificate, and {value} "
+    return Decision(len(names) == 1, joined(slope, where))
 
 
 def _stretches(name: str) -> Iterator[Relation]:

@@ -41,12 +41,13 @@ from typing import Any
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS, X, Y
-from symlstm.algebra import Apply, Max, NotSupported, Prime, Term, plain, term, walk
+from symlstm.algebra import Apply, Max, NotSupported, Prime, Term, term, walk
 from symlstm.evaluate import Array, Evaluator
 from symlstm.evidence.duals import Dual
 from symlstm.evidence.polynomials import Packed, Parts, Polynomial, exactly, total
 from symlstm.evidence.rings import Key
 from symlstm.evidence.scalars import slope_is_proved, symmetry
+from symlstm.prose import Text, prose
 
 Rank = tuple[Any, ...]  # what is put in first: the definition of the highest rank
 Definition = Callable[[], Polynomial | None]
@@ -57,7 +58,7 @@ class Field(Packed):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cases: dict[int, str] = {}  # what each case is about, by place
+        self.cases: dict[int, Text] = {}  # what each case is about, by place
         self.met: set[int] = set()  # the cases that came up since it was emptied
         self._definitions: dict[int, Definition] = {}
         self._ranks: dict[int, Rank] = {}
@@ -125,7 +126,7 @@ class Field(Packed):
                     x * self.generator(self.keys[place]) ** -common)
         return x
 
-    def tell(self, start: int, words: str) -> None:
+    def tell(self, start: int, words: Text) -> None:
         """Say in words what the cases are about that have been made since there were so many generators."""
         for place in range(start, len(self.keys)):
             if self.cases.get(place) == "":
@@ -349,11 +350,12 @@ class Exactly(Evaluator):
             self.ring.tell(start, self.case_of(node))
         return value
 
-    def case_of(self, node: Max | Apply | Prime) -> str:
+    def case_of(self, node: Max | Apply | Prime) -> Text:
         """In words, the question that a maximum or a function with a kink asks."""
-        if not isinstance(node, Max):
-            return f"{plain(node.arg)} above and below 0" if is_composed(node.function) else ""
-        return f"{plain(node.args[0])} above and below {' and '.join(map(plain, node.args[1:]))}"
+        if not isinstance(node, Max) and not is_composed(node.function):
+            return ""
+        first, *others = node.args if isinstance(node, Max) else (node.arg, term(0))
+        return prose(f"{{}} above and below {' and '.join('{}' for _ in others)}", first, *others)
 
     def apply(self, name: str, x: Array) -> Array:
         def chain(entry: Any) -> Any:
@@ -389,7 +391,7 @@ class _Formula(Exactly):
     def number(self, value: Fraction) -> Any:
         return exactly(value)
 
-    def case_of(self, node: Max | Apply | Prime) -> str:
+    def case_of(self, node: Max | Apply | Prime) -> Text:
         return ""
 
 

@@ -49,6 +49,7 @@ from symlstm.evidence.polynomials import Polynomial
 from symlstm.evidence.scalars import Decision
 from symlstm.evidence.sequence import Outside, free_letters, reference_of
 from symlstm.evidence.truth import FIRST, INNER, LAST, Facts
+from symlstm.prose import Prose, joined, prose
 
 
 class Proof(Facts):
@@ -96,7 +97,7 @@ class Proof(Facts):
                     return Decision(False, f"{plain(first)} fails: at the first step a state does not come from a step before")
             except Outside:
                 pass  # the relation begins with a later step
-        return Decision(True, "; ".join(dict.fromkeys(notes)))
+        return Decision(True, joined(*dict.fromkeys(notes), by="; "))
 
     def _firsts(self, line: Relation) -> Iterator[Relation]:
         """A relation about derivatives of the states of another step at the time when those are the initial ones."""
@@ -121,7 +122,7 @@ class Proof(Facts):
                  for one, other in zip(free.flat, change(free).flat, strict=True) if one != other]
         with self.ring.fixed(bound):
             found = self._decide(line)
-        return Decision(found.ok, f"{found.note}; with {plain(condition)} put in", found.decided)
+        return Decision(found.ok, joined(found.words, prose("; with {} put in", condition)), found.decided)
 
     def _equal(self, left: Term, right: Term) -> bool:
         one, other = self.summed(left), self.summed(right)
@@ -144,10 +145,10 @@ class Proof(Facts):
             raise NotSupported("There is no proof here, and no point at which the two sides differ.")
         return True
 
-    def _note(self, *nodes: Term) -> str:
-        cases = [self.ring.cases[place] for place in sorted(self.ring.met) if self.ring.cases[place]]
-        split = f"; case by case: {', '.join(dict.fromkeys(cases))}; at equality nothing is claimed" if cases else ""
-        return self._shown(*nodes) + split
+    def _note(self, *nodes: Term) -> Prose:
+        cases = dict.fromkeys(self.ring.cases[place] for place in sorted(self.ring.met) if self.ring.cases[place])
+        split = ("; case by case: ", joined(*cases, by=", "), "; at equality nothing is claimed") if cases else ()
+        return joined(self._shown(*nodes), *split)
 
     def _shown(self, *nodes: Term) -> str:
         """In words, what an equality that is proved shows."""

@@ -49,6 +49,7 @@ from symlstm.evidence.scalars import Decision, is_scalar
 from symlstm.evidence.sequence import Sequence as Run
 from symlstm.model import Cell
 from symlstm.notation import HOUSE, Notation
+from symlstm.prose import Text, plain_prose
 from symlstm.shapes import Shapes
 from symlstm.steps import Block, Kind, Section, Step, fragments
 from symlstm.turning import to_columns
@@ -64,8 +65,13 @@ class Evidence:
 
     method: Method
     ok: bool
-    note: str
+    words: Text
     max_rel_error: float | None = None
+
+    @property
+    def note(self) -> str:
+        """What was shown, as plain text."""
+        return plain_prose(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,11 @@ class Report:
         """Whether every relation holds in every way."""
         return bool(self.rows) and all(row.ok for row in self.rows)
 
-    def words(self, step: Step) -> dict[str, str]:
-        """In plain words what supports a step, for each way of looking, without any measured value; empty for no step of it."""
+    def words(self, step: Step) -> dict[str, Text]:
+        """In words what supports a step, for each way of looking, without any measured value; empty for no step of it."""
         row = self._by_step.get(step)
         found = row.evidence if row is not None else ()
-        return {_WORDS[each.method]: each.note if each.ok else "does not hold" for each in found}
+        return {_WORDS[each.method]: each.words if each.ok else "does not hold" for each in found}
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, the form that `symlstm verify --json` prints."""
@@ -274,7 +280,7 @@ class _Judge:
             found = _decided(each.line) if is_scalar(each.line) else EXACT[each.kind](self, each.line)
         except (NotValid, NotSupported) as error:
             found = Decision(False, error.what)
-        return Evidence("exact", found.ok and found.decided, found.note)
+        return Evidence("exact", found.ok and found.decided, found.words)
 
     def numeric(self, each: Statement) -> Evidence:
         """What a statement is in numbers."""
@@ -380,7 +386,7 @@ class _Readings:
         self.rows = notation.vectors == "rows"
         found: list[tuple[int, Found]] = [
             (reading.formula.line, piece)
-            for reading in reader.readings(text, form, _conventions(pieces, notation))
+            for reading in reader.readings(document.without_evidence(text, form), form, _conventions(pieces, notation))
             for piece in (reading.found or (reading.error or NotValid("An empty formula."),))
         ]
         self.surplus = len(found) - len(pieces)

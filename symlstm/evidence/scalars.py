@@ -52,6 +52,7 @@ from symlstm.algebra import (
 )
 from symlstm.evaluate import Evaluator
 from symlstm.evidence.signs import ARGUMENT, FIELD, LEFT, LINE, RIGHT, E, Stretch, certificate
+from symlstm.prose import Text, plain_prose
 
 INFINITY, ZERO = Sym("infinity"), Num(Fraction(0))
 
@@ -61,8 +62,13 @@ class Decision:
     """What came out: whether it holds, whether that is decided, and what exactly was shown."""
 
     ok: bool
-    note: str
+    words: Text
     decided: bool = True
+
+    @property
+    def note(self) -> str:
+        """What was shown, as plain text."""
+        return plain_prose(self.words)
 
 
 class Rational(Evaluator):
