@@ -128,7 +128,7 @@ def sort(said: Iterable[Relation], source: Cell, target: Cell) -> Sorted:
             _once(left.function in found.functions, line)
             found.functions[left.function] = left.arg, line.rhs
         elif not isinstance(left, Sym) or left.name not in {*parameters, *about}:
-            raise _unknown(line, left, target)
+            raise _unknown(line, left, target, source)
         elif left.name in given or left.name in parameters - about.keys() or (left.name in states and left.time is None):
             _once(left.name in found.mapped, line)
             found.mapped[left.name] = _over(line, source, left.name in given, left.name in states)
@@ -160,13 +160,15 @@ def open_functions(cell: Cell) -> tuple[str, ...]:
     )
 
 
-def _unknown(line: Relation, left: Term, cell: Cell) -> NotValid:
+def _unknown(line: Relation, left: Term, cell: Cell, other: Cell) -> NotValid:
     if not isinstance(left, (Sym, Apply)):
         return NotValid("On the left of a line of the map stands one name.", plain(line), f"a name of {cell.name}")
     name = left.name if isinstance(left, Sym) else left.function
     known = (*(symbol.name for symbol in cell.parameter_terms), *signals(cell))
-    near = get_close_matches(name, known, n=3) or list(known)
-    return NotValid(f"{cell.name} has no {name} for the map to be about.", plain(line), " or ".join(near))
+    near = " or ".join(get_close_matches(name, known, n=3) or list(known))
+    if any(symbol.name == name for symbol in other.parameter_terms):
+        near += f"; where {name} of {other.name} is meant, given (--given) instead of where"
+    return NotValid(f"{cell.name} has no {name} for the map to be about.", plain(line), near)
 
 
 def _over(line: Relation, source: Cell, step: bool, state: bool) -> Term:
