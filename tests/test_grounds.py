@@ -208,6 +208,10 @@ $$v_t = \frac{1}{d} (a_t - \mu_t)^\top (a_t - \mu_t)$$
 $$\hat a_t = \frac{a_t - \mu_t}{\sqrt{v_t}}$$
 $$h_t = \tanh(g \odot \hat a_t + b)$$
 """
+SQUARES = RNN + r"""
+$$L_t = \frac{1}{d} \sum_{i=1}^d (y_{t,i} - q_{t,i})^2$$
+$$L = \frac{1}{T} \sum_{t=1}^T L_t$$
+"""
 MEANS = (r"\mathbf{1}^\top a_t", r"\sum_{i=1}^d a_{t,i}")
 
 
@@ -219,6 +223,8 @@ MEANS = (r"\mathbf{1}^\top a_t", r"\sum_{i=1}^d a_{t,i}")
         (RATE, r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t^2) U", r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t) U"),
         (RNN, r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t^2) U", r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t) U"),
         (RNN, r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top V h_t", r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top h_t"),
+        (SQUARES, r"\frac{\partial L_t}{\partial y_t} = \frac{2}{d} (y_t - q_t)", r"\frac{\partial L_t}{\partial y_t} = \frac{1}{d} (y_t - q_t)"),
+        (SQUARES, r"\frac{\partial L}{\partial V} = \frac{2}{T d} \sum_t (y_t - q_t) h_t^\top", r"\frac{\partial L}{\partial V} = \frac{2}{d} \sum_t (y_t - q_t) h_t^\top"),
         *((NORM.replace("MEAN", mean), r"\mathbf{1}^\top \hat a_t = 0", r"\mathbf{1}^\top \hat a_t = 1") for mean in MEANS),
         *((NORM.replace("MEAN", mean), r"\hat a_t^\top \hat a_t = d", r"\hat a_t^\top \hat a_t = d + 1") for mean in MEANS),
     ],

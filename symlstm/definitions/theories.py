@@ -407,6 +407,8 @@ class _Maker:
         new.letters = self.size_letters() | new.counts
         used = [part for body in new.steps.values() for part in walk(body) if isinstance(part, Sym)]
         lazily = [part for found in new.lazies.values() for each in found for part in walk(each.body) if isinstance(part, Sym)]
+        over_time = (part for line in self.all for part in walk(line) if isinstance(part, (Sum, Prod)))
+        ends = any(part.upper == Time("T") for part in over_time)  # then T is the last step, as in 1/T before a sum
         for part in used:
             if part.time is not None and part.time.offset < 0 and part.name in new.steps:
                 _note(new.states, part.name)
@@ -415,7 +417,7 @@ class _Maker:
                 continue
             if part.time is not None:
                 _note(new.inputs, part.name)
-            elif part.name not in ("infinity", SOME.name, *new.letters):
+            elif part.name not in ("infinity", SOME.name, *new.letters, *({"T"} if ends and part not in used else ())):
                 _note(new.parameters, part.name)
         for name, _ in new.values:
             if not new.known(Sym(name)):
