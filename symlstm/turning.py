@@ -74,6 +74,7 @@ WORDS: Mapping[str, str] = MappingProxyType({
     "vectors stacked": "vectors side by side",
     "stacked on": "beside",
     "number of rows": "number of columns",
+    "the rows of the Jacobian": "the columns of the Jacobian",
     "its rows": "its columns",
     " rows": " columns",
     " columns": " rows",

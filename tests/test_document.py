@@ -157,6 +157,12 @@ def test_mathematics_in_evidence_is_set_in_the_notation_of_the_document(notation
     assert re.search(r"at <i>n</i> = 2; <math.*</math> above and below <math.*</math>\.</p>", text)
 
 
+def test_what_a_bound_says_of_rows_is_said_of_columns_where_vectors_are_rows() -> None:
+    for notation, words in ((HOUSE, "the rows of the Jacobian"), (NOTATIONS["keras"], "the columns of the Jacobian")):
+        derivation = derive("rnn", "flow", notation=notation)
+        assert f"{words} are those of $`U`$" in derivation.markdown(verify(derivation))
+
+
 @pytest.mark.parametrize("form", ["tex", "md"])
 def test_a_file_is_read_back_without_what_its_evidence_says(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     derivation = derive("slstm", "forward")
