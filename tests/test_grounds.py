@@ -201,6 +201,11 @@ $$\alpha = \sigma(a + 1)$$
 $$\tilde h_t = \tanh(W x_t + U h_{t-1} + b)$$
 $$h_t = (1 - \alpha) \odot h_{t-1} + \alpha \odot \tilde h_t$$
 """
+STEP = r"""
+$$W = A - A^\top$$
+$$\tau = \exp(s)$$
+$$h_t = h_{t-1} + \frac{1}{\tau} \tanh(W h_{t-1} + V x_t)$$
+"""
 NORM = r"""
 $$a_t = W x_t + U h_{t-1}$$
 $$\mu_t = \frac{1}{d} MEAN$$
@@ -223,6 +228,8 @@ MEANS = (r"\mathbf{1}^\top a_t", r"\sum_{i=1}^d a_{t,i}")
         (RATE, r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t^2) U", r"\frac{\partial \tilde h_t}{\partial h_{t-1}} = \mathrm{diag}(1 - \tilde h_t) U"),
         (RNN, r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t^2) U", r"\frac{\partial h_t}{\partial h_{t-1}} = \mathrm{diag}(\mathbf{1}_H - h_t) U"),
         (RNN, r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top V h_t", r"\mathbf{1}_H^\top y_t = \mathbf{1}_H^\top h_t"),
+        (STEP, r"\frac{\partial L}{\partial A} = \frac{\partial L}{\partial W} - \left(\frac{\partial L}{\partial W}\right)^\top", r"\frac{\partial L}{\partial A} = \frac{\partial L}{\partial W}"),
+        (STEP, r"\frac{\partial h_t}{\partial h_{t-1}} = I + \frac{1}{\tau} \mathrm{diag}(1 - \tanh^2(W h_{t-1} + V x_t)) W", r"\frac{\partial h_t}{\partial h_{t-1}} = I + \frac{1}{\tau} W"),
         (SQUARES, r"\frac{\partial L_t}{\partial y_t} = \frac{2}{d} (y_t - q_t)", r"\frac{\partial L_t}{\partial y_t} = \frac{1}{d} (y_t - q_t)"),
         (SQUARES, r"\frac{\partial L}{\partial V} = \frac{2}{T d} \sum_t (y_t - q_t) h_t^\top", r"\frac{\partial L}{\partial V} = \frac{2}{d} \sum_t (y_t - q_t) h_t^\top"),
         *((NORM.replace("MEAN", mean), r"\mathbf{1}^\top \hat a_t = 0", r"\mathbf{1}^\top \hat a_t = 1") for mean in MEANS),

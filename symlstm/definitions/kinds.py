@@ -60,7 +60,7 @@ def kinds_of(theory: Theory) -> list[dict[str, str]]:
     vectors = _elementwise(theory)
     guess = {name: "matrix" if name in matrices - vectors else "vector" for name in theory.parameters}
     numbers = {name for name in theory.parameters if name.partition("_")[0] in RATES - vectors} | _roots(theory)
-    guess |= dict.fromkeys(sorted(numbers), "scalar")
+    guess |= dict.fromkeys(sorted(numbers | _of_rates(theory)), "scalar")
     found = [guess]
     factors = _left_factors(theory)
     if not matrices and theory.steps:
@@ -77,6 +77,16 @@ def _roots(theory: Theory) -> set[str]:
     alone = [part.arg for part in parts if isinstance(part, Apply) and part.function == "sqrt"]
     alone += [part.below for part in parts if isinstance(part, Div)]
     return {each.name for each in alone if isinstance(each, Sym) and each.time is None and each.name in theory.parameters}
+
+
+def _of_rates(theory: Theory) -> set[str]:
+    """Parameters that a rate alone is made of, where it scales whole vectors: `\\tau = \\exp(s)` in `\\frac{1}{\\tau} v`."""
+    parts = {name: {part.name for part in walk(body) if isinstance(part, Sym)} for name, body in theory.steps.items()}
+    wholes = [part for body in theory.steps.values() for part in walk(body) if isinstance(part, Hadamard)]
+    apart = {each.name for whole in wholes for arg in whole.args for each in walk(arg) if isinstance(each, Sym)}
+    rates = {name for name in theory.constants if name.partition("_")[0] in RATES and name not in apart}
+    others = {each for name, used in parts.items() if name not in rates for each in used}
+    return {each for name in rates for each in parts.get(name, ()) if each in theory.parameters and each not in others}
 
 
 def _elementwise(theory: Theory) -> set[str]:

@@ -128,8 +128,9 @@ class Valuer(Reckoner):
 
     def symbol(self, node: Sym) -> Array:
         if node.time is None:
+            own = node.name in self.run.parameters or node.name in self.run.theory.constants  # and no letter of a time
             for place in (self.local, self.variables, self.times, self.indices):
-                if node.name in place and not (place is self.times and node.name in self.run.parameters):
+                if node.name in place and not (place is self.times and own):
                     return place[node.name]
         node = self.resolved(node)
         theory = self.run.theory
