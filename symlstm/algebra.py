@@ -12,7 +12,7 @@ h[t] = tanh(W @ x[t] + h[t-1])
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache, lru_cache
@@ -186,6 +186,15 @@ class Space(Term):
 
     rows: Term
     columns: Term | None = None
+
+
+def free_sizes(taken: Collection[str]) -> Iterator[str]:
+    """Letters for sizes beside n and m that are not taken yet, in the order in which they are used.
+
+    >>> list(free_sizes({"k", "s"}))
+    ['p', 'q', 'r', 'd', 'l', 'e']
+    """
+    return (letter for letter in "kpqrdles" if letter not in taken)
 
 
 @_node

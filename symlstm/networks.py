@@ -34,6 +34,7 @@ from symlstm.algebra import (
     Term,
     defined,
     equation,
+    free_sizes,
     map_relation,
     plain,
     quantity,
@@ -41,6 +42,8 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.model import Cell
+from symlstm.notation import ACCENTS
+from symlstm.prose import in_words
 from symlstm.shapes import ONE, length_term, total_length
 from symlstm.zoo import cell_of
 from symlstm.zoo.heads import HEADS
@@ -48,9 +51,7 @@ from symlstm.zoo.heads import HEADS
 Direction = Literal["", "forward", "backward"]
 Lengths = Mapping[str, Term]  # what the letter of a size stands for
 MOST = 100  # layers
-ACCENTS = frozenset({"tilde", "hat", "bar"})  # what belongs to a letter; the direction stands behind it
-LETTERS = "kpqrdles"  # for the size of a head's output
-COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+LETTERED = ACCENTS.keys() - {"forward", "backward"}  # what belongs to a letter; the direction stands behind it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -291,7 +292,7 @@ def mark(name: str, number: int, direction: Direction = "") -> str:
     """
     letter, *rest = name.rstrip("_").split("_")
     accents = 0
-    while accents < len(rest) and rest[accents] in ACCENTS:
+    while accents < len(rest) and rest[accents] in LETTERED:
         accents += 1
     return "_".join((letter, *rest[:accents], *([direction] if direction else []), *rest[accents:], str(number)))
 
@@ -317,7 +318,7 @@ def _lengths(head: Cell, length: Term, layers: Sequence[Layer], taken: set[str])
     """The sizes of a head: that of its input is given by the network, and what the network has in use gets another letter."""
     of_input = head.shapes.lengths[head.input_terms[0].name][0]
     used = {"n", "m", *(size for layer in layers for size in layer.cell.size_names)}
-    free = iter([letter for letter in LETTERS if letter not in used | taken])
+    free = free_sizes(used | taken)
     found = {of_input[0][0]: length}
     for size in sorted({size for rows, _ in head.shapes.lengths.values() for size, _ in rows} - {"", *found}):
         found[size] = Sym(next(free)) if size in used else Sym(size)
@@ -342,5 +343,4 @@ def _called(cells: Sequence[Cell], bidirectional: bool) -> tuple[str, str]:
 
 
 def _counted(count: int) -> str:
-    number = COUNTS[count - 1] if count <= len(COUNTS) else str(count)
-    return f"{number} layer{'s' * (count > 1)}"
+    return f"{in_words(count)} layer{'s' * (count > 1)}"

@@ -20,6 +20,18 @@ class Prose:
 Text = Prose | str
 
 
+COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def in_words(count: int) -> str:
+    """A number from one to ten as a word; above, in digits.
+
+    >>> in_words(3), in_words(12)
+    ('three', '12')
+    """
+    return COUNTS[count - 1] if count <= len(COUNTS) else str(count)
+
+
 def prose(text: str, *math: Term | Relation) -> Prose:
     """`prose("the slope of {} at {}", f, x)`: each {} is filled with a term or relation."""
     words = text.split("{}")

@@ -41,6 +41,7 @@ from symlstm.algebra import (
     Transpose,
     children,
     equation,
+    free_sizes,
     plain,
     substitute,
     term,
@@ -376,7 +377,7 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
         """What to say of a size that nothing fixes, and how it is declared: with a letter that is free."""
         rows, columns = self.lengths[name]
         taken = {n for line in self._equations for n in (s.name for s in _symbols(line))} | self.size_names
-        free = (Sym(letter) for letter in "kpqrdles" if letter not in taken)
+        free = map(Sym, free_sizes(taken))
         sides = [
             length_term(length) if all("." not in unknown for unknown, _ in length) else next(free)
             for length in ((rows,) if columns == ONE else (rows, columns))

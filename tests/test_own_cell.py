@@ -360,3 +360,11 @@ def test_the_identity_a_step_of_time_and_a_number_beside_a_vector(text: str, sta
 def test_where_the_identity_does_not_fit_the_letter_is_a_parameter() -> None:
     cell = sl.Cell.from_latex(r"h_t = \tanh(U h_{t-1} + W x_t + I)")
     assert str(cell.shapes["I"]) == "(n,)"
+
+
+def test_any_number_of_sizes_may_be_free() -> None:
+    gates = " ".join(rf"$${q}_t = \tanh(W_{q} x_t), \quad {q}_t \in \mathbb{{R}}^{q}$$" for q in "kpq")
+    cell = sl.Cell.from_latex(gates + r"$$h_t = \tanh(A k_t + B p_t + C q_t + U h_{t-1})$$", states="h_t")
+    shapes = sl.derive(cell, "shapes")
+    assert "Five sizes are given" in shapes.markdown()
+    assert sl.verify(shapes).ok

@@ -33,6 +33,7 @@ from symlstm.algebra import (
     SymlstmError,
     Term,
     equation,
+    free_sizes,
     plain,
     substitute,
     term,
@@ -50,7 +51,6 @@ Declared = dict[str, tuple[Term | None, ...]]
 MARKUP = re.compile(r"\$|\\\[|\\\(|\\begin\{")
 CASES = ("positive", "nonnegative")  # what a function by cases is made of
 IDENTITY = frozenset({"I", "I_bold"})
-LETTERS = "kpqrdles"  # for a size that the text calls n or m and that is neither
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ def _declared(made: Theory, states: tuple[Sym, ...], inputs: tuple[Sym, ...]) ->
         space = spaces.get(symbol.name)
         if space is not None and isinstance(space.rows, Sym) and space.columns in (None, term(1)):
             letters.setdefault(space.rows.name, ours)
-    free = iter(letter for letter in LETTERS if letter not in used)
+    free = free_sizes(used)  # for a size that the text calls n or m and that is neither
     for letter in sorted(used & {"n", "m"} - letters.keys()):
         if letter in letters.values():
             letters[letter] = next(free)

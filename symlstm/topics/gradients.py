@@ -10,13 +10,12 @@ from typing import Any
 from symlstm.activations import activation
 from symlstm.algebra import NOW, Adj, Apply, Div, MatMul, Max, Partial, Prime, Sym, Term, Transpose, equation, term, walk
 from symlstm.model import Cell
-from symlstm.prose import Prose, joined, listed, prose
+from symlstm.prose import Prose, in_words, joined, listed, prose
 from symlstm.reverse import LOSS_TERM, AdjointLine, Share, Sweep, sweep
 from symlstm.steps import Application, Section, Step
 from symlstm.topics.layers import as_what, handed_down
 
 TOPIC, TITLE = "gradients", "One step backward"
-NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LARGER = "the larger of the two passes its adjoint on"
 
 
@@ -131,10 +130,9 @@ def reason(swept: Sweep, line: AdjointLine) -> Prose:
     count = len(line.shares) + seeds
     if count == 1:
         return _of_one_path(swept.cell, line.of, line.shares[0])
-    number = NUMBERS[count - 2] if count < len(NUMBERS) + 2 else str(count)
     slopes = [*_slope(swept.cell, line.shares[-1], "; "), *_quotients(line)]
     told = as_what(swept.cell, line.of, line.shares)
-    return joined(prose(f"{number} paths leave {{}}", line.of), *told, *_together(line, seeds), *slopes)
+    return joined(prose(f"{in_words(count)} paths leave {{}}", line.of), *told, *_together(line, seeds), *slopes)
 
 
 def _together(line: AdjointLine, seeds: int) -> list[Prose]:
@@ -143,7 +141,7 @@ def _together(line: AdjointLine, seeds: int) -> list[Prose]:
     count, (first, most) = len(line.shares), through.most_common(1)[0]
     if len(through) == 1 and not seeds:
         return [prose(", all through {}" if count > 2 else ", both through {}", first)]
-    return [prose(f", {NUMBERS[most - 2]} of them through {{}}", first)] if 1 < most < len(NUMBERS) + 2 else []
+    return [prose(f", {in_words(most)} of them through {{}}", first)] if most > 1 else []
 
 
 def _quotients(line: AdjointLine) -> Iterator[Prose | str]:

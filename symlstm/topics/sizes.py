@@ -24,12 +24,11 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.model import Cell
-from symlstm.prose import Prose, joined, listed, prose
+from symlstm.prose import Prose, in_words, joined, listed, prose
 from symlstm.shapes import ONE, length_term, linear
 from symlstm.steps import Block, Section, Step, Table
 
 TOPIC, TITLE = "shapes", "Sizes"
-COUNTS = ("Two", "Three", "Four")
 
 
 def section(cell: Cell) -> Section:
@@ -50,7 +49,7 @@ def _given(cell: Cell) -> Prose:
     x, h = cell.input_terms[0], cell.state_terms[0]
     n, m = (length_term(shapes.lengths[symbol.name][0]) for symbol in (h, x))
     free = [Sym(name) for name, length in shapes.declared.items() if length == ((name, 1),)]
-    given = f"{COUNTS[len(free)]} sizes are given: the input {{}} has length {{}}"
+    given = f"{in_words(2 + len(free)).capitalize()} sizes are given: the input {{}} has length {{}}"
     said: list[Prose | str] = [
         prose(given + (", the state {} has length {}" if free else ", and the state {} has length {}"), x, m, h, n)
     ]
