@@ -59,6 +59,7 @@ Layers = Annotated[
 ]
 Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="A network with both directions of time in every layer.")]
 Head = Annotated[str, typer.Option(metavar="NAME", help="A network with this on top: linear, sigmoid or softmax.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
@@ -163,9 +164,7 @@ def derive(
     form: Annotated[
         Format | None, typer.Option("--format", help="tex, md or html. Default: by the ending of FILE, else tex.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
-    ] = None,
+    output: Output = None,
     notation: InNotation = "symlstm",
     layers: Layers = None,
     bidirectional: Bidirectional = False,
@@ -259,9 +258,7 @@ def _show(report: Report, console: Console) -> None:
 @app.command()
 def codegen(
     cell: CellName,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
-    ] = None,
+    output: Output = None,
     layers: Layers = None,
     bidirectional: Bidirectional = False,
     head: Head = "",
@@ -340,9 +337,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Show the definitions too.")] = False,
     bare: Annotated[bool, typer.Option("--bare", help="Every line is a formula, without any dollar.")] = False,
     form: Annotated[Copy | None, typer.Option("--format", help="Print an annotated copy of the document: md or tex.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
-    ] = None,
+    output: Output = None,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit with 0 where there is no claim at all.")] = False,
     notation: Annotated[
         str | None,
