@@ -9,10 +9,11 @@ import os
 import shutil
 from collections.abc import Callable, Generator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.places import CORPUS
 
 REQUIRED = os.environ.get("SYMLSTM_REQUIRE_ALL") == "1"
 
@@ -52,7 +53,6 @@ def _without_corpus(config: pytest.Config, items: list[pytest.Item]) -> None:
         config.stash.setdefault(LACKING, []).append("deselected: no ../shared/corpus beside the repository")
 
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 LACKING = pytest.StashKey[list[str]]()
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from symlstm.claims.checking import judged
+from tests.places import CORPUS
 
 DOCUMENTS = sorted(Path(__file__).parent.joinpath("documents").glob("*.md"))
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 COLLECTED = sorted(path for path in CORPUS.glob("*.md") if path.with_suffix(".expected.json").exists())
 
 

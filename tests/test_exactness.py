@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,8 @@ from symlstm.claims.judging.verdicts import Verdict
 from symlstm.evidence.polynomials import Packed
 from symlstm.mistakes import edits
 from symlstm.topics import sections
+from tests.places import CORPUS
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 FLOOR = 0.9  # of the right claims of the corpus, those that are proved
 RNN = r"$$ z_t = W x_t + U h_{t-1} + b $$ $$ h_t = \tanh(z_t) $$ $$ y_t = V h_t $$"
 LOSS = r"$$ p_t = \mathrm{softmax}(y_t) $$ $$ L_t = -\sum_k q_{t,k} \log p_{t,k} $$ $$ L = \sum_{t=1}^{T} L_t $$"

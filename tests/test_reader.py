@@ -52,6 +52,7 @@ from symlstm.algebra import (
     term,
 )  # fmt: skip
 from symlstm.reader import HOUSE, PEOPLE, Formula, directives, formulas, read, read_all, readings, survey
+from tests.places import CORPUS
 
 t, T, n, m, x = Sym("t"), Time("T"), Sym("n"), Sym("m"), Sym("x")
 NOW, BEFORE, AFTER = Time("t"), Time("t", -1), Time("t", 1)
@@ -545,7 +546,6 @@ def test_any_text_of_other_people_is_read_or_refused(text: str) -> None:
         assert error.line >= 1
 
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 
 
 @pytest.mark.corpus

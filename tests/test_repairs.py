@@ -18,8 +18,8 @@ from symlstm.claims.writing.hand import Hand, Unwritable
 from symlstm.claims.writing.lettering import flat
 from symlstm.definitions.sources import source
 from symlstm.reader import read_all
+from tests.places import CORPUS, ROOT
 
-ROOT = Path(__file__).parent.parent
 LSTM = r"""
 $$ f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f) $$
 $$ i_t = \sigma(W_i x_t + U_i h_{t-1} + b_i) $$
@@ -111,7 +111,7 @@ def test_what_has_no_name_is_not_written() -> None:
 
 
 def documents() -> Iterator[Path]:
-    folder = ROOT.parent / "shared" / "corpus"
+    folder = CORPUS
     return iter(sorted(folder.glob("*.md")) if folder.exists() else [])
 
 
