@@ -23,6 +23,7 @@ def pair(cell: str, layers: int, two_ways: bool, B: int, n: int, dtype: str) -> 
     """A network, ours and PyTorch's, forward and backward; they agree, or this raises."""
     import numpy as np
     import torch
+    from peers import pytorch_passes
 
     import symlstm as sl
 
@@ -32,17 +33,12 @@ def pair(cell: str, layers: int, two_ways: bool, B: int, n: int, dtype: str) -> 
     params = sl.from_layout("pytorch", layer.state_dict(), network)
     x = generator.standard_normal((STEPS, B, n)).astype(dtype)
     d_outputs = generator.standard_normal((STEPS, B, n * (1 + two_ways))).astype(dtype)
-    function, inputs, ends = sl.lambdify(network), torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
+    function = sl.lambdify(network)
 
     def ours() -> Any:
         return function.backward(function.forward(params, x), d_outputs)
 
-    def pytorch() -> Any:
-        layer.zero_grad()
-        inputs.grad = None
-        layer(inputs)[0].backward(ends)
-        return inputs.grad
-
+    pytorch = pytorch_passes(layer, x, d_outputs)
     np.testing.assert_allclose(ours().inputs, pytorch().numpy(), rtol=1e-3, atol=1e-4 if dtype == "float32" else 1e-11)
     return {"ours": ours, "PyTorch": pytorch}
 

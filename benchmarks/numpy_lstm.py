@@ -126,14 +126,9 @@ def candidates(B: int, n: int, dtype: str) -> dict[str, Any]:
     with torch.no_grad():
         for name, value in sl.to_layout("pytorch", params, cell).items():
             getattr(layer, name).copy_(torch.from_numpy(value))
-    inputs, ends = torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
+    from peers import pytorch_passes
 
-    def pytorch() -> Any:
-        layer.zero_grad()
-        inputs.grad = None
-        layer(inputs)[0].backward(ends)
-        return inputs.grad
-
+    pytorch = pytorch_passes(layer, x, d_outputs)
     np.testing.assert_allclose(ours().inputs, pytorch().numpy(), rtol=1e-3, atol=1e-4 if dtype == "float32" else 1e-11)
     return {**found, "PyTorch": pytorch}
 
