@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from symlstm.algebra import NotValid
 from symlstm.notation import HOUSE, Notation
+from symlstm.prose import nearest
 
 WITHOUT_MEMORY = ("gru*", "mgu", "mingru", "minlstm")  # cells whose candidate is one for h
 CANDIDATE = {"g": "h_tilde", "*_g": "*_h"}
@@ -104,8 +104,7 @@ def notation_of(what: Notation | str | os.PathLike[str]) -> Notation:
         return from_file(path)
     if what in NOTATIONS:
         return NOTATIONS[what]
-    near = get_close_matches(what, NOTATIONS, n=3) or list(NOTATIONS)
-    raise NotValid("There is no notation of this name.", repr(what), " or ".join(map(repr, near)) + ", or a .toml file")
+    raise NotValid("There is no notation of this name.", repr(what), nearest(what, NOTATIONS, repr) + ", or a .toml file")
 
 
 # --- a notation in a file -----------------------------------------------------------------------------------------------
@@ -151,8 +150,7 @@ def _made(found: Mapping[str, Any]) -> Notation:
 def _only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, n=2) or known
-            raise NotValid("A notation has no such key.", where + key, " or ".join(near))
+            raise NotValid("A notation has no such key.", where + key, nearest(key, known))
 
 
 def _table(found: Mapping[str, Any], key: str, where: str = "") -> Mapping[str, Any]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import groupby
 from typing import Literal
@@ -43,7 +42,7 @@ from symlstm.algebra import (
 )
 from symlstm.model import Cell
 from symlstm.notation import ACCENTS
-from symlstm.prose import in_words
+from symlstm.prose import in_words, nearest
 from symlstm.shapes import ONE, length_term, total_length
 from symlstm.zoo import cell_of
 from symlstm.zoo.heads import HEADS
@@ -300,8 +299,7 @@ def mark(name: str, number: int, direction: Direction = "") -> str:
 def _head(head: Cell | str, below: Sym, length: Term, layers: Sequence[Layer]) -> Layer:
     """What stands on top: its names are its own, its input is the output of the last layer."""
     if isinstance(head, str) and head not in HEADS:
-        near = get_close_matches(head, HEADS, n=1) or list(HEADS)
-        raise NotValid("There is no head of this name.", repr(head), " or ".join(map(repr, near)))
+        raise NotValid("There is no head of this name.", repr(head), nearest(head, HEADS, repr))
     cell = HEADS[head] if isinstance(head, str) else head
     read = {part for line in cell.declared for part in walk(line.rhs)}
     if len(cell.input_terms) != 1 or read & {*cell.carried.values()}:

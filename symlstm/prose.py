@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from symlstm.algebra import Relation, Term, plain
 
@@ -30,6 +31,17 @@ def in_words(count: int) -> str:
     ('three', '12')
     """
     return COUNTS[count - 1] if count <= len(COUNTS) else str(count)
+
+
+def nearest(name: object, known: Iterable[str], show: Callable[[str], str] = str) -> str:
+    """What a message offers in the place of an unknown name: the names that look like it, else all of them.
+
+    >>> nearest("lstn", ["lstm", "gru"], repr), nearest("transformer", ["lstm", "gru"])
+    ("'lstm'", 'lstm, gru')
+    """
+    names = list(known)
+    near = get_close_matches(str(name), names, n=3)
+    return " or ".join(map(show, near)) if near else ", ".join(map(show, names))
 
 
 def prose(text: str, *math: Term | Relation) -> Prose:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from symlstm.activations import STAND_INS
 from symlstm.algebra import (
@@ -34,6 +33,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.model import Cell
+from symlstm.prose import nearest
 from symlstm.reader import PEOPLE, read_all
 from symlstm.shapes import length_term
 
@@ -165,7 +165,7 @@ def _unknown(line: Relation, left: Term, cell: Cell, other: Cell) -> NotValid:
         return NotValid("On the left of a line of the map stands one name.", plain(line), f"a name of {cell.name}")
     name = left.name if isinstance(left, Sym) else left.function
     known = (*(symbol.name for symbol in cell.parameter_terms), *signals(cell))
-    near = " or ".join(get_close_matches(name, known, n=3) or list(known))
+    near = nearest(name, known)
     if any(symbol.name == name for symbol in other.parameter_terms):
         near += f"; where {name} of {other.name} is meant, given (--given) instead of where"
     return NotValid(f"{cell.name} has no {name} for the map to be about.", plain(line), near)
@@ -193,8 +193,7 @@ def _over(line: Relation, source: Cell, step: bool, state: bool) -> Term:
         if part.time is None and (part.name in parameters or part.name in source.size_names):
             return part
         usable = [*(known if step else states if state else ()), *parameters]
-        near = get_close_matches(part.name, usable, n=3) or sorted(usable)
-        raise NotValid(f"{source.name} has no {part.name} to be made of.", plain(line), " or ".join(near))
+        raise NotValid(f"{source.name} has no {part.name} to be made of.", plain(line), nearest(part.name, sorted(usable)))
 
     return transform(line.rhs, settle)
 
@@ -213,11 +212,10 @@ def _own(line: Relation, source: Cell, target: Cell) -> Term:
         if part.name in own or part.name in other:
             return part.at(part.time or NOW)
         cells = " nor ".join(dict.fromkeys((target.name, source.name)))
-        near = get_close_matches(part.name, [*timeless, *own, *other], n=3)
         raise NotValid(
             f"Neither {cells} has {part.name}." if " nor " in cells else f"{cells} has no {part.name}.",
             plain(line),
-            " or ".join(near) or f"a name of {target.name}",
+            nearest(part.name, sorted({*timeless, *own, *other})),
         )
 
     return transform(line.rhs, settle)

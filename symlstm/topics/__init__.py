@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from symlstm.algebra import NotValid
 from symlstm.model import Cell
+from symlstm.prose import nearest
 from symlstm.steps import Section
 from symlstm.topics import activations, bptt, flow, forward, gradients, growth, head, limits, sampling, sizes
 
@@ -50,6 +50,5 @@ def sections(cell: Cell, topic: str | None) -> tuple[Section, ...]:
     if topic in FURTHER:
         return FURTHER[topic].make(cell)
     if topic not in TOPICS:
-        near = get_close_matches(str(topic), NAMES, n=1)
-        raise NotValid("There is no topic of this name.", repr(topic), near[0] if near else ", ".join(NAMES))
+        raise NotValid("There is no topic of this name.", repr(topic), nearest(topic, NAMES))
     return (TOPICS[topic](cell),)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from symlstm.activations import activation
 from symlstm.algebra import Adj, Diag, NotSupported, NotValid, Ones, Sym, Term
 from symlstm.evaluate import ELEMENTARY, Evaluator
 from symlstm.model import Cell
+from symlstm.prose import nearest
 from symlstm.reverse import sweep
 from symlstm.topics.gradients import name_of
 
@@ -173,8 +173,7 @@ def _width(cell: Cell, parameter: str, values: Mapping[str, Any]) -> int:
 
 
 def _near(name: str, cell: Cell) -> str:
-    known = leaves(cell)
-    return " or ".join(get_close_matches(name, known, n=3)) or ", ".join(known)
+    return nearest(name, leaves(cell))
 
 
 def _sizes(cell: Cell, values: Mapping[str, Any]) -> dict[str, int]:

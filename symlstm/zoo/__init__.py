@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 from symlstm.algebra import NotValid
 from symlstm.definitions.pages import ENDINGS
 from symlstm.model import Cell
+from symlstm.prose import nearest
 from symlstm.zoo import gru, lstm, minimal, odyssey, rnn, scalar, xlstm
 from symlstm.zoo.lstm import LSTM
 from symlstm.zoo.rnn import RNN
@@ -91,5 +91,4 @@ def cell(name: str, **options: str) -> Cell:
         name = OPTIONS[name, option, value]
     if name in ZOO:
         return ZOO[name]
-    near = get_close_matches(str(name), ZOO, n=3) or list(ZOO)
-    raise NotValid("There is no cell of this name.", repr(name), " or ".join(map(repr, near)))
+    raise NotValid("There is no cell of this name.", repr(name), nearest(name, ZOO, repr))
