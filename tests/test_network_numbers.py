@@ -5,6 +5,7 @@ That every number and gradient is that of the equations is a law for all cells, 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from functools import cache
@@ -68,7 +69,7 @@ def test_the_code_of_every_layer_is_that_of_the_cell(name: str) -> None:
     source = function(name).source
     assert body.strip() in source
     for kind in ("forward", "backward"):
-        assert source.count(f"_{kind}(") == 1 + 4 and source.count(f"= {prefix}_{kind}(") == 4
+        assert source.count(f"_{kind}(") == 1 + 4 and len(re.findall(rf"= \(?{prefix}_{kind}\(", source)) == 4
 
 
 @pytest.mark.parametrize(("cells", "count"), [
@@ -96,7 +97,7 @@ def test_the_equations_that_join_layers_stand_above_their_lines() -> None:
     source = function("lstm").source
     code = source.partition("def forward(params, x, state=None):")[2]
     assert "    # y_1[t] = [h_forward_1[t]; h_backward_1[t]]\n    y_1 = np.concatenate([h_forward_1, h_backward_1], -1)\n" in code
-    assert '= lstm_forward(own(params, "layer_2_backward"), y_1[::-1], picked(state, 6, 7))\n' in code
+    assert '= lstm_forward(own(params, "layer_2_backward"), turned(y_1), picked(state, 6, 7))\n' in code
     assert "    x_2 = h_1\n" in sl.lambdify(sl.stack("gru")).source
     assert source.count("z_i[t] = W_i @ x[t] + U_i @ h[t-1] + b_i") == 2  # above, and in the loop
 
@@ -190,11 +191,11 @@ def test_forward_and_backward_are_adjoint(whole: Network, sizes: dict[str, int])
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ("y_1[::-1], picked(state", "y_1, picked(state"),
-    ("layer_2_backward.outputs[::-1]", "layer_2_backward.outputs"),
-    ("d_h_backward_1[::-1], picked", "d_h_backward_1, picked"),
+    ("turned(y_1), picked(state", "y_1, picked(state"),
+    ("turned(layer_2_backward.outputs)", "layer_2_backward.outputs"),
+    ("turned(d_h_backward_1), picked", "d_h_backward_1, picked"),
     ("d_y_1 = d_y_1 + d_layer_2_forward.inputs", "d_y_1 = d_layer_2_forward.inputs"),
-    ("d_x = d_layer_1_backward.inputs[::-1]", "d_x = d_layer_1_backward.inputs"),
+    ("d_x = turned(d_layer_1_backward.inputs)", "d_x = d_layer_1_backward.inputs"),
     ("np.concatenate([h_forward_1, h_backward_1]", "np.concatenate([h_backward_1, h_forward_1]"),
     ("d_h_forward_2 = d_y_2[..., :n]", "d_h_forward_2 = d_y_2[..., n:2 * n]"),
     ("picked(d_state, 6, 7)", "picked(d_state, 4, 5)"),

@@ -1,7 +1,7 @@
 """What runs the parts of a cell one after the other, as lines of Python.
 
 Every part runs over the whole sequence before the next one starts; one that runs backward in time runs over the sequence
-turned around, `x[::-1]`. Backward the parts come in the opposite order, and the adjoint of what a part gives is the sum of
+turned around. Backward the parts come in the opposite order, and the adjoint of what a part gives is the sum of
 what those that read it hand back.
 """
 
@@ -41,7 +41,7 @@ def picked(states, *places):
     return None if states is None else tuple(states[place] for place in places)
 
 
-@np.errstate(over="ignore", under="ignore")
+{turned}@np.errstate(over="ignore", under="ignore")
 def forward(params, x, state=None):
     """Run all parts over {words}.
 
@@ -60,7 +60,13 @@ def backward(trace, d_outputs, d_state=None):
 {backward}
     return Gradients({{name: d_params[name] for name in order}}, {d_inputs}, d_state)
 '''
-HELPERS = frozenset({"own", "add", "picked", "order", "part", "PARAMETERS"})
+TURNED = '''def turned(x):
+    """A sequence from its last step to its first."""
+    return x[::-1]
+
+
+'''
+HELPERS = frozenset({"own", "add", "picked", "turned", "order", "part", "PARAMETERS"})
 
 
 class Assembly:
@@ -88,7 +94,7 @@ class Assembly:
         sizes = self._sizes((*backward, *inputs))
         kept = ", ".join(("order", "batch", "B", *sizes, *["named"] * (not frame.single), *self.exchange.kept))
         return FUNCTIONS.format(
-            parameters="\n".join(self._table()), words=frame.words(),
+            parameters="\n".join(self._table()), turned=TURNED * any(map(_turned, self.places)), words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
             kept=fill(kept, 110, subsequent_indent=" " * 8), backward=indented(backward),
             d_inputs=inputs[0] if frame.single else "d_x")
@@ -143,15 +149,14 @@ class Assembly:
     def _call(self, place: Place) -> list[str]:
         """The run of a part with a memory."""
         assert place.form
-        turn = "[::-1]" * (place.part.step < 0)
-        given = [f"{self.exchange.outside(read, self.exchange.called(read), 'T', 'B')}{turn}" for read in place.reads]
+        given = [_way(place, self.exchange.outside(read, self.exchange.called(read), "T", "B")) for read in place.reads]
         names = [self.frame.name(output) for output in place.outputs]
         one, function = len(names) == 1, place.form.unit.name("forward")
         lines = [f"# {self._words(place)}",
                  f"{place.name} = {function}({self._own(place)}, {given[0] if len(given) == 1 else as_tuple(given)}, "
                  f"{self._picked('state', place)})"]
         for k, (output, name) in enumerate(zip(place.outputs, names, strict=True)):
-            array = f"{place.name}.outputs{'' if one else f'[{k}]'}{turn}"
+            array = _way(place, f"{place.name}.outputs{'' if one else f'[{k}]'}")
             lines.append(f"{name} = {self.exchange.inside(output, array, 'T', 'B')}")
         self.exchange.keep(place.name)
         return lines
@@ -165,7 +170,7 @@ class Assembly:
     def _words(self, place: Place) -> str:
         """What a part computes from what."""
         read = " and ".join(map(plain, place.reads))
-        way = "backward" if place.part.step < 0 else "forward"
+        way = "backward" if _turned(place) else "forward"
         states = [plain(state) for state in place.states]
         given = [plain(output) for output in place.outputs if output not in place.states]
         return f"{' and '.join((*states, *given))} from {read}, {way} in time"
@@ -233,16 +238,16 @@ class Assembly:
         yield f"# back through {self._words(place)}"
         for output in place.outputs:
             yield from self.exchange.whole(output)
-        turn, found = "[::-1]" * (place.part.step < 0), f"d_{place.name}"
-        given = [f"{self.exchange.outside(output, self.exchange.adjoint(output), 'T', 'B')}{turn}" for output in place.outputs]
+        found = f"d_{place.name}"
+        given = [_way(place, self.exchange.outside(output, self.exchange.adjoint(output), "T", "B")) for output in place.outputs]
         yield (f"{found} = {place.form.unit.name('backward')}({self.exchange.keep(place.name)}, "
                f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)})")
         if place.parameters:
             yield f'add(d_params, {found}.params, "{place.name}")'
         one = len(place.reads) == 1
         for k, read in enumerate(place.reads):
-            text = f"{found}.inputs{'' if one else f'[{k}]'}{turn}"
-            yield self.exchange.share(read, self.exchange.inside(read, text, "T", "B"), fresh=not turn)
+            text = _way(place, f"{found}.inputs{'' if one else f'[{k}]'}")
+            yield self.exchange.share(read, self.exchange.inside(read, text, "T", "B"), fresh=not _turned(place))
 
     def _first(self, state: Sym) -> str:
         """The gradient of the state at the start."""
@@ -255,3 +260,13 @@ class Assembly:
         if read in self._shifted(place):
             text += f" + {self.exchange.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"
         return text
+
+
+def _turned(place: Place) -> bool:
+    """Whether a part runs backward in time."""
+    return place.part.step < 0
+
+
+def _way(place: Place, text: str) -> str:
+    """A sequence in the direction in which a part runs over it."""
+    return f"turned({text})" if _turned(place) else text
