@@ -34,7 +34,7 @@ from symlstm.algebra import (
     Transpose,
     plain,
 )
-from symlstm.generator.codes import Call, activated, counted, limited, number, slope_reads, sloped
+from symlstm.generator.codes import Call, Code, activated, counted, limited, number, slope_reads, sloped
 from symlstm.generator.rows import Value, diagonal, joined, product, some_rows, stacked, summed, trace, transposed
 from symlstm.shapes import ONE, Length, Shapes, linear, total_length
 
@@ -67,10 +67,10 @@ class Arrays:
     def many(self, nodes: tuple[Term, ...]) -> list[Value]:
         return [self(node) for node in nodes]
 
-    def total(self, node: Term) -> str:
+    def total(self, node: Term) -> Code:
         """A share of a parameter's adjoint, summed over time and batch."""
         if isinstance(node, Neg):
-            return f"-{self.total(node.arg)}"
+            return Call("negative", (self.total(node.arg),))
         if isinstance(node, Div) and isinstance(node.above, MatMul) and self.scales(node.below):
             return summed(self.many(node.above.args), self(node.below))
         return summed(self.many(node.args) if isinstance(node, MatMul) else [self(node)])

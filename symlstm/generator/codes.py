@@ -1,13 +1,16 @@
-"""Formulas as NumPy calls: lines that write in place (`statements`), or one expression (`infix`)."""
+"""Formulas as calls of array functions: lines that write in place (`statements`), or one expression (`infix`).
+
+The functions have NumPy's names; `infix` prints them as a target calls them.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from symlstm.activations import activation
 from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
@@ -21,10 +24,39 @@ class Call:
     args: tuple[Code, ...]
 
     def __str__(self) -> str:
-        return f"np.{self.function}({', '.join(map(str, self.args))})"
+        return in_numpy(self.function, tuple(map(str, self.args)))
 
 
 Code = str | Call
+Printed = Callable[[str, Sequence[str]], str]  # how a call is written: the name of the function in NumPy, and its arguments
+
+
+AnyCode = TypeVar("AnyCode", str, Code)
+
+
+@overload
+def after(array: str, text: str) -> str: ...
+@overload
+def after(array: Code, text: str) -> Code: ...
+def after(array: Code, text: str) -> Code:
+    """An array and what is written after it: an index, `[..., None]`, or a method, `.T`.
+
+    >>> after("W", ".T"), infix(after(Call("add", ("W", "V")), ".T"))
+    ('W.T', '(W + V).T')
+    """
+    if isinstance(array, str):
+        return f"({array}){text}" if array[0] == "-" else array + text
+    return Call("after", (array, text))
+
+
+def several(arrays: Sequence[Code]) -> Call:
+    """A list of arrays, as an argument of a call."""
+    return Call("several", tuple(arrays))
+
+
+def in_numpy(function: str, args: Sequence[str]) -> str:
+    """A call as NumPy has it."""
+    return f"np.{function}({', '.join(args)})"
 
 _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
@@ -192,24 +224,30 @@ _SIGN = {
 WHOLE = 5  # the level of what needs no parentheses anywhere
 
 
-def infix(code: Code, level: int = 0) -> str:
+def infix(code: Code, level: int = 0, printed: Printed = in_numpy) -> str:
     """Code as an expression with signs, in parentheses where it binds less than `level`.
 
     >>> infix(Call("multiply", ("d", Call("subtract", ("1", Call("power", ("h", "2")))))))
     'd * (1 - h**2)'
     """
-    if isinstance(code, str):
-        return f"({code})" if code.startswith("-") and level > 3 else code
-    args = code.args
-    if code.function in _SIGN:
-        here, sign = _SIGN[code.function]
-        text = f"{infix(args[0], here)} {sign} {infix(args[1], here + 1)}"
-    elif code.function == "power":
-        here, text = 4, f"{infix(args[0], WHOLE)}**{infix(args[1], 4)}"
-    elif code.function == "square":
-        here, text = 4, f"{infix(args[0], WHOLE)}**2"
-    elif code.function == "negative":
-        here, text = 3, f"-{infix(args[0], 3)}"
-    else:
-        here, text = WHOLE, f"np.{code.function}({', '.join(infix(arg) for arg in args)})"
+    def inner(part: Code, at: int = 0) -> str:
+        return infix(part, at, printed)
+    match code:
+        case str():
+            return f"({code})" if code.startswith("-") and level > 3 else code
+        case Call("after", (array, suffix)):
+            here, text = WHOLE, inner(array, WHOLE) + str(suffix)
+        case Call("several", arrays):
+            here, text = WHOLE, f"[{', '.join(map(inner, arrays))}]"
+        case Call(function, (left, right)) if function in _SIGN:
+            here, sign = _SIGN[function]
+            text = f"{inner(left, here)} {sign} {inner(right, here + 1)}"
+        case Call("power", (base, exponent)):
+            here, text = 4, f"{inner(base, WHOLE)}**{inner(exponent, 4)}"
+        case Call("square", (base,)):
+            here, text = 4, f"{inner(base, WHOLE)}**2"
+        case Call("negative", (arg,)):
+            here, text = 3, f"-{inner(arg, 3)}"
+        case Call(function, args):
+            here, text = WHOLE, printed(function, tuple(map(inner, args)))
     return f"({text})" if here < level else text

@@ -13,7 +13,7 @@ from textwrap import fill
 
 from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sym, Term, plain, term, walk
 from symlstm.generator.arrays import Arrays
-from symlstm.generator.codes import WHOLE, infix
+from symlstm.generator.codes import WHOLE, folded, infix
 from symlstm.generator.frame import Frame, Quantities, as_tuple
 from symlstm.generator.units import Unit
 from symlstm.rules import added
@@ -250,7 +250,8 @@ class Backward(Pass):
 def total(arrays: Arrays, line: Relation, symbol: Sym, frame: Quantities) -> str:
     """The gradient of a parameter by its adjoint equation: summed over time and batch."""
     own, shares = frame.lengths(symbol), line.rhs.args if isinstance(line.rhs, Add) else (line.rhs,)
-    text = f"np.zeros_like({frame.name(symbol)})" if line.rhs == term(0) else " + ".join(map(arrays.total, shares))
+    zero = f"np.zeros_like({frame.name(symbol)})"
+    text = zero if line.rhs == term(0) else infix(folded("add", list(map(arrays.total, shares))))
     if own and own[0] != ONE:
         return text
     return f"{text if len(shares) == 1 and text[0] != '-' else f'({text})'}.reshape({as_tuple(map(frame.text, own))})"

@@ -28,8 +28,8 @@ its rows and columns as the last two axes. With a number `s` and such a matrix `
 | `[v; d]` | `np.concatenate([v, d], -1)` | |
 | a parameter's adjoint, summed over time and batch | `.sum((0, 1))`, or `np.tensordot` of a column and a row | |
 
-It is stated here and nowhere else: `forward_product`, `backward_product` and `weight_product` are its first lines, in
-text, and the functions of `Value` are all of it.
+It is stated here and nowhere else: `forward_product`, `backward_product` and `weight_product` are its first lines, and
+the functions of `Value` are all of it. JAX and PyTorch have the same rule, and mostly the same names (`targets`).
 """
 
 from __future__ import annotations
@@ -37,17 +37,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import overload
 
-from symlstm.generator.codes import WHOLE, Call, Code, infix
+from symlstm.generator.codes import AnyCode, Call, Code, after, several
 from symlstm.shapes import ONE, Length, Shape
 
 
-def forward_product(matrix: str, vector: str) -> tuple[str, str]:
+@overload
+def forward_product(matrix: str, vector: str) -> tuple[str, str]: ...
+@overload
+def forward_product(matrix: Code, vector: Code) -> tuple[Code, Code]: ...
+def forward_product(matrix: Code, vector: Code) -> tuple[Code, Code]:
     """The factors, in NumPy's order, of `matrix @ vector` for a column `vector`."""
-    return vector, f"{matrix}.T"
+    return vector, after(matrix, ".T")
 
 
-def backward_product(matrix: str, adjoint: str) -> tuple[str, str]:
+def backward_product(matrix: AnyCode, adjoint: AnyCode) -> tuple[AnyCode, AnyCode]:
     """The factors, in NumPy's order, of `matrix.T @ adjoint` for a column `adjoint`."""
     return adjoint, matrix
 
@@ -113,11 +118,11 @@ class Value:
         """The array as it stands in the mathematics: of a flipped matrix, turned."""
         if not self.flipped:
             return self.code
-        return f"{infix(self.code, WHOLE)}.{'swapaxes(-1, -2)' if self.many else 'T'}"
+        return after(self.code, ".swapaxes(-1, -2)" if self.many else ".T")
 
-    def at(self, index: str) -> str:
+    def at(self, index: str) -> Code:
         """The array with an index."""
-        return f"{infix(self.array(), WHOLE)}[{index}]"
+        return after(self.array(), f"[{index}]")
 
 
 def transposed(value: Value) -> Value:
@@ -144,14 +149,13 @@ def scaled(number: Value, value: Value) -> Value:
 
 
 def _matrix_column(left: Value, right: Value) -> Value:
-    matrix, vector = infix(left.code, WHOLE), infix(right.code, WHOLE)
+    matrix, vector = left.code, right.code
     if not left.many:
-        pair = backward_product(matrix, vector) if left.flipped else forward_product(matrix, vector)
-        code: Code = Call("matmul", pair)
+        code: Code = Call("matmul", backward_product(matrix, vector) if left.flipped else forward_product(matrix, vector))
     elif left.flipped:
-        code = f"({vector}[..., None, :] @ {matrix})[..., 0, :]"
+        code = after(Call("matmul", (after(vector, "[..., None, :]"), matrix)), "[..., 0, :]")
     else:
-        code = f"({matrix} @ {vector}[..., None])[..., 0]"
+        code = after(Call("matmul", (matrix, after(vector, "[..., None]"))), "[..., 0]")
     return Value(code, left.rows, right.columns, left.many or right.many)
 
 
@@ -164,8 +168,8 @@ def _matrix_matrix(left: Value, right: Value) -> Value:
 
 
 def _row_column(left: Value, right: Value) -> Value:
-    both = infix(Call("multiply", (left.code, right.code)), WHOLE)
-    return Value(f"{both}.sum(-1, keepdims=True)", ONE, ONE, left.many or right.many)
+    both = Call("multiply", (left.code, right.code))
+    return Value(after(both, ".sum(-1, keepdims=True)"), ONE, ONE, left.many or right.many)
 
 
 def _column_row(left: Value, right: Value) -> Value:
@@ -222,12 +226,12 @@ def trace(values: Sequence[Value]) -> Value:
     """tr(A B ...), as the sum of the entries of A^T * (B ...)."""
     if len(values) > 1 and values[0].kind == "matrix":
         left, right = transposed(values[0]), product(values[1:])
-        both = infix(Call("multiply", (left.array(), right.array())), WHOLE)
-        return Value(f"{both}.sum((-2, -1))[..., None]", ONE, ONE, left.many or right.many)
+        both = Call("multiply", (left.array(), right.array()))
+        return Value(after(both, ".sum((-2, -1))[..., None]"), ONE, ONE, left.many or right.many)
     whole = product(values)
     if whole.kind in ("bare", "number"):
         return whole
-    return Value(f"np.trace({infix(whole.array())}, axis1=-2, axis2=-1)[..., None]", ONE, ONE, whole.many)
+    return Value(after(whole.array(), ".diagonal(0, -2, -1).sum(-1, keepdims=True)"), ONE, ONE, whole.many)
 
 
 def diagonal(value: Value, eye: str) -> Value:
@@ -247,26 +251,31 @@ def some_rows(value: Value, start: str, stop: str, length: Length) -> Value:
 
 
 def stacked(rows: Sequence[Sequence[Value]], lead: str, height: Length, width: Length, text: Callable[[Length], str]) -> Value:
-    """Blocks above one another and side by side. `lead` is the text of the axes in front, `text` that of a length."""
-    flat = height == ONE or width == ONE
-    def block(value: Value) -> str:
+    """Blocks above one another and side by side. `lead` is the text of the axes in front, `text` that of a length.
+
+    Where there is one of every block for all steps and sequences, there is one of the whole.
+    """
+    flat, many = height == ONE or width == ONE, any(value.many for row in rows for value in row)
+    def block(value: Value) -> Code:
         shape = [text(each) for each in (value.rows, value.columns) if each != ONE] if value.rows else []
-        code = infix(value.array())
-        if not value.many:  # one for all becomes one for each
-            code = f"np.broadcast_to({code}, ({lead}, {', '.join(shape or ['1'])}))"
+        code = value.array()
+        if many and not value.many:  # one for all becomes one for each
+            code = Call("broadcast_to", (code, f"({lead}, {', '.join(shape or ['1'])})"))
+        elif not shape and not many:
+            code = after(code, ".reshape(1)")  # a parameter that is a number has no axis
         if flat or value.kind == "matrix":
             return code
-        return f"{code}[..., None, :]" if value.kind == "row" else f"{code}[..., None]"
-    def beside(parts: Sequence[str], axis: int) -> str:
-        return f"np.concatenate([{', '.join(parts)}], {axis})" if len(parts) > 1 else parts[0]
-    lines = [beside([block(value) for value in row], -1) for row in rows]
-    return Value(beside(lines, -1 if flat else -2), height, width, many=True)
+        return after(code, "[..., None, :]" if value.kind == "row" else "[..., None]")
+    def beside(parts: Sequence[Code], axis: str) -> Code:
+        return Call("concatenate", (several(parts), axis)) if len(parts) > 1 else parts[0]
+    lines = [beside([block(value) for value in row], "-1") for row in rows]
+    return Value(beside(lines, "-1" if flat else "-2"), height, width, many)
 
 
-def summed(values: Sequence[Value], over: Value | None = None) -> str:
+def summed(values: Sequence[Value], over: Value | None = None) -> Code:
     """A matrix product, divided by a number, summed over time and batch, the two axes in front."""
     found = factors(values, over)
     if len(found) == 2 and all(value.many for value in found):
-        column, row = (infix(value.code) for value in found)
-        return f"np.tensordot({column}, {row}, ((0, 1), (0, 1)))"
-    return f"{infix(reduce(_pair, found).array(), WHOLE)}.sum((0, 1))"
+        column, row = (value.code for value in found)
+        return Call("tensordot", (column, row, "((0, 1), (0, 1))"))
+    return after(reduce(_pair, found).array(), ".sum((0, 1))")
