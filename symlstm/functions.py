@@ -9,16 +9,20 @@ from __future__ import annotations
 import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
+from symlstm.cache import compiled
 from symlstm.checks import Checks
 from symlstm.layouts import Adjoints
 from symlstm.model import Cell
 from symlstm.networks import Layer, Network
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     import numpy as np
     import sympy
     from numpy.typing import NDArray
@@ -100,10 +104,11 @@ class CellFunction:
     _checks: Checks = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        from symlstm.generator.module import written
-
-        object.__setattr__(self, "source", written(_with(self.cell, self.functions)))
-        object.__setattr__(self, "_module", _run(self.source, self.cell.name))
+        cell = _with(self.cell, self.functions)
+        name = f"<symlstm {cell.name}>"
+        source, code = compiled(name, (cell,), partial(_written, cell))
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "_module", _run(source, code, name))
         object.__setattr__(self, "_checks", Checks(self.cell))
 
     def forward(self, params: Mapping[str, Array], x: Any, state: Sequence[Array] | None = None) -> Trace:
@@ -162,10 +167,16 @@ def _put_in(cell: Cell, functions: Mapping[str, str]) -> Cell:
                 output=cell.output_term, backward=turned)
 
 
-def _run(source: str, name: str) -> dict[str, Any]:
+def _written(cell: Cell) -> str:
+    """The source of a cell's module; the generator is loaded when it has to write."""
+    from symlstm.generator.module import written
+
+    return written(cell)
+
+
+def _run(source: str, code: CodeType, file: str) -> dict[str, Any]:
     """Run a module that the generator wrote. The only place where symlstm runs generated text, and none of it is a user's."""
-    file = f"<symlstm {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # so that a traceback shows the line
-    module: dict[str, Any] = {"__name__": f"symlstm_{name}"}
-    exec(compile(source, file, "exec"), module)  # the source is written by symlstm.generator from terms, never from text
+    module: dict[str, Any] = {"__name__": file.strip("<>").replace(" ", "_")}
+    exec(code, module)  # the source is written by symlstm.generator from terms, never from text
     return module
