@@ -125,7 +125,7 @@ def judged(found: Any, problem: Problem) -> None:
 def changed(found: Any, source: str) -> Any:
     """The function with another source."""
     object.__setattr__(found, "source", source)
-    object.__setattr__(found, "_module", _run(source, found.cell.name))
+    object.__setattr__(found, "_module", _run(source, compile(source, "<changed>", "exec"), "<changed>"))
     return found
 
 
