@@ -13,8 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from symlstm.algebra import NotValid
-from symlstm.generator.layout import size_text
-from symlstm.generator.rows import axes, solved
+from symlstm.generator.lengths import axes, size_text, solved
 from symlstm.model import Cell
 
 if TYPE_CHECKING:

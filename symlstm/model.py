@@ -36,15 +36,14 @@ from symlstm.algebra import (
     term,
     walk,
 )
-from symlstm.definitions.pages import Kind, opened
-from symlstm.definitions.pasted import Parts as Pasted
-from symlstm.definitions.pasted import readings
 from symlstm.parts import Part, parts
 from symlstm.shapes import ONE, Shapes, length_term
-from symlstm.tex import latex
 
 if TYPE_CHECKING:
     import sympy
+
+    from symlstm.definitions.pages import Kind
+    from symlstm.definitions.pasted import Parts as Pasted
 
 
 OF_MATRICES = frozenset({"exp", "log", "sqrt"})  # of a square matrix people mean by these not the entries
@@ -117,6 +116,8 @@ class Cell:
         ((h,), (x,), (), (n, m))
         """
         if isinstance(text, os.PathLike):
+            from symlstm.definitions.pages import opened
+
             page = opened(Path(text))
             try:
                 return cls._read(page.text, states, inputs, name or _name_of(Path(text)), title, sizes, page.kind)
@@ -137,6 +138,8 @@ class Cell:
         kind: Kind | None,
     ) -> Cell:
         """The cell of the first reading whose shapes fit; where none does, what is wrong with the likeliest."""
+        from symlstm.definitions.pasted import readings
+
         problem: SymlstmError | None = None
         for pasted in readings(text, states, inputs, kind):
             declared = {**pasted.sizes, **{of: tuple(map(term, size)) for of, size in (sizes or {}).items()}}
@@ -419,6 +422,8 @@ def _refuse_flat(pasted: Pasted, lines: tuple[Relation, ...], shapes: Shapes, de
         kind = pasted.kinds.get(name)
         if name in declared or not ((kind == "vector" and rows == ONE) or (kind == "matrix" and ONE in (rows, columns))):
             continue
+        from symlstm.tex import latex
+
         made = "number" if rows == columns else "vector"
         space = latex(Relation((line.lhs, Space(Sym("n"), Sym("k") if kind == "matrix" else None)), ("in",)))
         raise NotValid(

@@ -48,7 +48,6 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.prose import Piece, Prose, joined, plain_prose, prose
-from symlstm.tex import latex
 
 Length = tuple[tuple[str, int], ...]  # a linear form: (("m", 1), ("n", 1)) is m + n, (("", 1),) the number 1
 Shape = tuple[Length, Length]  # rows, columns
@@ -383,6 +382,8 @@ class Shapes(Mapping[str, tuple[Any, ...]]):
             for length in ((rows,) if columns == ONE else (rows, columns))
         ]
         symbol = Sym(name) if name in self.parameters else Sym(name, NOW)
+        from symlstm.tex import latex  # here, so that a cell that is only run does not load it
+
         written = latex(Relation((symbol, Space(*sides)), ("in",)))
         sizes = ", ".join(map(plain, sides)) if len(sides) > 1 else f"{plain(sides[0])},"
         right = f"declare it, as in sizes={{{name!r}: ({sizes})}}, in a text as ${written}$"

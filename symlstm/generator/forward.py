@@ -7,7 +7,8 @@ from textwrap import fill
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
 from symlstm.generator.codes import Code, activated, elementwise, limited, statements, with_constants
-from symlstm.generator.layout import Array, Layout, Scope, size_text, views_last
+from symlstm.generator.layout import Array, Layout, Scope, views_last
+from symlstm.generator.lengths import size_text
 from symlstm.generator.program import Block
 from symlstm.generator.rows import forward_product
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from symlstm.algebra import Adj, NotSupported, Sym, Term, defined, walk
-from symlstm.generator.layout import Names, size_text
+from symlstm.generator.layout import Names
+from symlstm.generator.lengths import axes, size_text, solved
 from symlstm.generator.normal import valued
-from symlstm.generator.rows import axes, solved
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from symlstm.algebra import NOW, Add, Apply, Hadamard, NotSupported, Sym, Term, walk
 from symlstm.generator.codes import activated, runs_in_place
+from symlstm.generator.lengths import size_text, total
 from symlstm.generator.program import Block, Program
 from symlstm.shapes import Length
 
@@ -103,25 +104,6 @@ def views_last(head: list[str]) -> list[str]:
     """The lines at a head with the plain views of arrays after those that make arrays."""
     views = [line for line in head if re.match(r"all_\w+ = (all|long)_\w+(\[|\.reshape)", line)]
     return [*(line for line in head if line not in views), *views]
-
-
-def size_text(length: Length) -> str:
-    """A linear form as Python.
-
-    >>> size_text((("", 2), ("n", 3)))
-    '3 * n + 2'
-    """
-    parts = [str(count) if not name else name if count == 1 else f"{count} * {name}"
-             for name, count in sorted(length, key=lambda item: item[0] == "")]
-    return " + ".join(parts) or "0"
-
-
-def total(lengths: Iterable[Length]) -> Length:
-    """The sum of linear forms."""
-    counts: Counter[str] = Counter()
-    for length in lengths:
-        counts.update(dict(length))
-    return tuple(sorted(counts.items()))
 
 
 class Layout:

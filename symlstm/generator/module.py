@@ -19,7 +19,8 @@ from symlstm.generator.forms import alone
 from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.general import general
-from symlstm.generator.layout import Layout, size_text
+from symlstm.generator.layout import Layout
+from symlstm.generator.lengths import size_text
 from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
 from symlstm.model import Cell

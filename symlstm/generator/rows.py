@@ -40,7 +40,7 @@ from functools import reduce
 from typing import overload
 
 from symlstm.generator.codes import AnyCode, Call, Code, after, several
-from symlstm.shapes import ONE, Length, Shape
+from symlstm.shapes import ONE, Length
 
 
 @overload
@@ -60,33 +60,6 @@ def backward_product(matrix: AnyCode, adjoint: AnyCode) -> tuple[AnyCode, AnyCod
 def weight_product(adjoint: str, vector: str) -> tuple[str, str]:
     """The factors, in NumPy's order, of `adjoint @ vector.T`, summed over all rows."""
     return f"{adjoint}.T", vector
-
-
-def axes(shape: Shape) -> tuple[Length, ...]:
-    """The axes of the array that a user sees of one quantity: none for a number, one for a column, else rows and columns."""
-    rows, columns = shape
-    return (rows, columns) if columns != ONE else (rows,) if rows != ONE else ()
-
-
-def solved(lengths: Sequence[Length]) -> Iterator[tuple[str, int, Length, int]]:
-    """Which length shows which size: the size, the place of the length, what is to be taken off it, and what it is a multiple of.
-
-    >>> list(solved([(("m", 1), ("n", 1)), (("n", 4),)]))
-    [('n', 1, (), 4), ('m', 0, (('n', 1),), 1)]
-    """
-    known: set[str] = set()
-    order = sorted(range(len(lengths)), key=lambda k: (len(lengths[k]), lengths[k][0][1] if lengths[k] else 0))
-    found = True
-    while found:
-        found = False
-        for k in order:
-            rest = tuple((size, count) for size, count in lengths[k] if not size or size in known)
-            new = [(size, count) for size, count in lengths[k] if size and size not in known]
-            if len(new) == 1:
-                ((size, count),) = new
-                known.add(size)
-                found = True
-                yield size, k, rest, count
 
 
 # --- all of the rule ----------------------------------------------------------------------------------------------

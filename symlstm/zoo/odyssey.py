@@ -22,6 +22,7 @@ def _changed(code: str, title: str, *changes: Relation, without: str = "", state
     """The block with some equations replaced, or one left out."""
     new = {defined(line): line for line in changes}
     lines = tuple(new.get(defined(line), line) for line in PEEPHOLE.declared if defined(line).name != without)
+    names = _names(lines)
     return Cell(
         name=f"lstm-{code}",
         title=title,
@@ -29,7 +30,7 @@ def _changed(code: str, title: str, *changes: Relation, without: str = "", state
         states=states,
         equations=lines,
         source=f"Greff et al. (2017), variant {code.upper()}",
-        words={name: word for name, word in (WORDS | PEEPHOLES | RECURRENT).items() if name in _names(lines)},
+        words={name: word for name, word in (WORDS | PEEPHOLES | RECURRENT).items() if name in names},
     )
 
 
