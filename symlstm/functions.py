@@ -16,9 +16,7 @@ from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
 from symlstm.cache import compiled
 from symlstm.checks import Checks
-from symlstm.layouts import Adjoints
-from symlstm.model import Cell
-from symlstm.networks import Layer, Network
+from symlstm.model import Adjoints, Cell
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -153,6 +151,8 @@ def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:
 
 def _put_in(cell: Cell, functions: Mapping[str, str]) -> Cell:
     """The cell, or of a network the cell of every layer, with other functions."""
+    from symlstm.networks import Layer, Network
+
     def layer(of: Layer) -> Layer:
         return replace(of, cell=_put_in(of.cell, functions))
 

@@ -40,10 +40,14 @@ from symlstm.parts import Part, parts
 from symlstm.shapes import ONE, Shapes, length_term
 
 if TYPE_CHECKING:
+    import numpy as np
     import sympy
+    from numpy.typing import NDArray
 
     from symlstm.definitions.pages import Kind
     from symlstm.definitions.pasted import Parts as Pasted
+
+    Array = NDArray[np.floating[Any]]
 
 
 OF_MATRICES = frozenset({"exp", "log", "sqrt"})  # of a square matrix people mean by these not the entries
@@ -299,6 +303,10 @@ class Cell:
         rows, columns = self.shapes.at(name, {"n": n, "m": m, **sizes})
         space = self.shapes.space(name)
         return (rows, columns) if space.columns is not None else () if space.rows == term(1) else (rows,)
+
+
+class Adjoints(dict[str, "Array"]):
+    """Gradients of parameters by name: what `backward` gives, so that `to_layout` need not be told."""
 
 
 def random_parameters(cell: Cell, n: int, m: int, seed: int = 0, dtype: str = "float64", **sizes: int) -> dict[str, Any]:

@@ -28,6 +28,12 @@ def test_import_symlstm_loads_nothing_heavy() -> None:
     assert not _loaded("import symlstm") & set(HEAVY)
 
 
+def test_a_function_is_made_without_sympy_and_what_reads_and_writes_latex() -> None:
+    loaded = _loaded("import symlstm as sl; sl.lambdify(sl.cell('lstm'))")
+    assert "symlstm.functions" in loaded
+    assert not loaded & ({*HEAVY, "symlstm.tex", "symlstm.reader", "symlstm.layouts", "symlstm.derivation"} - {"numpy"})
+
+
 @pytest.mark.parametrize(
     ("module", "never"),
     [

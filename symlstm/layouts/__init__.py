@@ -18,22 +18,15 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symlstm.layouts.plans import plan_of
 from symlstm.layouts.reading import Weights, read
 from symlstm.layouts.writing import write
-from symlstm.model import Cell
+from symlstm.model import Adjoints, Cell
 from symlstm.zoo import cell_of
 
-if TYPE_CHECKING:
-    from symlstm.layouts.arrays import Array
-
-__all__ = ["Adjoints", "Weights", "from_layout", "to_layout"]
-
-
-class Adjoints(dict[str, "Array"]):
-    """Gradients of parameters by name: what `backward` gives, so that `to_layout` need not be told."""
+__all__ = ["Weights", "from_layout", "to_layout"]
 
 
 def from_layout(name: str, weights: Any, cell: Cell | str, layer: int = 0, direction: int = 0) -> Weights:
