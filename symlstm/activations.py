@@ -25,13 +25,16 @@ class Activation:
     """An elementwise function of one real variable.
 
     `values` and `slopes` are the exact ranges of the function and of its derivative, `tails` and `slope_tails` their limits
-    on the left and on the right. `numpy` and `numpy_slope` are
-    expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow where its infinity is
-    right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed. An end of a range that is
-    no rational number is rounded outward to four decimals. At its `kinks` no slope is claimed; `pieces` are the slopes between
-    them where it is linear there. `words` says what it is, `rule` how the slope is found, `bounded` why it is bounded; `peak`
-    is the value at 0 where the slope is largest there. `undoes` is the function whose inverse
-    this one is, where that defines it.
+    on the left and on the right. An end of a range that is no rational number is rounded outward to four decimals. At its
+    `kinks` no slope is claimed; `pieces` are the slopes between them where it is linear there. `words` says what it is, `rule`
+    how the slope is found, `bounded` why it is bounded; `peak` is the value at 0 where the slope is largest there. `undoes` is
+    the function whose inverse this one is, where that defines it.
+
+    `numpy` and `numpy_slope` are expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow
+    where its infinity is right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed.
+    `ulp` and `ulp_slope` are the forms for `accuracy="ulp"`, in `x` alone: parts by name, then the value; "" where the form
+    before is as accurate already. `ulps` are the bounds that the value and the slope then keep to, in units in the last place
+    of the exact result, wherever that is finite, subnormal results included (measured by `benchmarks/accuracy.py`).
     """
 
     name: str
@@ -48,6 +51,9 @@ class Activation:
     words: str
     rule: str
     source: str
+    ulps: tuple[float, float]
+    ulp: str = ""
+    ulp_slope: str = ""
     bounded: str = "by its sign and its size"
     kinks: tuple[int, ...] = ()
     pieces: tuple[Term, ...] = ()
@@ -87,7 +93,9 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=1 / (1 + _E), slope_of=Y * (1 - Y), slope_at=_E / Pow(1 + _E, term(2)),
         values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
         tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
-        numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)",
+        numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)", ulps=(2.5, 3.5),
+        ulp="e = exp(-abs(x)); y = e - e * e / (1 + e); where(x >= 0, 1 - y, y)",
+        ulp_slope="e = exp(-abs(x)); e / (1 + e * (2 + e))",
         words="the logistic function", rule="quotient rule",
         bounded="a square is never negative", peak=Div(term(1), term(2)),
         source="logistic function; Hochreiter & Schmidhuber (1997), A.1",
@@ -97,7 +105,8 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=(_GROW - _FALL) / (_GROW + _FALL), slope_of=1 - Pow(Y, term(2)), slope_at=4 / Pow(_GROW + _FALL, term(2)),
         values=_range(-1, 1), slopes=_range(0, 1, ends="(]"),
         tails=(term(-1), term(1)), slope_tails=(term(0), term(0)),
-        numpy="tanh(x)", numpy_slope="1 - y * y",
+        numpy="tanh(x)", numpy_slope="1 - y * y", ulps=(2.5, 3.5),
+        ulp_slope="e = exp(-2 * minimum(abs(x), 400)); 4 * e / (1 + e * (2 + e))",
         words="the hyperbolic tangent", rule="quotient rule",
         bounded="a square is taken off", peak=term(0),
         source="hyperbolic tangent",
@@ -107,7 +116,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=Max((term(0), X)), slope_of=None, slope_at=Prime("relu", X),
         values=Interval(term(0), INFINITY, False, True), slopes=_range(0, 1, ends="[]"),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
-        numpy="maximum(x, 0)", numpy_slope="(y > 0)",
+        numpy="maximum(x, 0)", numpy_slope="(y > 0)", ulps=(0, 0),
         words="the rectifier", rule="linear there",
         pieces=(term(0), term(1)),
         source="rectifier; Nair & Hinton (2010)", kinks=(0,),
@@ -117,7 +126,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=Apply("log", 1 + _GROW), slope_of=1 - Apply("exp", -Y), slope_at=1 / (1 + _FALL),
         values=Interval(term(0), INFINITY), slopes=_range(0, 1),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
-        numpy="maximum(x, 0) + log1p(exp(-abs(x)))", numpy_slope="-expm1(-y)",
+        numpy="maximum(x, 0) + log1p(exp(-abs(x)))", numpy_slope="-expm1(-y)", ulps=(4, 5),
         words="softplus, a smooth rectifier", rule="chain rule",
         bounded="a logistic function",
         source="Dugas, Bengio, Belisle, Nadeau & Garcia (2000)",
@@ -127,7 +136,13 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=X * _S, slope_of=None, slope_at=_S * (1 + X * (1 - _S)),
         values=_between("-0.2785", None), slopes=_between("-0.0999", "1.0999"),
         tails=(term(0), INFINITY), slope_tails=(term(0), term(1)),
-        numpy="x / (1 + exp(-x))", numpy_slope="(1 + x / (1 + exp(x))) / (1 + exp(-x))",
+        numpy="x / (1 + exp(-x))", numpy_slope="(1 + x / (1 + exp(x))) / (1 + exp(-x))", ulps=(5, 6),
+        # half the exponential at a time: x exp(x) is a normal number where exp(x) is none
+        ulp="h = exp(-abs(x) / 2); s = where(x >= 0, 1, h); x * s / (1 + h * h) * s",
+        # of the slope e^x (1 + x + e^x) / (1 + e^x)^2 the numerator is 0 at -1.278...; d is the way from there, in two parts
+        ulp_slope="h = exp(-abs(x) / 2); s = where(x >= 0, 1, h); e = h * h; "
+        "d = x + 1.2784645427610737 + 1.0946994183093437e-16; "
+        "n = where(x >= 0, 1 + e + x * e, d + 0.2784645427610738 * expm1(minimum(d, 2))); s * (n / (1 + e * (2 + e))) * s",
         words="the sigmoid-weighted linear unit, also called swish", rule="product rule",
         bounded="the ends are rounded outward",
         source="sigmoid-weighted linear unit; Elfwing, Uchibe & Doya (2018)",
@@ -138,7 +153,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         slope_at=Prime("hardsigmoid", X),
         values=_range(0, 1, ends="[]"), slopes=_range(0, Div(term(1), term(6)), ends="[]"),
         tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
-        numpy="minimum(maximum(x + 3, 0), 6) / 6", numpy_slope="(x > -3) * (x < 3) / 6",
+        numpy="minimum(maximum(x + 3, 0), 6) / 6", numpy_slope="(x > -3) * (x < 3) / 6", ulps=(1.5, 0.5),
         words="the hard sigmoid", rule="linear there",
         pieces=(term(0), Div(term(1), term(6)), term(0)),
         source="piecewise linear, as PyTorch has it; ONNX's with alpha = 1/6", kinks=(-3, 3),
@@ -148,7 +163,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=_GROW, slope_of=Y, slope_at=_GROW,
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(term(0), INFINITY), slope_tails=(term(0), INFINITY),
-        numpy="exp(x)", numpy_slope="y",
+        numpy="exp(x)", numpy_slope="y", ulps=(3, 3),
         words="the exponential function", rule="it is its own derivative",
         bounded="always positive",
         source="exponential function",
@@ -158,7 +173,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=Apply("log", X), slope_of=None, slope_at=1 / X,
         values=Interval(-INFINITY, INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(None, INFINITY), slope_tails=(None, None),
-        numpy="log(x)", numpy_slope="1 / x",
+        numpy="log(x)", numpy_slope="1 / x", ulps=(4, 0.5),
         words="the natural logarithm", rule="one over the slope of its inverse",
         bounded="positive", undoes=_GROW,
         source="natural logarithm", positive=True,
@@ -168,7 +183,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=Apply("sqrt", X), slope_of=1 / (term(2) @ Y), slope_at=1 / (term(2) @ Apply("sqrt", X)),
         values=Interval(term(0), INFINITY), slopes=Interval(term(0), INFINITY),
         tails=(None, INFINITY), slope_tails=(None, None),
-        numpy="sqrt(x)", numpy_slope="1 / (2 * y)",
+        numpy="sqrt(x)", numpy_slope="1 / (2 * y)", ulps=(0.5, 1.5),
         words="the square root", rule="one over the slope of its inverse",
         bounded="positive", undoes=Pow(X, term(2)),
         source="square root", positive=True,
@@ -178,7 +193,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         formula=Max((X, -X)), slope_of=None, slope_at=Prime("abs", X),
         values=Interval(term(0), INFINITY, False, True), slopes=_range(-1, 1, ends="[]"),
         tails=(INFINITY, INFINITY), slope_tails=(term(-1), term(1)),
-        numpy="abs(x)", numpy_slope="sign(x)",
+        numpy="abs(x)", numpy_slope="sign(x)", ulps=(0, 0),
         words="the absolute value", rule="linear there",
         pieces=(term(-1), term(1)),
         source="absolute value", kinks=(0,),

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, TypeVar, overload
 
 from symlstm.activations import activation
-from symlstm.algebra import Add, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
+from symlstm.algebra import Add, Adj, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,13 @@ def several(arrays: Sequence[Code]) -> Call:
     return Call("several", tuple(arrays))
 
 
+OWN = "_ulp"  # how the names of functions end that the module brings itself
+
+
 def in_numpy(function: str, args: Sequence[str]) -> str:
     """A call as NumPy has it."""
-    return f"np.{function}({', '.join(args)})"
+    return f"{'' if function.endswith(OWN) else 'np.'}{function}({', '.join(args)})"
+
 
 _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
@@ -91,8 +95,10 @@ def parsed(text: str, values: Mapping[str, Code]) -> Code:
     return read(ast.parse(text, mode="eval").body)
 
 
-def activated(function: str, argument: Code) -> Code:
-    """The stable NumPy form of an activation."""
+def activated(function: str, argument: Code, accuracy: str = "fast") -> Code:
+    """The stable NumPy form of an activation, or a call of the function that gives it to the last places."""
+    if accuracy == "ulp" and activation(function).ulp:
+        return Call(f"{function}{OWN}", (argument,))
     return parsed(activation(function).numpy, {"x": argument})
 
 
@@ -111,18 +117,20 @@ def counted(code: Code, one: Callable[[], str], *, inside: bool = False) -> Code
     return Call("multiply", (code, one())) if inside and code.function in _COMPARISONS else code
 
 
-def sloped(function: str, argument: Code, value: Code) -> Code:
+def sloped(function: str, argument: Code, value: Code, accuracy: str = "fast") -> Code:
     """The NumPy form of an activation's derivative, from its argument and its value."""
+    if accuracy == "ulp" and activation(function).ulp_slope:
+        return Call(f"{function}_slope{OWN}", (argument,))
     return parsed(activation(function).numpy_slope, {"x": argument, "y": value})
 
 
-def slope_reads(function: str) -> frozenset[str]:
+def slope_reads(function: str, accuracy: str = "fast") -> frozenset[str]:
     """What the NumPy form of a derivative reads: "x", the argument, or "y", the value, or both."""
-    return frozenset(leaves(sloped(function, "x", "y"))) & {"x", "y"}
+    return frozenset(leaves(sloped(function, "x", "y", accuracy))) & {"x", "y"}
 
 
-def elementwise(node: Term, name: Callable[[Term], Code]) -> Code:
-    """An elementwise term as code; `name` gives the array of a symbol, or the code of a slope.
+def elementwise(node: Term, name: Callable[[Term], Code], accuracy: str = "fast") -> Code:
+    """An elementwise term as code; `name` gives the array of a symbol or an adjoint, or the code of a slope.
 
     Raises `NotSupported` for a term that is not elementwise.
 
@@ -134,7 +142,7 @@ def elementwise(node: Term, name: Callable[[Term], Code]) -> Code:
         match part:
             case Num(value):
                 return number(value)
-            case Sym() | Prime():
+            case Sym() | Adj() | Prime():
                 return name(part)
             case Neg(arg):
                 return Call("negative", (made(arg),))
@@ -149,7 +157,7 @@ def elementwise(node: Term, name: Callable[[Term], Code]) -> Code:
             case Pow(base, Num(value)):
                 return Call("square", (made(base),)) if value == 2 else Call("power", (made(base), number(value)))
             case Apply(function, arg):
-                return activated(function, made(arg))
+                return activated(function, made(arg), accuracy)
         raise NotSupported(f"{type(part).__name__} is not elementwise.", plain(part))
     return made(node)
 
@@ -214,7 +222,7 @@ def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0
         args.reverse()
     if args[0] == out and out.isidentifier() and code.function in _IN_PLACE:
         return [*lines, f"{out} {_IN_PLACE[code.function]} {args[1]}"]
-    return [*lines, f"np.{code.function}({', '.join(args)}, out={out})"]
+    return [*lines, in_numpy(code.function, (*args, f"out={out}"))]
 
 
 _SIGN = {
