@@ -15,8 +15,9 @@ from symlstm.algebra import NOW, Sym, plain
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
-from symlstm.generator.general import indented
+from symlstm.generator.functional import indented
 from symlstm.generator.still import Still
+from symlstm.generator.targets import NUMPY, Target
 from symlstm.model import Cell
 
 FUNCTIONS = '''# which parameters each part has: what they are called in the functions of the part, and in the whole
@@ -41,44 +42,54 @@ def picked(states, *places):
     return None if states is None else tuple(states[place] for place in places)
 
 
-{turned}@np.errstate(over="ignore", under="ignore")
-def forward(params, x, state=None):
+{helpers}{above}def forward(params, x, state=None):
     """Run all parts over {words}.
 
 {start}
     """
 {forward}
-    return Trace(outputs, state, (
-        {kept}))
+{kept}
+    return Trace(outputs, state, kept, ({sizes}))
 
 
-@np.errstate(over="ignore", under="ignore")
-def backward(trace, d_outputs, d_state=None):
-    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last states."""
-    ({kept}) = trace.kept
-    T, d_params = len(d_outputs), {{}}
+{above_back}def backward(trace, d_outputs, d_state=None, truncate=None):
+    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last states.
+
+    With `truncate`, nothing arrives in a part from its step after where a stretch of so many steps ends.
+    """
+    ({sizes}), d_params = trace.sizes, {{}}
 {backward}
     return Gradients({{name: d_params[name] for name in order}}, {d_inputs}, d_state)
 '''
 TURNED = '''def turned(x):
     """A sequence from its last step to its first."""
-    return x[::-1]
+    return {turned}
 
 
 '''
-HELPERS = frozenset({"own", "add", "picked", "turned", "order", "part", "PARAMETERS"})
+CUT = '''def cut(d, truncate, turn=False):
+    """What arrives from the step after, but nothing where a stretch of steps ends; `turn` counts the steps from the last one."""
+    if truncate is None:
+        return d
+    steps = {backward} if turn else {forward}
+    return {where}((steps % truncate != 0).reshape((-1, *[1] * (d.ndim - 1))), d, 0)
+
+
+'''
+HELPERS = frozenset({"cut", "own", "add", "picked", "turned", "order", "part", "PARAMETERS"})
 
 
 class Assembly:
     """Writes the functions of a cell of several parts. `forms` are those that its parts are calls of."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell, self.places = cell, placed(cell)
+    def __init__(self, cell: Cell, target: Target = NUMPY) -> None:
+        self.cell, self.places, self.target = cell, placed(cell), target
         self.forms: list[Form] = list(dict.fromkeys(place.form for place in self.places if place.form))
-        functions = {form.unit.name(name) for form in self.forms for name in ("forward", "backward")}
+        functions = {form.unit.name(name) for form in self.forms for name in ("prepare", "forward", "backward")}
         parts = {text for place in self.places for text in (place.name, f"d_{place.name}")}
-        self.frame = Quantities(cell, RESERVED | HELPERS | functions | parts)
+        self.frame = Quantities(cell, target, RESERVED | HELPERS | functions | parts)
         self.exchange = Exchange(self.frame)
+        self.truncates = True  # whether the functions of all parts can
         self.still = {place: Still(cell, place, self.exchange) for place in self.places if not place.form}
 
     def functions(self) -> str:
@@ -86,18 +97,30 @@ class Assembly:
         frame = self.frame
         backward = self._backward()  # first: it says what it reads
         forward = self._forward()
-        inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')}){'' if self.exchange.fresh[symbol] else '.copy()'}"
-                  for symbol in frame.inputs]
+        inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')})" for symbol in frame.inputs]
+        inputs = [text if self.exchange.fresh[symbol] else self.target.given.format(text)
+                  for text, symbol in zip(inputs, frame.inputs, strict=True)]
         if not frame.single:
             pairs = (f'    "{symbol.name}": {text},' for symbol, text in zip(frame.inputs, inputs, strict=True))
             backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
         sizes = self._sizes((*backward, *inputs))
-        kept = ", ".join(("order", "batch", "B", *sizes, *["named"] * (not frame.single), *self.exchange.kept))
+        static = ", ".join(("order", "batch", "T", "B", *sizes, *["named"] * (not frame.single)))
+        kept = as_tuple(self.exchange.kept)
+        backward = [f"{kept} = trace.kept", *backward]
         return FUNCTIONS.format(
-            parameters="\n".join(self._table()), turned=TURNED * any(map(_turned, self.places)), words=frame.words(),
+            parameters="\n".join(self._table()), helpers=self._helpers(), words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
-            kept=fill(kept, 110, subsequent_indent=" " * 8), backward=indented(backward),
+            kept=indented([f"kept = {kept}"]), sizes=static, above=self.target.ahead, above_back=self.target.back,
+            backward=indented(backward),
             d_inputs=inputs[0] if frame.single else "d_x")
+
+    def _helpers(self) -> str:
+        """The functions that only some cells need."""
+        target = self.target
+        turned = TURNED.format(turned=target.turned.format("x"))
+        cut = CUT.format(where=f"{target.alias}.where", forward=target.constant("steps", "1, len(d) + 1", "d"),
+                         backward=target.constant("steps", "len(d), 0, -1", "d"))
+        return turned * any(map(_turned, self.places)) + cut * any(map(self._shifted, self.places))
 
     def _start(self) -> str:
         """Where the states start, in words."""
@@ -138,13 +161,16 @@ class Assembly:
     def _forward(self) -> list[str]:
         """The body of `forward`, from the sizes to the states at their ends."""
         frame, output = self.frame, self.cell.output_term
-        body = [f"{name} = {f'np.array({given})' if name in self.exchange.kept else given}" for name, given in frame.given()]
+        body = [f"{name} = {self.target.own.format(given) if name in self.exchange.kept else given}"
+                for name, given in frame.given()]
         for place in self.places:
             body += self._call(place) if place.form else self.still[place].forward()
             body += [line for read in self._shifted(place) for line in self._shift(read)]
-        body += [f"outputs = {frame.name(output)}.reshape({frame.user(output, 'T')}).copy()",
+        outer = f"{frame.name(output)}.reshape({frame.user(output, 'T')})"
+        body += [f"outputs = {self.target.given.format(outer)}",
                  "state = (", *(f"    {self._last(state)}," for state in frame.states), ")"]
-        return [*frame.taken({size: frame.sizes[size] for size in self._sizes(body)}), "order = tuple(params)", *body]
+        sizes = {size: frame.sizes[size] for size in self._sizes(body)}
+        return [*frame.taken(sizes), "order, batch = tuple(params), tuple(batch)", *body]
 
     def _call(self, place: Place) -> list[str]:
         """The run of a part with a memory."""
@@ -180,7 +206,7 @@ class Assembly:
         place = next(place for place in self.places if state in place.part.states)
         if state in place.states:
             return f"{place.name}.state[{place.states.index(state)}].reshape({self.frame.user(state)})"
-        return f"{self.frame.name(state)}[{self._end(state)}].reshape({self.frame.user(state)}).copy()"
+        return self.target.given.format(f"{self.frame.name(state)}[{self._end(state)}].reshape({self.frame.user(state)})")
 
     def _end(self, state: Sym) -> str:
         return "-1" if self.cell.carried[state] == state.prev else "0"
@@ -197,18 +223,20 @@ class Assembly:
         of, name = read.at(NOW), self.frame.name(read)
         k = self.cell.state_terms.index(of)
         start = self.frame.names(("start", of), f"start_{name}")
-        begins = f"np.zeros_like({name}[:1]) if state is None else state[{k}].reshape({self.frame.inner(of, '1', 'B')})"
-        parts = f"{start}, {name}[:-1]" if read == of.prev else f"{name}[1:], {start}"
-        return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.exchange.called(read)} = np.concatenate([{parts}])"]
+        given = self.target.own.format(f"state[{k}]")
+        zeros = self.target.call("zeros_like", f"{name}[:1]")
+        begins = f"{zeros} if state is None else {given}.reshape(({self.frame.inner(of, '1', 'B')}))"
+        both = self.target.call("concatenate", f"[{start}, {name}[:-1]]" if read == of.prev else f"[{name}[1:], {start}]")
+        return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.exchange.called(read)} = {both}"]
 
     def _shift_back(self, read: Sym) -> Iterator[str]:
         """What such a reading gives back to the state."""
         yield f"# what {plain(read)} gives back"
         yield from self.exchange.whole(read)
-        d = self.exchange.adjoint(read)
-        zero = f"np.zeros_like({d}[:1])"
-        parts = f"{d}[1:], {zero}" if read == read.at(NOW).prev else f"{zero}, {d}[:-1]"
-        yield self.exchange.share(read.at(NOW), f"np.concatenate([{parts}])", fresh=True)
+        d, forth = self.exchange.adjoint(read), read == read.at(NOW).prev
+        zero = self.target.call("zeros_like", f"{d}[:1]")
+        back = self.target.call("concatenate", f"[{d}[1:], {zero}]" if forth else f"[{zero}, {d}[:-1]]")
+        yield self.exchange.share(read.at(NOW), f"cut({back}, truncate{', turn=True' * (not forth)})", fresh=True)
 
     # --- backward ---
 
@@ -227,9 +255,12 @@ class Assembly:
         """What the last state of one that no step reads gives to its adjoint."""
         shape, k = self.frame.inner(state, "T", "B"), self.cell.state_terms.index(state)
         ends = self.frame.names(("end", state), f"end_d_{self.frame.name(state)}")
-        yield f"{ends} = np.zeros(({shape}), d_outputs.dtype)"
+        one, last = self.frame.inner(state, "1", "B"), self._end(state) == "-1"
+        zeros = self.target.constant("zeros", shape, "d_outputs")
+        yield f"{ends} = {zeros}"
         yield "if d_state is not None:"
-        yield f"    {ends}[{self._end(state)}] = d_state[{k}].reshape({self.frame.inner(state, 'B')})"
+        both = f"{ends}[1:], d_state[{k}].reshape(({one}))" if last else f"d_state[{k}].reshape(({one})), {ends}[1:]"
+        yield f"    {ends} = {self.target.call('concatenate', f'[{both}]')}"
         yield self.exchange.share(state, ends)
 
     def _call_back(self, place: Place) -> Iterator[str]:
@@ -241,7 +272,8 @@ class Assembly:
         found = f"d_{place.name}"
         given = [_way(place, self.exchange.outside(output, self.exchange.adjoint(output), "T", "B")) for output in place.outputs]
         yield (f"{found} = {place.form.unit.name('backward')}({self.exchange.keep(place.name)}, "
-               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)})")
+               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}"
+               f"{', truncate' * self.truncates})")
         if place.parameters:
             yield f'add(d_params, {found}.params, "{place.name}")'
         one = len(place.reads) == 1
@@ -255,7 +287,7 @@ class Assembly:
         if state in place.states:
             text = f"d_{place.name}.state[{place.states.index(state)}].reshape({user})"
         else:
-            text = f"np.zeros({user}, d_outputs.dtype)"
+            text = f"{self.target.constant('zeros', self.frame.inner(state, 'B'), 'd_outputs')}.reshape({user})"
         read = self.cell.carried[state]
         if read in self._shifted(place):
             text += f" + {self.exchange.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"

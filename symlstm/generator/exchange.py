@@ -43,7 +43,7 @@ class Exchange:
     def whole(self, of: Sym) -> Iterator[str]:
         """The line that a quantity's adjoint needs where nothing reads the quantity."""
         if of not in self.fresh:
-            yield self.share(of, f"np.zeros(({self.frame.inner(of, 'T', 'B')}), d_outputs.dtype)", fresh=True)
+            yield self.share(of, self.frame.target.constant("zeros", self.frame.inner(of, "T", "B"), "d_outputs"), fresh=True)
 
     def outside(self, of: Sym, text: str, *front: str) -> str:
         """An array with all axes as one with those that the functions of a part take and give: a number has none."""

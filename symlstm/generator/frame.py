@@ -1,40 +1,43 @@
-"""Names, sizes and shapes of the arrays of a cell, what is made once, and what is done when: what both passes share."""
+"""Names, sizes and shapes of the arrays of a cell, and what is made once: what both passes share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from symlstm.algebra import Adj, NotSupported, Sym, Term, defined, walk
+from symlstm.algebra import NOW, NotSupported, Sym, defined, walk
 from symlstm.generator.layout import Names
 from symlstm.generator.lengths import axes, size_text, solved
 from symlstm.generator.normal import valued
+from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE, Length
 
 RESERVED = frozenset({
-    "np", "Trace", "Gradients", "forward", "backward", "params", "x", "d_x", "named", "state", "trace", "outputs", "d_outputs",
-    "d_state", "d_params", "kept", "batch", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
+    "np", "Trace", "Gradients", "Weights", "prepare", "forward", "backward", "params", "weights", "x", "d_x", "named", "state",
+    "trace", "outputs", "d_outputs", "d_state", "d_params", "kept", "batch", "truncate", "into", "scan", "step", "before", "now",
+    "arrives", "summed", "share", "CHUNK", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
 
 
 class Quantities:
     """The Python names and shapes of the arrays that hold the quantities of a cell."""
 
-    def __init__(self, cell: Cell, reserved: frozenset[str] = RESERVED) -> None:
+    shown = "params"  # where the shapes of the parameters are read off
+
+    def __init__(self, cell: Cell, target: Target = NUMPY, reserved: frozenset[str] = RESERVED) -> None:
         if not cell.input_terms:
             raise NotSupported("A cell without an input has no sequence to run over.", cell.name, "a cell with an input")
-        self.cell, self.shapes = cell, cell.shapes
+        self.cell, self.shapes, self.target = cell, cell.shapes, target
         self.inputs, self.states, self.parameters = cell.input_terms, cell.state_terms, cell.parameter_terms
         self.single = len(self.inputs) == 1
-        self.names = Names(reserved - ({"x", "d_x"} if self.single else set()))
+        self.names = Names((reserved | target.names) - ({"x", "d_x"} if self.single else set()))
         self.sizes = {self.text(((size, 1),)): text for size, text in self._sizes().items()}
         if self.single:
             self.names(("value", self.inputs[0].name), "x")
             self.names(("adjoint", self.inputs[0].name), "d_x")
         for symbol in (*self.inputs, *self.states, *map(defined, cell.named), *self.parameters):
             self.names(("value", symbol.name), symbol.name)
-        self.dtype = f"{self.name(self.inputs[0])}.dtype"
 
     # --- names and shapes ---
 
@@ -81,7 +84,8 @@ class Quantities:
     def owned(self, symbol: Sym) -> str:
         """The line that takes a parameter, as an array of our own."""
         row = len(self.lengths(symbol)) == 2 and self.lengths(symbol)[0] == ONE
-        return f'{self.name(symbol)} = np.array(params["{symbol.name}"]){".reshape(-1)" * row}'
+        given = self.target.own.format(f'params["{symbol.name}"]')
+        return f'{self.name(symbol)} = {given}{".reshape(-1)" * row}'
 
     def words(self) -> str:
         """The inputs as a docstring names them."""
@@ -103,7 +107,7 @@ class Quantities:
         for k, symbol in enumerate(self.inputs):
             name, own = "x" if self.single else f"x[{k}]", self.lengths(symbol)
             given += [(f"{name}.shape[{axis - len(own)}]", length) for axis, length in enumerate(own)]
-        given += [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in self.parameters
+        given += [(f'{self.shown}["{symbol.name}"].shape[{axis}]', length) for symbol in self.parameters
                   for axis, length in enumerate(self.lengths(symbol))]
         shown: dict[str, str] = {}
         for size, k, rest, count in solved([length for _, length in given]):
@@ -116,56 +120,44 @@ class Quantities:
 
     # --- what is made once ---
 
-    def constant(self, kind: str, size: str, dtype: str = "") -> tuple[str, str]:
-        """What is made once at the head of a function: its name, and the code that makes it, of the dtype of the input."""
-        dtype = dtype or self.dtype
-        wishes = {"ones": f"ones_{size}", "eye": f"eye_{size}", "size": f"size_{size}", "dtype": "dtype", "largest": "largest"}
-        made = {
-            "ones": f"np.ones({size}, {dtype})",
-            "eye": f"np.eye({size}, dtype={dtype})",
-            "size": f"{dtype}.type({size})  # the size as a number",
-            "dtype": f"{dtype}.type",
-            "largest": f"np.finfo({dtype}).max  # an exponential that is too large for the dtype is its largest number",
-        }
-        wish = "".join(letter if letter.isalnum() else "_" for letter in wishes[kind])
-        return self.names(("constant", kind, size), wish), made[kind]
+    def constant(self, kind: str, size: str, like: str) -> tuple[str, str]:
+        """What is made once at the head of a function: its name, and the code that makes it, of the dtype of an array."""
+        wish = f"{kind}_{size}" if size else kind
+        wish = "".join(letter if letter.isalnum() else "_" for letter in wish)
+        return self.names(("constant", kind, size), wish), self.target.constant(kind, size, like)
 
 
 class Frame(Quantities):
-    """A unit's cell with a name for every applied function, and its adjoint equations.
+    """A unit's cell with a name for every applied function, and its adjoint equations, those of the states first."""
 
-    `early` are the quantities that need nothing of the step before, `looped` the adjoints that some step before needs.
-    """
+    shown = "weights.params"
 
-    def __init__(self, unit: Unit) -> None:
-        super().__init__(valued(unit.cell))
+    def __init__(self, unit: Unit, target: Target) -> None:
+        super().__init__(valued(unit.cell), target)
         self.unit, self.parameters = unit, unit.cell.parameter_terms
         self.lines = {defined(line): line for line in self.cell.named}
         self.adjoints = {line.of: line.relation for line in sweep(self.cell).lines}
-        self.early, self.looped = self._early(), self._looped()
 
-    def _timed(self, node: Term) -> set[Sym]:
-        return {part for part in walk(node) if isinstance(part, Sym) and part.time is not None}
+    def name(self, of: Sym) -> str:
+        """The array of a quantity or parameter; of a state at t-1, one of its own."""
+        return super().name(of) if of.time in (None, NOW) else self.names(("value", of), f"{super().name(of).rstrip('_')}_prev")
 
-    def _early(self) -> set[Sym]:
-        """The quantities that need nothing of the step before."""
-        early = set(self.inputs)
-        for of, line in self.lines.items():
-            if of not in self.states and self._timed(line.rhs) <= early:
-                early.add(of)
-        return early - set(self.inputs)
+    def adjoint(self, of: Sym) -> str:
+        """The array of its adjoint; of a state at t-1, of what arrives there."""
+        return super().adjoint(of) if of.time in (None, NOW) else self.names(("adjoint", of), f"d_{self.name(of)}")
 
-    def _looped(self) -> set[Sym]:
-        """The adjoints that some step before needs, through those of the states."""
-        needed = [state.prev for state in self.states] + list(self.states)
-        found: set[Sym] = set()
-        while needed:
-            of = needed.pop()
-            if of not in found and of in self.adjoints:
-                found.add(of)
-                parts = walk(self.adjoints[of].rhs)
-                needed += [part.of for part in parts if isinstance(part, Adj) and not part.arriving]
-        return found
+    def start(self, state: Sym) -> str:
+        """The state before the first step."""
+        return self.names(("start", state), f"{self.name(state).rstrip('_')}_start")
+
+    def end(self, state: Sym) -> str:
+        """What is given for the adjoint of a state after the last step."""
+        return self.names(("end", state), f"{self.adjoint(state).rstrip('_')}_end")
+
+    def outside(self, of: Sym) -> str:
+        """What is given for an adjoint at every step."""
+        alone = self.unit.outputs == (of,)
+        return "d_outputs" if alone else self.names(("outside", of), f"given_{self.adjoint(of)}")
 
 
 def as_tuple(parts: Iterable[str]) -> str:

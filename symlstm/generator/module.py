@@ -18,16 +18,17 @@ from symlstm.generator.backward import Backward
 from symlstm.generator.forms import alone
 from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
-from symlstm.generator.general import general
+from symlstm.generator.functional import functional
 from symlstm.generator.layout import Layout
 from symlstm.generator.lengths import size_text
 from symlstm.generator.program import Program
+from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE
 
-ALONE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.
+ALONE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs {needs} alone.
 
 The equations of one step, for columns; in the arrays here a column is a row, along the last axis:
 
@@ -58,17 +59,17 @@ Its adjoints (delta q is the gradient of the loss with respect to q, delta+ q wh
 {adjoints}
 '''
 CLASSES = '''
-import numpy as np
+{imports}
 
 
 class Trace:
-    """What a forward pass gives: `outputs` ({outputs}), `state` {last}, and `kept`, which `backward` reads."""
+    """What a forward pass gives: `outputs` ({outputs}), `state` {last}, and `kept` and `sizes`, which `backward` reads."""
 
-    def __init__(self, outputs, state, kept):
-        self.outputs, self.state, self.kept = outputs, state, kept
+    def __init__(self, outputs, state, kept, sizes=()):
+        self.outputs, self.state, self.kept, self.sizes = outputs, state, kept, sizes
 
     def __repr__(self):
-        return f"Trace(outputs={{self.outputs.shape}}, state={{tuple(part.shape for part in self.state)}})"
+        return f"Trace(outputs={{tuple(self.outputs.shape)}}, state={{tuple(tuple(part.shape) for part in self.state)}})"
 
 
 class Gradients:
@@ -78,11 +79,18 @@ class Gradients:
         self.params, self.inputs, self.state = params, inputs, state
 
     def __repr__(self):
-        state = tuple(part.shape for part in self.state)
+        state = tuple(tuple(part.shape) for part in self.state)
         return f"Gradients(params={{tuple(self.params)}}, inputs={shown}, state={{state}})"
 
 
-'''
+class Weights:
+    """Parameters as both passes read them: the `params` that were given, whose shapes are read, and `arrays`."""
+
+    def __init__(self, params, arrays):
+        self.params, self.arrays = params, arrays
+
+
+{more}'''
 
 BLOCKED = '''@np.errstate({errors})
 def {ahead}(params, x, state=None):
@@ -108,11 +116,11 @@ def {back}(trace, d_outputs, d_state=None):
     return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
 '''
 
-def written(cell: Cell, *, blocked: bool = True) -> str:
-    """The source of the NumPy module of a cell: in blocks where it is made of vectors, else equation by equation.
+def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
+    """The source of the module of a cell: for NumPy in blocks where it is made of vectors, else equation by equation.
 
     Not `blocked`, every cell is written equation by equation. Raises `NotSupported` for a cell with a term that has no
-    NumPy form, naming the equation.
+    form in code, naming the equation.
 
     >>> from symlstm import zoo
     >>> "np.dot(h_prev, z_from_h.T, out=" in written(zoo.RNN)
@@ -120,9 +128,10 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
     """
     try:
         if not alone(cell):
-            return _assembled(cell, blocked=blocked)
-        head = ALONE.format(title=cell.title, note=_open(cell), **_step(unit := Unit.of(cell)))
-        return head + _classes(cell) + functions(unit, blocked=blocked)
+            return _assembled(cell, target, blocked=blocked)
+        head = ALONE.format(title=cell.title, needs=target.title, note=_open(cell), **_step(unit := Unit.of(cell)))
+        code = "\n\n".join((functions(unit, target, blocked=blocked), *[target.rest] * bool(target.rest)))
+        return head + _classes(cell, target, code) + code
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)
         if line is None:
@@ -130,20 +139,22 @@ def written(cell: Cell, *, blocked: bool = True) -> str:
         raise NotSupported(error.what, f"{error.where}, in the equation {plain(line)}", error.right) from None
 
 
-def functions(unit: Unit, *, blocked: bool = True) -> str:
-    """The two functions of a unit: in blocks where they can be, else equation by equation."""
-    return (blocked and _blocked(unit)) or general(unit)
+def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
+    """The functions of a unit: in blocks where they can be, else equation by equation."""
+    return (blocked and target is NUMPY and _blocked(unit)) or functional(unit, target)
 
 
-def _assembled(cell: Cell, *, blocked: bool) -> str:
+def _assembled(cell: Cell, target: Target, *, blocked: bool) -> str:
     """The source of a cell of several parts: a pair of functions a form, then what runs the parts."""
-    assembly = Assembly(cell)
+    assembly = Assembly(cell, target)
     forms = [FORM.format(name=form.unit.prefix[:-1], title=form.title, **_step(form.unit)) for form in assembly.forms]
-    title = fill(f"{cell.title}: forward and backward over a sequence. Written by symlstm; needs NumPy alone.", 120)
+    title = fill(f"{cell.title}: forward and backward over a sequence. Written by symlstm; needs {target.title} alone.", 120)
     parts = "\n".join(f"    {words}" for words in assembly.words())
     head = ASSEMBLED.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
-    pairs = (functions(form.unit, blocked=blocked) for form in assembly.forms)
-    return head + _classes(cell) + "\n\n".join((*pairs, assembly.functions()))
+    pairs = [functions(form.unit, target, blocked=blocked) for form in assembly.forms]
+    assembly.truncates = all("truncate=None" in pair for pair in pairs)
+    code = "\n\n".join((*pairs, assembly.functions(), *[target.rest] * bool(target.rest)))
+    return head + _classes(cell, target, code) + code
 
 
 def _step(unit: Unit) -> dict[str, str]:
@@ -155,8 +166,9 @@ def _step(unit: Unit) -> dict[str, str]:
     return {"equations": _listed(cell.named), "adjoints": _listed(lines), "loss": ", ell[t] the loss of step t" * loss}
 
 
-def _classes(cell: Cell) -> str:
-    """The classes of what the functions give."""
+def _classes(cell: Cell, target: Target, code: str) -> str:
+    """The classes of what the functions take and give, and what helps the functions."""
+    helpers = (text for name, text in target.helpers.items() if f"{name}(" in code)
     def axes(of: Sym) -> str:
         lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
         return ", ".join(("T", "B", *map(size_text, lengths)))
@@ -167,7 +179,8 @@ def _classes(cell: Cell) -> str:
         first="at its start" if turned else "before the first step",
         outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
-        shown="{len(self.inputs)}" if several else "{self.inputs.shape}")
+        shown="{len(self.inputs)}" if several else "{tuple(self.inputs.shape)}",
+        imports=target.imports, more="".join(f"{text}\n\n" for text in (target.classes, *helpers) if text))
 
 
 def _open(cell: Cell) -> str:

@@ -26,10 +26,10 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.generator.arrays import Arrays
-from symlstm.generator.codes import WHOLE, infix
+from symlstm.generator.codes import Call
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Place, shifted_name
-from symlstm.generator.general import own_shares, total
+from symlstm.generator.functional import own_shares, total
 from symlstm.generator.layout import Names
 from symlstm.generator.normal import valued
 from symlstm.model import Cell
@@ -61,16 +61,15 @@ class Still:
     def forward(self) -> Iterator[str]:
         """Every equation under itself."""
         yield from map(self.frame.owned, self.place.part.parameters)
-        made: dict[str, str] = {}
+        made, target = dict[str, str](), self.frame.target
         for of, line in self.lines.items():
-            value = self._arrays(line, self.frame.dtype, made, kept=False)(line.rhs)
-            text = infix(value.array())
-            if not value.many:
-                text = f"np.broadcast_to({text}, ({self._inner(of)}))"
+            value = self._arrays(line, self.frame.name(self.frame.inputs[0]), made, kept=False)(line.rhs)
+            text = target.infix(value.array() if value.many else Call("broadcast_to", (value.array(), f"({self._inner(of)})")))
             if of in self.scaled:
                 made.clear()
                 (scores,) = (self._name(node) for node in walk(line.rhs) if isinstance(node, Sym))
-                text = f"np.exp({scores} - {scores}.max(-1, keepdims=True))  # the largest is taken off, which divides out"
+                largest = target.call("max", scores, "-1", "keepdims=True")
+                text = f"{target.call('exp', f'{scores} - {largest}')}  # the largest is taken off, which divides out"
             yield from (f"{name} = {text}" for name, text in made.items())
             made.clear()
             yield f"# {plain(line)}"
@@ -85,12 +84,12 @@ class Still:
             if of.time != NOW or (of not in self.reads and of not in self.lines):
                 continue
             rhs = own_shares(line.rhs) if of in self.place.outputs else line.rhs
-            value = self._arrays(line, "d_outputs.dtype", made, kept=True)(rhs)
-            text = infix(value.array(), WHOLE if isinstance(value.code, str) else 0)
+            value = self._arrays(line, "d_outputs", made, kept=True)(rhs)
+            text = self.frame.target.infix(value.array())
             if rhs == term(0):
                 if of in self.reads or of in self.place.outputs:
                     continue
-                text = f"np.zeros(({self._inner(of)}), d_outputs.dtype)"
+                text = self.frame.target.constant("zeros", self._inner(of), "d_outputs")
             yield from (f"{name} = {text}" for name, text in made.items())
             made.clear()
             yield f"# {plain(line)}"
@@ -111,7 +110,7 @@ class Still:
         for symbol, line in adjoints.items():
             if line.rhs == term(0):
                 self.exchange.keep(self.frame.name(symbol))
-            text = total(self._arrays(line, "d_outputs.dtype", made, kept=True), line, symbol, self.frame)
+            text = total(self._arrays(line, "d_outputs", made, kept=True), line, symbol, self.frame)
             lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
         yield from (f"{name} = {text}" for name, text in made.items())
         yield from ("add(d_params, {", *lines, f'}}, "{self.place.name}")')
@@ -137,10 +136,10 @@ class Still:
         lengths = [length for length in self.cell.shapes.lengths[of.name] if length != (("", 1),)]
         return ", ".join(("T", "B", *(map(self.frame.text, lengths) if lengths else ["1"])))
 
-    def _arrays(self, line: Relation, dtype: str, made: dict[str, str], *, kept: bool) -> Arrays:
+    def _arrays(self, line: Relation, like: str, made: dict[str, str], *, kept: bool) -> Arrays:
         """How the terms of an equation are carried to code; `made` gathers the constants that it needs."""
         def constant(kind: str, size: str) -> str:
-            name, text = self.frame.constant(kind, size, dtype)
+            name, text = self.frame.constant(kind, size, like)
             made[name] = text
             return name
 

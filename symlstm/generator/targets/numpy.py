@@ -1,0 +1,52 @@
+"""NumPy as a target of functional code."""
+
+from __future__ import annotations
+
+from symlstm.generator.targets.target import Target
+
+SCAN = '''def scan(step, carry, rows, T, reverse=False):
+    """What a step hands on after T steps, and what the steps gave, one below the other; each step takes one of the rows."""
+    found = None
+    for t in range(T - 1, -1, -1) if reverse else range(T):
+        carry, given = step(carry, tuple(row[t] for row in rows))
+        if found is None:
+            found = tuple(np.empty((T, *part.shape), part.dtype) for part in given)
+        for whole, part in zip(found, given):
+            whole[t] = part
+    return carry, found
+'''
+
+SUMMED = '''CHUNK = 8192  # steps times sequences of which gradients of parameters are summed at once
+
+
+def summed(share, rows, T, B, into):
+    """The sum of the shares of stretches of steps, counted from the first step; the last is added first, to `into` if given."""
+    steps = max(1, CHUNK // B)
+    for first in reversed(range(0, T, steps)):
+        found = share(tuple(row[first:first + steps] for row in rows))
+        into = found if into is None else {name: into[name] + part for name, part in found.items()}
+    return into
+'''
+
+NUMPY = Target(
+    name="numpy",
+    title="NumPy",
+    alias="np",
+    imports="import numpy as np",
+    functions={},
+    made={
+        "steps": "np.arange({size})",
+        "ones": "np.ones({size}, {like}.dtype)",
+        "eye": "np.eye({size}, dtype={like}.dtype)",
+        "zeros": "np.zeros(({size}), {like}.dtype)",
+        "size": "{like}.dtype.type({size})  # the size as a number",
+        "dtype": "{like}.dtype.type",
+        "largest": "np.finfo({like}.dtype).max  # an exponential that is too large for the dtype is its largest number",
+    },
+    helpers={"scan": SCAN, "summed": SUMMED},
+    own="np.array({})",
+    given="{}.copy()",
+    ahead='@np.errstate(over="ignore", under="ignore")\n',
+    back='@np.errstate(over="ignore", under="ignore")\n',
+    stretches=True,
+)
