@@ -15,21 +15,24 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 from hashlib import blake2b
 from importlib.util import MAGIC_NUMBER
+from itertools import chain
 from pathlib import Path
 from time import time
 from types import CodeType
+from typing import Any
 
 from symlstm import __version__
 
 BYTES = 64 * 2**20  # of all entries together; the oldest go
 OURS = re.compile(r"[0-9a-f]{32}\.")  # how the names of our files begin; no other file is touched
+PLAIN = frozenset({type(None), bool, int, float, str, Fraction})  # what is its own content
 _HOME = Path(__file__).parent
 _SINCE = time()  # sources that are newer are not those that run here
 
@@ -95,45 +98,57 @@ def _own(found: os.stat_result) -> bool:
 def _key(*parts: object) -> str:
     """The hash of all parts and of what generates; "" for what has no content that we know, and for sources just edited."""
     try:
-        told = "\n".join(word for part in parts for word in _told(part))
-        made_by = _sources()
+        told, made_by = _told(parts, {}), _sources()
     except (TypeError, OSError, RecursionError):
         return ""
     interpreter = f"{MAGIC_NUMBER.hex()} {sys.implementation.cache_tag} {sys.flags.optimize} {__version__}"
     return _digest("\n".join((interpreter, made_by, told)).encode()) if made_by else ""
 
 
-def _told(value: object) -> Iterator[str]:
-    """The content of a value, word for word: two values of the same words are alike in all that the generator sees.
+def _told(value: object, known: dict[int, str]) -> str:
+    """The content of a value in words: two values of the same words are alike in all that the generator sees.
 
-    Of a cell it is what its constructor set: what is worked out from that may be there or not. Raises `TypeError` for what
-    is not ours, such as a class that somebody derived from `Cell`, whose methods nobody can read here.
+    Of a cell it is what its constructor set: what is worked out from that may be there or not. `known` are the words of
+    objects that were met before, by identity. Raises `TypeError` for what is not ours, such as a class that somebody derived
+    from `Cell`, whose methods nobody can read here.
     """
-    if value is None or isinstance(value, (bool, int, float, str, Fraction)):
-        yield f"{type(value).__name__} {value!r}"
-        return
-    if isinstance(value, Mapping):
-        below: list[object] = [each for pair in value.items() for each in pair]
-    elif isinstance(value, (tuple, list)):
-        below = list(value)
-    elif not type(value).__module__.startswith("symlstm."):
-        raise TypeError(type(value).__name__)
-    elif is_dataclass(value):
-        below = [getattr(value, field.name) for field in fields(value)]
+    kind = type(value)
+    if kind in PLAIN:
+        return f"{kind.__name__} {value!r}"
+    if (found := known.get(id(value))) is not None:
+        return found
+    if several := isinstance(value, (tuple, list)):
+        below: Iterable[object] = value
     else:
-        kind = type(value)
-        held = [pair for pair in vars(value).items() if not isinstance(getattr(kind, pair[0], None), cached_property)]
-        below = [each for pair in held for each in pair]
-    yield f"{type(value).__name__} {len(below)}"
-    for each in below:
-        yield from _told(each)
+        below = chain.from_iterable(value.items()) if isinstance(value, Mapping) else _held(value)
+    told = f"{kind.__name__}({', '.join([_told(each, known) for each in below])})"
+    if not several:
+        known[id(value)] = told
+    return told
+
+
+def _held(value: object) -> Iterator[object]:
+    """What one of our own objects holds."""
+    kind = type(value)
+    if not kind.__module__.startswith("symlstm."):
+        raise TypeError(kind.__name__)
+    if is_dataclass(value):
+        return (getattr(value, name) for name in _names(kind))
+    held = vars(value).items()
+    return chain.from_iterable(pair for pair in held if not isinstance(getattr(kind, pair[0], None), cached_property))
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """The names of the fields of a dataclass."""
+    return tuple(field.name for field in fields(kind))
 
 
 @cache
 def _sources() -> str:
     """The hash of all that writes modules; "" where one was edited after we were loaded, and so is not what runs."""
     found = []
-    for path in (*sorted(_HOME.glob("*.py")), *sorted((_HOME / "generator").glob("*.py"))):
+    for path in (*sorted(_HOME.glob("*.py")), *sorted((_HOME / "generator").rglob("*.py"))):
         if path.stat().st_mtime > _SINCE:
             return ""
         found.append(path.read_bytes())
