@@ -1,29 +1,63 @@
-"""What a cell's function is given, checked: names, shapes, dtypes, and that every number is finite.
+"""What a cell's function is given, checked: names, shapes, dtypes, counts.
 
-Each error names the array, what it has and what it should have, and why. Where all is well the check is one quick pass
-over the numbers: shapes are held against those that were found right the last time.
+Each error names the array, what it has and what it should have, and why. Where all is as it was the last time, a check
+compares shapes and nothing more. Whether all numbers are finite is not asked here: one that is not shows in what comes out,
+and only then it is traced to where it came in (`symlstm.origins`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
+from operator import index
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from symlstm.algebra import NotValid
 from symlstm.generator.lengths import axes, size_text, solved
 from symlstm.model import Cell
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.floating[Any]]
 
 Shape = tuple[int, ...]
 MOST = 16  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Shapes that were found right together: of the inputs, of the parameters by name, of the states; and one dtype.
+
+    `steps` is T, `batch` (B,) or (), `sizes` the sizes by name.
+    """
+
+    inputs: tuple[Shape, ...]
+    params: dict[str, Shape]
+    states: tuple[Shape, ...]
+    dtype: Any
+    steps: int
+    batch: tuple[int, ...]
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Parameters, checked and stacked once for many calls of the function that made it. It owns its arrays."""
+
+    params: dict[str, Array]
+    shapes: dict[str, Shape]
+    dtype: Any
+    weights: Any
+    checks: Checks
+
+    def __repr__(self) -> str:
+        return f"Prepared({_listed(self.params)})"
 
 
 class Checks:
@@ -39,69 +73,143 @@ class Checks:
         self._solved = list(solved([length for _, _, length in self._lengths]))
         self._shown = [(name, axis, *length[0]) for name, axis, length in self._lengths if len(length) == 1 and length[0][0]]
         self._wanted = sorted({size for pair in cell.shapes.lengths.values() for length in pair for size, _ in length if size})
-        self._seen: tuple[Shape | None, Any, dict[str, Shape]] = (None, None, {})  # what was right: of x, dtype, of parameters
-        self._shapes: dict[str, Shape] = {}
+        output = cell.output_term.name
+        self.beside = tuple(k for k, name in enumerate(self._states) if name != output)  # states that outputs do not show
+        self._last: Fit | None = None  # what was found right the last time
 
-    def fits(self, params: Any, x: Any) -> bool:
-        """Whether all is well, seen quickly; if not it may still be, as for a list instead of an array."""
-        import numpy as np
+    # --- what a forward pass is given ---
 
-        own, dtype, shapes = self._seen
-        if own is None or type(x) is not np.ndarray or x.ndim - len(own) not in (1, 2) or x.dtype != dtype or not x.size:
-            return False
-        if x.shape[x.ndim - len(own):] != own:
-            return False
-        if not isinstance(params, dict) or len(params) != len(shapes):
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.vdot(x, x)  # a sum of squares is the quickest way to see that all numbers are finite
-            for name, shape in shapes.items():
-                array = params.get(name)
-                if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
-                    return False
-                total += np.vdot(array, array)
-        return isfinite(total)
+    def quick(self, params: Any, x: Any) -> Fit | None:
+        """What was right the last time, if all is now as it was then; if not it may be right too."""
+        last = self._last
+        if last is None:
+            return None
+        dtype = last.dtype
+        if len(last.inputs) == 1:
+            if type(x) is not np.ndarray or x.shape != last.inputs[0] or x.dtype is not dtype:
+                return None
+        elif type(x) is not tuple or not _same(x, last.inputs, dtype):
+            return None
+        if type(params) is Prepared:
+            return last if params.shapes is last.params and params.dtype is dtype and params.checks is self else None
+        if type(params) is not dict or len(params) != len(last.params):
+            return None
+        for name, shape in last.params.items():
+            array = params.get(name)
+            if type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
+                return None
+        return last
 
-    def examined(self, params: Mapping[str, Any], x: Any) -> tuple[dict[str, Array], Any]:
-        """The parameters and inputs as arrays; several inputs in the form in which they were given, a tuple or a dictionary.
+    def examined(self, params: Any, x: Any) -> tuple[Any, Any, Fit]:
+        """The parameters and inputs as arrays, and what they fit; several inputs in the form in which they were given.
 
         Raises `NotValid` for the first that cannot be.
         """
         inputs = self._given(x)
         first = inputs[self._inputs[0]]
-        arrays = _named(self._cell, params)
-        sizes = self._sizes(inputs, arrays)
-        expected = {name: tuple(sum(count * sizes.get(size, 1) for size, count in length) for length in own)
-                    for name, own in self._axes.items()}
-        known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
+        arrays = self._parameters(params)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        own = {name: array.shape[array.ndim - len(self._axes[name]):] for name, array in inputs.items()}
+        sizes = self._complete(self._sizes(shapes | own), shapes)
+        expected = self._expected(sizes)
         for name, array in inputs.items():
-            own = array.shape[array.ndim - len(expected[name]):]
-            if own != expected[name]:
-                triples = zip(self._axes[name], expected[name], own, strict=True)
+            if own[name] != expected[name]:
+                triples = zip(self._axes[name], expected[name], own[name], strict=True)
                 size = next(size for size, right, here in triples if right != here)
                 other = next((each for each, _, *shown in self._shown if each in arrays and (tuple(shown),) == size), None)
                 since = f", since {other} has the shape {arrays[other].shape}" if other else ""
                 right = ", ".join(map(str, expected[name]))
                 raise NotValid(f"{self._called(name)} has the wrong number of entries.",
                                f"{self._called(name)} has the shape {array.shape}",
-                               f"{right} along the last {'axis' if len(own) == 1 else 'axes'}{since}")
-        def why(name: str) -> str:
-            return f"{name} is in {self._space(name)}, with {known}" if self._axes[name] else f"{name} is a number"
-        _examine(arrays, expected, first.dtype, self._called(self._inputs[0]), why)
-        self._shapes = expected
-        if len(inputs) == 1:
-            self._seen = expected[self._inputs[0]], first.dtype, {name: array.shape for name, array in arrays.items()}
-            return arrays, first
-        return arrays, inputs if isinstance(x, Mapping) else tuple(inputs.values())
+                               f"{right} along the last {'axis' if len(own[name]) == 1 else 'axes'}{since}")
+        examine(arrays, expected, first.dtype, self._called(self._inputs[0]), self._reason(sizes))
+        steps, *batch = first.shape[:first.ndim - len(self._axes[self._inputs[0]])]
+        fit = self._last = Fit(
+            tuple(array.shape for array in inputs.values()), params.shapes if isinstance(params, Prepared) else shapes,
+            tuple((*batch, *expected[name]) for name in self._states), first.dtype, steps, tuple(batch), sizes)
+        given = first if len(inputs) == 1 else inputs if isinstance(x, Mapping) else tuple(inputs.values())
+        return params if isinstance(params, Prepared) else arrays, given, fit
 
-    def start(self, state: Sequence[Any], x: Any) -> tuple[Array, ...]:
-        """The state to start from, as arrays; to be asked after the parameters. Raises `NotValid` for one that does not fit x."""
-        first = x if len(self._inputs) == 1 else x[self._inputs[0]] if isinstance(x, Mapping) else x[0]
-        parts, batch = self._parts("state", state), first.shape[1:first.ndim - len(self._axes[self._inputs[0]])]
-        given = {f"the state {name}": part for name, part in zip(self._states, parts, strict=True)}
-        expected = {f"the state {name}": (*batch, *self._shapes[name]) for name in self._states}
-        _examine(given, expected, first.dtype, "x", lambda _: f"a batch of {batch[0]}" if batch else "no batch, as x")
+    def prepared(self, params: Any, stack: Callable[[dict[str, Array]], Any]) -> Prepared:
+        """Copies of the parameters, and what `stack` makes of them. Raises `NotValid` for what cannot be."""
+        arrays = {name: array.copy() for name, array in self._parameters(params).items()}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        sizes = self._sizes(shapes)
+        known = {name: shape if self._known(name, sizes) else shapes[name] for name, shape in self._expected(sizes).items()
+                 if name in shapes}
+        name = next(iter(arrays), "")
+        dtype = arrays[name].dtype if arrays else None
+        if dtype is not None:
+            _floats(name, arrays[name])
+        examine(arrays, known, dtype, name, self._reason(sizes))
+        refuse(arrays)
+        same = self._last is not None and self._last.params == shapes
+        return Prepared(arrays, self._last.params if same else shapes, dtype, stack(arrays), self)  # type: ignore[union-attr]
+
+    def start(self, state: Any, fit: Fit) -> tuple[Array, ...]:
+        """The state to start from, as arrays. Raises `NotValid` for one that does not fit."""
+        if type(state) is tuple and _same(state, fit.states, fit.dtype):
+            return state
+        parts = self._parts("state", state)
+        batch = f"a batch of {fit.batch[0]}" if fit.batch else "no batch, as x"
+        examine(self.called("the state", parts), self.called("the state", fit.states), fit.dtype, "x", lambda _: batch)
         return parts
+
+    def lengths(self, lengths: Any, fit: Fit) -> Array:
+        """The lengths of the sequences of a batch, as an array. Raises `NotValid` for what they cannot be."""
+        found = np.asarray(lengths)
+        if not fit.batch:
+            raise NotValid("Without a batch there is one sequence, and x is as long as it is.", f"lengths={lengths!r}",
+                           "leave lengths out, and give x[:length]")
+        if found.shape != fit.batch:
+            raise NotValid("There is not one length for each sequence.",
+                           f"lengths has the shape {found.shape}, x has {fit.batch[0]} sequences", f"{fit.batch[0]} integers")
+        if found.dtype.kind not in "iu":
+            raise NotValid("Lengths are integers.", f"lengths has the dtype {found.dtype}", f"integers from 1 to T = {fit.steps}")
+        for k, length in enumerate(found.tolist()):
+            if not 1 <= length <= fit.steps:
+                raise NotValid("A sequence has at least one step, and not more than x.", f"lengths[{k}] is {length}",
+                               f"an integer from 1 to T = {fit.steps}")
+        return found.astype(int)
+
+    # --- what a backward pass is given ---
+
+    def adjoints(self, outputs: Array, state: Sequence[Array], d_outputs: Any,
+                 d_state: Any) -> tuple[Array, tuple[Array, ...] | None]:
+        """The adjoints that come from outside, as arrays. Raises `NotValid` for one that does not fit the trace."""
+        dtype = outputs.dtype
+        if type(d_outputs) is np.ndarray and d_outputs.shape == outputs.shape and d_outputs.dtype is dtype and (
+                d_state is None or (type(d_state) is tuple and _same(d_state, [part.shape for part in state], dtype))):
+            return d_outputs, d_state
+        parts = None if d_state is None else self._parts("d_state", d_state)
+        given = {"d_outputs": np.asarray(d_outputs)} | self.called("d_state for", parts or ())
+        expected = {"d_outputs": outputs.shape} | self.called("d_state for", [part.shape for part in state])
+        examine(given, expected, dtype, "the trace", lambda _: "as in the trace")
+        return given["d_outputs"], parts
+
+    # --- names and shapes ---
+
+    def named(self, x: Any) -> dict[str, Array]:
+        """The inputs by what they are called in a message, once they have been examined."""
+        parts = (x,) if len(self._inputs) == 1 else x.values() if isinstance(x, Mapping) else x
+        return dict(zip(map(self._called, self._inputs), parts, strict=True))
+
+    def called(self, what: str, parts: Sequence[Any]) -> dict[str, Any]:
+        """Arrays that belong to the states, by what they are called in a message; of none, none."""
+        return {f"{what} {name}": part for name, part in zip(self._states, parts, strict=False)}
+
+    def _expected(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
+        """The shapes of all quantities and parameters, as a user sees them."""
+        return {name: tuple(sum(count * sizes.get(size, 1) for size, count in length) for length in own)
+                for name, own in self._axes.items()}
+
+    def _known(self, name: str, sizes: Mapping[str, int]) -> bool:
+        return all(size in sizes for length in self._axes[name] for size, _ in length if size)
+
+    def _reason(self, sizes: Mapping[str, int]) -> Callable[[str], str]:
+        """Why a parameter has the shape that it has."""
+        known = ", ".join(f"{size} = {value}" for size, value in sizes.items())
+        return lambda name: f"{name} is in {self._space(name)}, with {known}" if self._axes[name] else f"{name} is a number"
 
     def _space(self, name: str) -> str:
         """R^n or R^(n x m)."""
@@ -138,9 +246,7 @@ class Checks:
         return inputs
 
     def _sequence(self, name: str, x: Any) -> Array:
-        """An input as an array of finite floats, with steps and maybe sequences in front."""
-        import numpy as np
-
+        """An input as an array of floats, with steps and maybe sequences in front."""
         x, called, own = np.asarray(x), self._called(name), ", ".join(size_text(length) for length in self._axes[name])
         if x.ndim - len(self._axes[name]) not in (1, 2):
             right = f"(T, B, {own}), or (T, {own}) without a batch" if own else "(T, B), or (T,) without a batch"
@@ -148,27 +254,10 @@ class Checks:
         if 0 in x.shape:
             raise NotValid(f"{called} is empty.", f"{called} has the shape {x.shape}",
                            "at least one step, one sequence and one input")
-        if x.dtype.char not in "fd":
-            raise NotValid(f"{called} is not an array of floats.", f"{called} has the dtype {x.dtype}",
-                           "float64 or float32, as in x.astype(float)")
-        _examine({called: x}, {called: x.shape}, x.dtype, called, lambda _: "")
+        _floats(called, x)
         return x
 
-    def adjoints(self, outputs: Array, state: Sequence[Array], d_outputs: Any,
-                 d_state: Any) -> tuple[Array, tuple[Array, ...] | None]:
-        """The adjoints that come from outside, as arrays. Raises `NotValid` for one that does not fit the trace."""
-        import numpy as np
-
-        parts = None if d_state is None else self._parts("d_state", d_state)
-        given, expected = {"d_outputs": np.asarray(d_outputs)}, {"d_outputs": outputs.shape}
-        for name, part, last in zip(self._states, parts or (), state, strict=False):
-            given[f"d_state for {name}"], expected[f"d_state for {name}"] = part, last.shape
-        _examine(given, expected, outputs.dtype, "the trace", lambda _: "as in the trace")
-        return given["d_outputs"], parts
-
     def _parts(self, name: str, state: Sequence[Any]) -> tuple[Array, ...]:
-        import numpy as np
-
         right = f"a tuple ({', '.join(self._states)}{',' * (len(self._states) == 1)})"
         if not isinstance(state, (tuple, list)):
             raise NotValid(f"{name} is not a tuple of arrays.", f"{name} is {type(state).__name__}", right)
@@ -176,31 +265,41 @@ class Checks:
             raise NotValid(f"{name} has {len(state)} parts, but the cell has {len(self._states)}.", self._cell.name, right)
         return tuple(map(np.asarray, state))
 
-    def _sizes(self, inputs: Mapping[str, Array], arrays: Mapping[str, Array]) -> dict[str, int]:
-        """The sizes by name, each what most of the arrays say, so that the one that is wrong is found."""
+    def _sizes(self, shapes: Mapping[str, Shape]) -> dict[str, int]:
+        """The sizes that shapes show, by name, each what most of them say, so that the one that is wrong is found."""
         votes: dict[str, Counter[int]] = {}
-        shapes = {name: array.shape for name, array in arrays.items()}
-        shapes |= {name: array.shape[array.ndim - len(self._axes[name]):] for name, array in inputs.items()}
         for name, axis, size, count in self._shown:
-            if axis < len(shapes[name]) and shapes[name][axis] % count == 0:
-                votes.setdefault(size, Counter())[shapes[name][axis] // count] += 1
+            shape = shapes.get(name, ())
+            if axis < len(shape) and shape[axis] % count == 0:
+                votes.setdefault(size, Counter())[shape[axis] // count] += 1
         sizes = {size: count.most_common(1)[0][0] for size, count in votes.items()}
         for size, k, rest, count in self._solved:
             name, axis, _ = self._lengths[k]
-            if size not in sizes and axis < len(shapes[name]) and all(each in sizes for each, _ in rest if each):
-                sizes[size] = (shapes[name][axis] - sum(times * sizes.get(each, 1) for each, times in rest)) // count
+            shape = shapes.get(name, ())
+            if size not in sizes and axis < len(shape) and all(each in sizes for each, _ in rest if each):
+                sizes[size] = (shape[axis] - sum(times * sizes.get(each, 1) for each, times in rest)) // count
+        return sizes
+
+    def _complete(self, sizes: dict[str, int], shapes: Mapping[str, Shape]) -> dict[str, int]:
+        """The same sizes; raise `NotValid` if one is missing. `shapes` are those of the parameters."""
         for size in self._wanted:
             if not sizes.get(size):
-                has = ", ".join(f"{name} has the shape {array.shape}" for name, array in arrays.items())
-                should = ", ".join(f"{name} in {self._space(name)}" for name in arrays)
+                has = ", ".join(f"{name} has the shape {shape}" for name, shape in shapes.items())
+                should = ", ".join(f"{name} in {self._space(name)}" for name in shapes)
                 raise NotValid(f"No parameter shows the size {size}.", has, should)
         return sizes
+
+    def _parameters(self, params: Any) -> dict[str, Array]:
+        """The parameters as arrays, in the cell's order. Raises `NotValid` for a missing or unknown name."""
+        if isinstance(params, Prepared):
+            if params.checks is not self:
+                raise NotValid("The parameters were prepared by another function.", repr(params), "f.prepare(params) of this one")
+            return params.params
+        return _named(self._cell, params)
 
 
 def _named(cell: Cell, params: Mapping[str, Array]) -> dict[str, Array]:
     """The parameters as arrays, in the cell's order. Raises `NotValid` for a missing or unknown name."""
-    import numpy as np
-
     if not isinstance(params, Mapping):
         raise NotValid("The parameters are not a mapping of names to arrays.", f"params is {type(params).__name__}",
                        "{'W_i': array, ...}")
@@ -224,19 +323,57 @@ def _listed(names: Collection[object]) -> str:
     return ", ".join([*shown, *more]) or "nothing"
 
 
-def _examine(arrays: Mapping[str, Array], shapes: Mapping[str, Shape], dtype: Any, like: str, why: Callable[[str], str]) -> None:
-    """Raise `NotValid` for the first array that is not as it must be. `why` is asked for the reason of a shape."""
-    import numpy as np
+def _same(parts: tuple[Any, ...], shapes: Sequence[Shape], dtype: Any) -> bool:
+    """Whether parts are arrays of these shapes, all of them, and of a dtype, seen quickly."""
+    if len(parts) != len(shapes):
+        return False
+    for part, shape in zip(parts, shapes, strict=True):
+        if type(part) is not np.ndarray or part.shape != shape or part.dtype is not dtype:
+            return False
+    return True
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        for name, array in arrays.items():
-            shape = shapes[name]
-            if array.shape != shape:
-                raise NotValid(f"{name} has the wrong shape.", f"{name} has the shape {array.shape}", f"{shape}: {why(name)}")
-            if array.dtype != dtype:
-                raise NotValid(f"{name} has another dtype than {like}.", f"{name} is {array.dtype}, {like} is {dtype}",
-                               f"{name} of shape {shape} as {dtype}, as in .astype({str(dtype)!r})")
-            if not isfinite(np.vdot(array, array)) and not np.isfinite(array).all():  # the sum of squares may overflow
-                first = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
-                raise NotValid(f"{name} holds a number that is not finite.", f"{name}{list(first)} is {array[first]}",
-                               f"an array of shape {shape} of finite numbers")
+
+def counted(name: str, count: Any) -> int:
+    """A number of steps, at least one. Raises `NotValid` for anything else."""
+    try:
+        found = 0 if isinstance(count, bool) else index(count)
+    except TypeError:
+        found = 0
+    if found < 1:
+        raise NotValid(f"{name} is a number of steps.", f"{name}={count!r}", "an integer from 1 on")
+    return found
+
+
+def _floats(name: str, array: Array) -> None:
+    """Raise `NotValid` for an array that is not of float32 or float64."""
+    if array.dtype.char not in "fd":
+        raise NotValid(f"{name} is not an array of floats.", f"{name} has the dtype {array.dtype}",
+                       f"float64 or float32, as in {name.split()[-1]}.astype(float)")
+
+
+def examine(arrays: Mapping[str, Array], shapes: Mapping[str, Shape], dtype: Any, like: str, why: Callable[[str], str]) -> None:
+    """Raise `NotValid` for the first array that is not as it must be. `why` is asked for the reason of a shape."""
+    for name, array in arrays.items():
+        shape = shapes[name]
+        if array.shape != shape:
+            raise NotValid(f"{name} has the wrong shape.", f"{name} has the shape {array.shape}", f"{shape}: {why(name)}")
+        if array.dtype != dtype:
+            raise NotValid(f"{name} has another dtype than {like}.", f"{name} is {array.dtype}, {like} is {dtype}",
+                           f"{name} of shape {shape} as {dtype}, as in .astype({str(dtype)!r})")
+
+
+def finite(*values: Array) -> bool:
+    """Whether all numbers are finite; a sum of squares is the quickest way to see it, but it may overflow itself."""
+    total = 0.0
+    for array in values:
+        total += np.vdot(array, array)
+    return isfinite(total) or all(np.isfinite(array).all() for array in values)
+
+
+def refuse(given: Mapping[str, Array]) -> None:
+    """Raise `NotValid` for the first array that holds a number that is not finite."""
+    for name, array in given.items():
+        if not finite(array):
+            first = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+            raise NotValid(f"{name} holds a number that is not finite.", f"{name}{list(first)} is {array[first]}",
+                           f"an array of shape {array.shape} of finite numbers")

@@ -1,27 +1,31 @@
 """`lambdify`: a cell or an expression as a NumPy function, named after SymPy's own.
 
 For a cell the source is generated (`symlstm.generator`) and run; what stands here is the object around it. What it is
-given is checked (`symlstm.checks`). An expression is compiled by SymPy (`symlstm.formulas`).
+given is checked (`symlstm.checks`), and where a number comes out that is not finite it is traced to where it came from
+(`symlstm.origins`). What is long is run in segments (`symlstm.segments`). An expression is compiled by SymPy
+(`symlstm.formulas`).
 """
 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
+import numpy as np
+
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
 from symlstm.cache import compiled
-from symlstm.checks import Checks
+from symlstm.checks import Checks, Fit, Prepared, counted, finite
 from symlstm.model import Adjoints, Cell
+from symlstm.segments import LongTrace, Parts, Plan, Whole, arrays, each
 
 if TYPE_CHECKING:
     from types import CodeType
 
-    import numpy as np
     import sympy
     from numpy.typing import NDArray
 
@@ -98,6 +102,7 @@ class CellFunction:
     cell: Cell
     functions: Mapping[str, str] = field(default_factory=dict, repr=False)
     source: str = field(init=False, repr=False)
+    _fresh: Callable[[], dict[str, Any]] = field(init=False, repr=False)  # the names of the module, made anew
     _module: dict[str, Any] = field(init=False, repr=False)
     _checks: Checks = field(init=False, repr=False)
 
@@ -106,33 +111,85 @@ class CellFunction:
         name = f"<symlstm {cell.name}>"
         source, code = compiled(name, (cell,), partial(_written, cell))
         object.__setattr__(self, "source", source)
-        object.__setattr__(self, "_module", _run(source, code, name))
+        object.__setattr__(self, "_fresh", partial(_run, source, code, name))
+        object.__setattr__(self, "_module", self._fresh())
         object.__setattr__(self, "_checks", Checks(self.cell))
 
-    def forward(self, params: Mapping[str, Array], x: Any, state: Sequence[Array] | None = None) -> Trace:
+    def prepare(self, params: Mapping[str, Array]) -> Prepared:
+        """The parameters, checked and stacked once for many calls: `forward` takes this in their place.
+
+        It owns its arrays: after a change of `params` it is to be made anew. Raises `NotValid` as `forward` does.
+        """
+        return self._checks.prepared(params, self._module.get("prepare", dict))
+
+    def forward(self, params: Mapping[str, Array] | Prepared, x: Any, state: Sequence[Array] | None = None, *,
+                checkpoint: int | None = None, lengths: Sequence[int] | None = None) -> Trace:
         """Run the cell over x, from a state (zero if None): a tuple of arrays (B, n), or (n,) unbatched.
 
         Of a cell with several inputs x is a tuple in their order or a mapping of their names; the gradients have its form.
 
-        Raises `NotValid` for names, shapes, dtypes and numbers that cannot be, naming the parameter.
+        With `checkpoint=k` only every k-th state is kept, and `backward` runs the steps between again. With `lengths`, one for
+        each sequence of the batch, nothing past the end of a sequence is read; outputs and gradients there are zero, and
+        `state` is that at its own end. Both are described in docs/long-sequences.md.
+
+        Raises `NotValid` for names, shapes, dtypes and numbers that cannot be, naming the parameter, and where the cell itself
+        comes to a number that is not finite, naming the quantity and the step.
         """
-        if not self._checks.fits(params, x):
-            params, x = self._checks.examined(params, x)
-        start = None if state is None else self._checks.start(state, x)
-        return self._module["forward"](params, x, start)
+        checks = self._checks
+        fit = checks.quick(params, x)
+        if fit is None:
+            params, x, fit = checks.examined(params, x)
+        start = None if state is None else checks.start(state, fit)
+        ahead, plan = self._module["forward"], None
+        if checkpoint is not None or lengths is not None:
+            plan = self._plan(fit, checkpoint, lengths)
+            params = params if isinstance(params, Prepared) else self.prepare(params)
+            ahead, x = self._cut(plan).forward, x if checkpoint is None else each(np.copy, x)
+        try:
+            trace = ahead(params.weights if type(params) is Prepared else params, x, start)
+        except (FloatingPointError, RuntimeWarning):  # NumPy raises these only where somebody asked for it
+            self._explain(params, x, start, fit, plan, None)
+            raise
+        if not finite(trace.outputs, *[trace.state[k] for k in checks.beside]):
+            self._explain(params, x, start, fit, plan, trace)
+        return trace
 
     def backward(self, trace: Trace, d_outputs: Array, d_state: Sequence[Array] | None = None) -> Gradients:
         """All gradients of a loss, from its gradient by the outputs and, beside it, by the last state (zero if None).
 
         Raises `NotValid` for a trace of another function, and for arrays that do not fit the trace.
         """
-        if not isinstance(trace, self._module["Trace"]):
+        run = trace.run if type(trace) is LongTrace else None
+        if type(trace) is not self._module["Trace"] and (run is None or run.home not in (self._fresh, self._module["forward"])):
             raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
                            "trace = f.forward(params, x)")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
-        found = self._module["backward"](trace, d_outputs, parts)
+        back: Callable[..., Any] = self._module["backward"] if run is None else run.backward
+        found = back(trace, d_outputs, parts)
+        if not finite(*arrays(found.inputs), *found.state):
+            from symlstm.origins import of_backward
+
+            raise of_backward(self._checks, d_outputs if run is None else run.plan.silent(d_outputs), parts, found)
         found.params = Adjoints(found.params)
         return found
+
+    def _plan(self, fit: Fit, checkpoint: int | None, lengths: Sequence[int] | None) -> Plan:
+        """How a long run is cut in segments."""
+        return Plan(fit.steps, fit.batch, None if lengths is None else self._checks.lengths(lengths, fit),
+                    None if checkpoint is None else counted("checkpoint", checkpoint))
+
+    def _cut(self, plan: Plan) -> Whole | Parts:
+        """The functions of the module over the segments of a plan; what runs backward in time somewhere, part by part."""
+        if any(back == state.next for state, back in self.cell.carried.items()):
+            return Parts(self._fresh, plan)
+        return Whole(self._module["forward"], self._module["backward"], plan)
+
+    def _explain(self, params: Any, x: Any, state: tuple[Array, ...] | None, fit: Fit, plan: Plan | None, trace: Any) -> None:
+        """Raise `NotValid` for what a number that is not finite comes from; without a trace, only if it was given."""
+        from symlstm.origins import of_forward
+
+        cell, ahead = _with(self.cell, self.functions), self._module["forward"]
+        of_forward(cell, self._checks, ahead, params, x if plan is None else plan.held(x), state, fit, plan, trace)
 
 
 def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:

@@ -356,16 +356,16 @@ def test_far_out_it_is_silent_and_finite(name: str, dtype: str, scale: float = 1
     assert all(np.isfinite(array).all() for array in (*arrays(trace), *arrays(gradients)))
 
 
-@pytest.mark.parametrize(("name", "far"), [
-    *((name, {"b_i": -1e4, "b_f": -1e4}) for name in VANISHING),  # both gates of minLSTM below the smallest number
-    *((name, {"b_f": 1e4}) for name in ("slstm", SLOW + "slstm")),  # from zero, where m_0 = 0 hides what enters: n_1 = exp(-1e4)
+@pytest.mark.parametrize(("name", "far", "first"), [
+    *((name, {"b_i": -1e4, "b_f": -1e4}, "f_bar at step 1") for name in VANISHING),  # both gates of minLSTM below the smallest number
+    *((name, {"b_f": 1e4}, "h at step 1") for name in ("slstm", SLOW + "slstm")),  # from zero, where m_0 = 0 hides what enters: n_1 = exp(-1e4)
 ])
-def test_what_cannot_be_computed_is_not_silent(name: str, far: dict[str, float]) -> None:
-    """NumPy says that 0 / 0 is no number."""
+def test_what_cannot_be_computed_is_not_silent(name: str, far: dict[str, float], first: str) -> None:
+    """0 / 0 is no number, and where it comes from is said."""
     problem = Problem(CELLS[name.removeprefix(SLOW)])
     params = {key: 0 * value + far.get(key, 0.0) for key, value in problem.params.items()}
-    with pytest.warns(RuntimeWarning, match="invalid value"):
-        assert np.isnan(function(name).forward(params, problem.x).outputs).all()
+    with pytest.warns(RuntimeWarning, match="invalid value"), pytest.raises(NotValid, match=f"{first} of sequence 1 "):
+        function(name).forward(params, problem.x)
 
 
 @pytest.mark.parametrize(("dtype", "end"), [("float64", -708.0), ("float32", -87.0)])
@@ -461,7 +461,7 @@ F = sl.lambdify(zoo.LSTM)
     ({"W_f": P.params["W_f"].astype(int)}, ("W_f", "int64", "float64", "(3, 2)")),
     ({"W_f": P.params["W_f"].astype("float32")}, ("W_f", "float32", "float64")),
     ({"W_f": P.params["W_f"] * [1.0, np.nan]}, ("W_f[0, 1] is nan",)),
-    ({"b_o": np.array([1.0, 2.0, np.inf])}, ("b_o[2] is inf",)),
+    ({"b_o": np.array([1.0, 2.0, np.nan])}, ("b_o[2] is nan",)),
     ({"W_z": 1.0}, ("no parameter 'W_z'", "W_i")),
 ])
 def test_a_parameter_that_cannot_be_is_named(change: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -578,6 +578,18 @@ def test_open_functions_are_what_one_says() -> None:
     refused(lambda: sl.lambdify(zoo.LSTM.equations[0], functions={"f": "tanh"}), "Only a cell")  # type: ignore[call-overload]
 
 
+def test_what_is_infinite_is_named_where_it_shows() -> None:
+    """A gate saturates: an infinite bias of it is a limit, of which nothing shows."""
+    limit = F.forward({**P.params, "b_o": P.params["b_o"] + [0, 0, 1e4]}, P.x)
+    np.testing.assert_array_equal(F.forward({**P.params, "b_o": P.params["b_o"] + [0, 0, np.inf]}, P.x).outputs, limit.outputs)
+    trace = F.forward({**P.params, "W_o": P.params["W_o"] + np.array([[0.0, 0], [0, 0], [np.inf, 0]])}, P.x)
+    with np.errstate(all="ignore"):
+        refused(lambda: F.backward(trace, P.d_outputs), "the gradient by x[", "finite numbers in params")
+    linear = Problem(CELLS["unnamed-output"])
+    with np.errstate(all="ignore"):
+        refused(lambda: function("unnamed-output").forward({**linear.params, "U": linear.params["U"] + np.inf}, linear.x), "U[0, 0] is inf")
+
+
 def test_huge_finite_numbers_are_numbers() -> None:
     params = {key: value * 1e200 for key, value in P.params.items()}
     with np.errstate(all="ignore"):
@@ -602,7 +614,7 @@ def test_a_refusal_leaves_nothing_behind() -> None:
     for problem in (P, other, P):
         function.forward(problem.params, problem.x, problem.state)
         refused(lambda: function.forward({**other.params, "b_o": np.ones(7)}, other.x), "b_o", "(7,)", "(5,)")
-        refused(lambda: function.forward({**problem.params, "b_o": problem.params["b_o"] * np.inf}, problem.x), "b_o[0] is")  # noqa: B023
+        refused(lambda: function.forward({**problem.params, "b_o": problem.params["b_o"] * np.nan}, problem.x), "b_o[0] is")  # noqa: B023
         assert function.forward(problem.params, problem.x, problem.state).state[0].shape == problem.state[0].shape
 
 
