@@ -22,7 +22,7 @@ from symlstm.generator.functional import functional
 from symlstm.generator.layout import Layout
 from symlstm.generator.lengths import size_text
 from symlstm.generator.program import Program
-from symlstm.generator.targets import NUMPY, Target
+from symlstm.generator.targets import NUMBA, NUMPY, Target
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
@@ -140,7 +140,11 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
 
 
 def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
-    """The functions of a unit: in blocks where they can be, else equation by equation."""
+    """The functions of a unit: as loops for Numba; in blocks where they can be for NumPy; else equation by equation."""
+    if target is NUMBA:
+        from symlstm.generator.compiled import compiled
+
+        return compiled(unit)
     return (blocked and target is NUMPY and _blocked(unit)) or functional(unit, target)
 
 

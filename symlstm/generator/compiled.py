@@ -1,0 +1,172 @@
+"""The functions around the kernels of a unit: what a caller gives becomes flat, and what it gets has its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from symlstm.algebra import Sym
+from symlstm.generator.frame import as_tuple
+from symlstm.generator.functional import indented
+from symlstm.generator.lengths import solved
+from symlstm.generator.loops import Loops
+from symlstm.generator.units import Unit
+
+FUNCTIONS = '''@kernel
+def {run}({forward_args}):
+    """The steps forward: from the states in `ends`, which it leaves there after the last step."""
+{forward_lines}
+
+
+@kernel
+def {back_run}({backward_args}):
+    """The steps backward: from adjoints of states in `d_ends` to those before the first step; `d_params` is added to."""
+{backward_lines}
+
+
+def {prepare}(params):
+    """The parameters in one array, as both passes read them; `{forward}` takes the result in place of `params`."""
+{sizes_of}
+    return Weights(params, ({weights}, {sizes}))
+
+
+def {new}({shape}):
+    """New arrays for a forward pass: flat ones for the kernel, the outputs, the state."""
+    B = batch[0] if batch else 1
+    rows = (T + 1) * B
+    kept, ends = np.empty({kept}, dtype), np.empty({ends}, dtype)
+    outputs = {outputs}
+    return kept, ends, outputs, (
+{last}
+    )
+
+
+def {back_new}({shape}):
+    """New arrays for a backward pass: flat ones for the kernel, the gradients of parameters, of inputs, of the state."""
+    B = batch[0] if batch else 1
+    d_params, d_ends = np.empty({d_params}, dtype), np.empty({d_ends}, dtype)
+    return d_params, d_ends, {{
+{gradients}
+    }}, {d_inputs}, (
+{first}
+    )
+
+
+def {workspace}(T, B, dtype, {keywords}):
+    """Arrays to be used again for T steps of B sequences; B is None for one sequence without an axis for it."""
+    batch = () if B is None else (B,)
+    return Workspace({new}({shape}), {back_new}({shape}))
+
+
+def {forward}(params, x, state=None, workspace=None):
+    """Run the cell over {words}.
+
+    It starts in the state {states}, in zero if that is None. With a `workspace`, the next call with it writes over the arrays
+    of this trace and of its gradients.
+    """
+    weights = params if isinstance(params, Weights) else {prepare}(params)
+{taken}
+    kept, ends, outputs, last = {new}({shape_here}) if workspace is None else workspace.ahead
+    if state is None:
+        ends[:] = 0
+    else:
+        np.concatenate(state, axis=None, out=ends)
+    {run}({forward_call})
+    return Trace(outputs, last, (weights, kept, workspace), ({trace_sizes}))
+
+
+def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
+    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
+
+    With `truncate`, nothing arrives from the step after where a stretch of so many steps ends. Gradients of parameters are
+    summed from the last step to the first, and to `into` if given.
+    """
+    weights, kept, workspace = trace.kept
+    {trace_sizes} = trace.sizes
+    d_params, d_ends, gradients, d_x, first = {back_new}({shape_there}) if workspace is None else workspace.back
+    if d_state is None:
+        d_ends[:] = 0
+    else:
+        np.concatenate(d_state, axis=None, out=d_ends)
+    if into is None:
+        d_params[:] = 0
+    else:
+        np.concatenate([into[name] for name in gradients], axis=None, out=d_params)
+    {back_run}({backward_call})
+    return Gradients(gradients, {inputs}, first)
+'''
+
+
+def compiled(unit: Unit) -> str:
+    """The functions of a unit, loops that Numba compiles. Raises `NotSupported` for a term without entries, naming the equation.
+
+    >>> from symlstm import zoo
+    >>> "c_k = f_k * c[t - 1, seq, k] + i_k * g_k" in compiled(Unit.of(zoo.LSTM))
+    True
+    """
+    loops = Loops(unit)
+    frame, flat = loops.frame, loops.flat
+    by_params = dict(_sizes_of(loops))
+    by_inputs = {size: text for size, text in frame.sizes.items() if size not in by_params}
+    sizes = ", ".join(frame.sizes)
+    shape, trace_sizes = ", ".join(("T", "batch", "dtype", *frame.sizes)), ", ".join(
+        ("T", "B", "batch", *frame.sizes, *["named"] * (not frame.single)))
+    taken = [*frame.taken(by_inputs)]
+    if by_params:
+        taken.insert(0, f"{as_tuple(by_params)} = weights.arrays[1]")
+    names = {"run": "run", "back_run": "run_back", "new": "new", "back_new": "new_back"}
+    arrays = {name: flat[name].size() for name in ("kept", "ends", "d_params", "d_ends")}
+    x = ["x"] if frame.single else [f"x[{k}]" for k in range(len(frame.inputs))]
+    outputs = [f"np.empty({frame.user(output, 'T')}, dtype)" for output in unit.outputs]
+    d_inputs = [f"np.empty({frame.user(symbol, 'T')}, dtype)" for symbol in frame.inputs]
+    several = len(outputs) > 1
+    weights = ["weights.arrays[0]"] * bool(frame.parameters)
+    forward_call = [*weights, *(f"{text}.ravel()" for text in x), "kept",
+                    *(f"outputs{f'[{k}]' * several}.reshape(-1)" for k in range(len(outputs))), "ends", "T", "B", *frame.sizes]
+    backward_call = [*weights, "kept", *(f"d_outputs{f'[{k}]' * several}.ravel()" for k in range(len(outputs))), "d_ends",
+                     *["d_params"] * bool(frame.parameters),
+                     *(f"d_x{f'[{k}]' * (not frame.single)}.reshape(-1)" for k in range(len(frame.inputs))),
+                     "truncate or 0", "T", "B", *frame.sizes]
+    return FUNCTIONS.format(
+        **{key: unit.name(name) for key, name in names.items()},
+        **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,
+        forward_args=", ".join(loops.forward_args), forward_lines=indented(loops.forward_lines),
+        backward_args=", ".join(loops.backward_args), backward_lines=indented(loops.backward_lines),
+        sizes_of=indented(f"{size} = {text}" for size, text in by_params.items()),
+        weights=_weights(loops), sizes=as_tuple(by_params), keywords=sizes, shape=shape,
+        shape_here=shape.replace("dtype", f"{x[0]}.dtype", 1), shape_there=shape.replace("dtype", "kept.dtype", 1),
+        outputs=as_tuple(outputs) if several else outputs[0], d_inputs=d_inputs[0] if frame.single else as_tuple(d_inputs),
+        last=indented((f"{flat['ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.ends.items()), 2),
+        first=indented((f"{flat['d_ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.d_ends.items()), 2),
+        gradients=indented((f'"{of.name}": {flat["d_params"].part(array)}.reshape({_shape(loops, of)}),'
+                            for of, array in loops.d_params.items()), 2),
+        words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
+        forward_call=", ".join(forward_call), backward_call=", ".join(backward_call),
+        inputs="d_x" if frame.single else _inputs(loops))
+
+
+def _sizes_of(loops: Loops) -> Iterator[tuple[str, str]]:
+    """The sizes that parameters show, each with the text that reads it off them."""
+    frame = loops.frame
+    given = [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in frame.parameters
+             for axis, length in enumerate(frame.lengths(symbol))]
+    for size, k, rest, count in solved([length for _, length in given]):
+        name, text = frame.text(((size, 1),)), f"({given[k][0]} - ({frame.text(rest)}))" if rest else given[k][0]
+        if name in frame.sizes:
+            yield name, f"{text} // {count}" if count > 1 else text
+
+
+def _weights(loops: Loops) -> str:
+    """The flat array of the parameters, and of the turned copies of some of them."""
+    by_array = {array: f'params["{of.name}"]' for of, array in loops.parameters.items()}
+    by_array |= {copy: f"{by_array[array]}.T" for array, copy in loops.turned.items()}
+    parts = ", ".join(by_array[array] for array in loops.flat["weights"].arrays)
+    return f"np.concatenate([{parts}], axis=None)" if parts else "None"
+
+
+def _shape(loops: Loops, of: Sym) -> str:
+    return as_tuple(map(loops.frame.text, loops.frame.lengths(of)))
+
+
+def _inputs(loops: Loops) -> str:
+    names = ", ".join(f'"{symbol.name}"' for symbol in loops.frame.inputs)
+    return f"dict(zip(({names}), d_x)) if named else d_x"

@@ -1,0 +1,20 @@
+"""NumPy with loops that Numba compiles. The code of a unit is not functional; `symlstm.generator.compiled` writes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from symlstm.generator.targets.numpy import NUMPY
+
+CLASSES = '''class Workspace:
+    """The arrays of a forward pass and of a backward pass, for calls that may write over those of the call before."""
+
+    def __init__(self, ahead, back):
+        self.ahead, self.back = ahead, back
+
+
+# compiled when it is first called; kept on disk where the module itself is a file
+kernel = numba.njit(error_model="numpy", cache="__file__" in globals())
+'''
+
+NUMBA = replace(NUMPY, name="numba", title="NumPy and Numba", imports="import numba\nimport numpy as np", classes=CLASSES)
