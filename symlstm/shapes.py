@@ -130,23 +130,24 @@ class _Inference:
 
     def resolve(self, length: Length) -> Length:
         while any(name in self.solution for name, _ in length):
-            total: Length = ()
+            total: dict[str, int] = {}
             for name, count in length:
-                for _ in range(abs(count)):
-                    total = _plus(total, self.solution.get(name, ((name, 1),)), 1 if count > 0 else -1)
-            length = total
+                for other, many in self.solution.get(name, ((name, 1),)):
+                    total[other] = total.get(other, 0) + count * many
+            length = _length(total)
         return length
 
     def resolved(self, shape: Shape) -> Shape:
         return self.resolve(shape[0]), self.resolve(shape[1])
 
     def agree(self, left: Length, right: Length, rule: str, node: Term) -> None:
+        if left == right:
+            return
         constraint = Constraint(left, right, Reason(rule, node, self.where))
         rest = self.resolve(_plus(left, right, -1))
         unknown = [(name, count) for name, count in rest if name and name not in GIVEN and abs(count) == 1]
         if not rest:
-            if left != right:
-                self.constraints.append(constraint)
+            self.constraints.append(constraint)
             return
         if not unknown:
             raise self._disagreement(constraint)
