@@ -32,6 +32,7 @@ class Activation:
 
     `numpy` and `numpy_slope` are expressions in `x` and `y` that stay accurate for every finite x. An exp in them may overflow
     where its infinity is right, as in 1 / (1 + exp(1000)) = 0; the generated code says so to NumPy, and nothing is printed.
+    `single` is quicker in float32, where tanh costs less than exp and a division, and right to the rounding of 1.
     `ulp` and `ulp_slope` are the forms for `accuracy="ulp"`, in `x` alone: parts by name, then the value; "" where the form
     before is as accurate already. `ulps` are the bounds that the value and the slope then keep to, in units in the last place
     of the exact result, wherever that is finite, subnormal results included (measured by `benchmarks/accuracy.py`).
@@ -52,6 +53,7 @@ class Activation:
     rule: str
     source: str
     ulps: tuple[float, float]
+    single: str = ""
     ulp: str = ""
     ulp_slope: str = ""
     bounded: str = "by its sign and its size"
@@ -94,6 +96,7 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         values=_range(0, 1), slopes=_range(0, _QUARTER, ends="(]"),
         tails=(term(0), term(1)), slope_tails=(term(0), term(0)),
         numpy="1 / (1 + exp(-x))", numpy_slope="y * (1 - y)", ulps=(2.5, 3.5),
+        single="0.5 * tanh(0.5 * x) + 0.5",
         ulp="e = exp(-abs(x)); y = e - e * e / (1 + e); where(x >= 0, 1 - y, y)",
         ulp_slope="e = exp(-abs(x)); e / (1 + e * (2 + e))",
         words="the logistic function", rule="quotient rule",

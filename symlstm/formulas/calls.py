@@ -54,17 +54,22 @@ class Formula:
     def __init__(self, outputs: Sequence[Output], args: tuple[Any, ...], accuracy: str, *, several: bool) -> None:
         self.args, self._outputs, self._accuracy, self._several = args, outputs, accuracy, several
         self.names = tuple(str(arg) for arg in args)
-        self._numbers = self._codes()
+        self._numbers = self._codes(accuracy)
         self.source = "\n".join(matrices.source for matrices in self._matrices) if self._numbers is None else self._numbers.source
         shapes = ", ".join(f"{arg} ({shape(arg)})" if is_matrix(arg) else str(arg) for arg in args)
         self.__doc__ = f"{self._listed()}\n\nArguments, in this order: {shapes or 'none'}."
 
-    def _codes(self) -> Pieces | None:
+    def _codes(self, accuracy: str) -> Pieces | None:
         """The outputs as a function of numbers; None where one is a matrix, or has no code."""
         try:
-            return Pieces(self.names, {output.name: output.code(self._accuracy) for output in self._outputs})
+            return Pieces(self.names, {output.name: output.code(accuracy) for output in self._outputs})
         except NotSupported:
             return None
+
+    @cached_property
+    def _single(self) -> Pieces | None:
+        """The same in the forms that are quickest in float32."""
+        return self._codes("single") if self._accuracy == "fast" else self._numbers
 
     @cached_property
     def _matrices(self) -> list[Matrices]:
@@ -84,8 +89,9 @@ class Formula:
         arrays = {name: _array(name, value) for name, value in given.items()}
         kinds = [arrays[name].dtype for name, value in given.items() if not isinstance(value, (int, float))]
         dtype = np.result_type(*kinds) if kinds else None
-        if self._numbers is not None and (dtype is None or dtype.kind == "f"):
-            found, unsound = self._numbers(arrays, dtype or np.dtype(float))
+        numbers = self._single if dtype == np.float32 else self._numbers
+        if numbers is not None and (dtype is None or dtype.kind == "f"):
+            found, unsound = numbers(arrays, dtype or np.dtype(float))
         else:
             found = []
             for output, matrices in zip(self._outputs, self._matrices, strict=True):

@@ -96,10 +96,14 @@ def parsed(text: str, values: Mapping[str, Code]) -> Code:
 
 
 def activated(function: str, argument: Code, accuracy: str = "fast") -> Code:
-    """The stable NumPy form of an activation, or a call of the function that gives it to the last places."""
-    if accuracy == "ulp" and activation(function).ulp:
+    """The stable NumPy form of an activation, or a call of the function that gives it to the last places.
+
+    `accuracy` is "fast", "single" (fast in float32) or "ulp".
+    """
+    row = activation(function)
+    if accuracy == "ulp" and row.ulp:
         return Call(f"{function}{OWN}", (argument,))
-    return parsed(activation(function).numpy, {"x": argument})
+    return parsed((accuracy == "single" and row.single) or row.numpy, {"x": argument})
 
 
 def limited(code: Code, largest: Callable[[], str]) -> Code:
