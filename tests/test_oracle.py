@@ -69,12 +69,17 @@ class Torch:
         found = {name: value.grad if gradient else value.detach() for name, value in self.layer.named_parameters()}
         return {name: value.numpy().copy() for name, value in found.items()}
 
-    def run(self, x: Array, states: Sequence[Array], d_outputs: Array, d_states: Sequence[Array]) -> dict[str, Any]:
+    def run(self, x: Array, states: Sequence[Array], d_outputs: Array, d_states: Sequence[Array],
+            lengths: Sequence[int] | None = None, truncate: int | None = None) -> dict[str, Any]:
         """Of states and their adjoints the first axis is that of layers and directions."""
         inputs = self.torch.tensor(x, requires_grad=True)
         starts = [self.torch.tensor(part, requires_grad=True) for part in states]
-        outputs, last = self.layer(inputs, tuple(starts) if len(starts) > 1 else starts[0])
-        ends = list(last) if len(starts) > 1 else [last]
+        if lengths is None and truncate is None:
+            outputs, last = self.layer(inputs, tuple(starts) if len(starts) > 1 else starts[0])
+            ends = list(last) if len(starts) > 1 else [last]
+        else:
+            outputs, ends = self._in_stretches(inputs, starts, np.full(x.shape[1], len(x)) if lengths is None else np.array(lengths),
+                                               truncate or len(x))
         loss = (outputs * self.torch.tensor(d_outputs)).sum()
         for end, d in zip(ends, d_states, strict=True):
             loss = loss + (end * self.torch.tensor(d)).sum()
@@ -82,28 +87,65 @@ class Torch:
         return {"outputs": outputs.detach().numpy(), "state": [end.detach().numpy() for end in ends],
                 "inputs": inputs.grad.numpy(), "d_state": [start.grad.numpy() for start in starts]}
 
-    def run_one(self, x: Array, states: Sequence[Array], d_outputs: Array, d_states: Sequence[Array]) -> dict[str, Any]:
+    def _in_stretches(self, x: Any, states: list[Any], lengths: Array, k: int) -> tuple[Any, list[Any]]:
+        """As packed sequences; after every k steps the states are detached."""
+        from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+        pieces = []
+        for start in range(0, len(x), k):
+            alive = self.torch.tensor(np.flatnonzero(lengths > start))
+            steps = min(k, len(x) - start)
+            piece = self.torch.zeros(steps, x.shape[1], 1, dtype=x.dtype)
+            if len(alive):
+                here = pack_padded_sequence(x[start:start + steps, alive], np.minimum(lengths[alive] - start, steps).tolist(),
+                                            enforce_sorted=False)
+                before = [part[:, alive].detach() if start else part[:, alive] for part in states]
+                packed, last = self.layer(here, tuple(before) if len(before) > 1 else before[0])
+                found, _ = pad_packed_sequence(packed, total_length=steps)
+                piece = self.torch.zeros(steps, x.shape[1], found.shape[2], dtype=x.dtype).index_copy(1, alive, found)
+                states = [part.index_copy(1, alive, own) for part, own in
+                          zip(states, last if len(states) > 1 else [last], strict=True)]
+            pieces.append(piece.expand(-1, -1, pieces[0].shape[2]) if pieces else piece)
+        return self.torch.cat(pieces), states
+
+    def run_one(self, x: Array, states: Sequence[Array], d_outputs: Array, d_states: Sequence[Array],
+                **how: Any) -> dict[str, Any]:
         """The same of one layer in one direction, without the first axis."""
-        found = self.run(x, [part[None] for part in states], d_outputs, [part[None] for part in d_states])
+        found = self.run(x, [part[None] for part in states], d_outputs, [part[None] for part in d_states], **how)
         return found | {key: [part[0] for part in found[key]] for key in ("state", "d_state")}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_number_and_gradient_is_pytorchs(name: str, size: tuple[int, int, int, int]) -> None:
+    compared(name, size)
+
+
+PACKED = ([9, 1, 4, 4], [2, 7, 7, 3])  # the second leaves the last steps to nobody
+
+
+@pytest.mark.parametrize("checkpoint", [None, 3])
+@pytest.mark.parametrize("lengths", PACKED, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_sequences_of_different_lengths_are_pytorchs_packed_ones(name: str, lengths: list[int], checkpoint: int | None) -> None:
+    compared(name, (9, 4, 4, 3), {"lengths": lengths}, lengths=lengths, checkpoint=checkpoint)
+
+
+def compared(name: str, size: tuple[int, int, int, int], theirs: dict[str, Any] | None = None, **ours: Any) -> None:
+    """All numbers and gradients of a cell; `ours` and `theirs` say how it is run."""
     cell, oracle = sl.cell(name), Torch(name, *size[2:])
     x, states, d_outputs, d_states = sample(cell, *size)
-    expected = oracle.run_one(x, states, d_outputs, d_states)
+    expected = oracle.run_one(x, states, d_outputs, d_states, **(theirs or {}))
     function, params = sl.lambdify(cell), sl.from_layout("pytorch", oracle.weights(), cell)
-    trace = function.forward(params, x, states)
+    trace = function.forward(params, x, states, **ours)
     gradients = function.backward(trace, d_outputs, d_states)
     close(trace.outputs, expected["outputs"])
     close(gradients.inputs, expected["inputs"])
-    for ours, theirs in zip((*trace.state, *gradients.state), (*expected["state"], *expected["d_state"]), strict=True):
-        close(ours, theirs)
-    theirs = oracle.weights(gradient=True)
+    for found, other in zip((*trace.state, *gradients.state), (*expected["state"], *expected["d_state"]), strict=True):
+        close(found, other)
+    weights = oracle.weights(gradient=True)
     for key, array in sl.to_layout("pytorch", gradients, cell).items():
-        close(array, theirs[key])
+        close(array, weights[key])
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -131,23 +173,35 @@ def test_far_out_it_is_pytorchs_too(name: str, scale: float) -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("name", CELLS)
 def test_every_number_and_gradient_of_a_network_is_pytorchs(name: str, layers: int, bidirectional: bool) -> None:
-    T, B, n, m = 6, 4, 3, 2
+    network_compared(name, layers, bidirectional)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
+@pytest.mark.parametrize("lengths", PACKED, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_a_network_over_different_lengths_is_pytorchs(name: str, lengths: list[int], bidirectional: bool) -> None:
+    network_compared(name, 2, bidirectional, {"lengths": lengths}, lengths=lengths)
+
+
+def network_compared(name: str, layers: int, bidirectional: bool, how: dict[str, Any] | None = None, **ours: Any) -> None:
+    """All numbers and gradients of a network; `ours` and `how`, for PyTorch, say how it is run."""
+    T, B, n, m = 9, 4, 3, 2
     network, oracle = sl.stack(name, layers=layers, bidirectional=bidirectional), Torch(name, n, m, layers, bidirectional)
     generator, directions = np.random.default_rng(layers), 1 + bidirectional
     lengths = {"h_0": n, **({"c_0": further(sl.cell(name), n).get("k", n)} if name.startswith("lstm") else {})}
     states, d_states = ({key: generator.standard_normal((layers * directions, B, length)) for key, length in lengths.items()}
                         for _ in range(2))
     x, d_outputs = generator.standard_normal((T, B, m)), generator.standard_normal((T, B, directions * n))
-    expected = oracle.run(x, list(states.values()), d_outputs, list(d_states.values()))
+    expected = oracle.run(x, list(states.values()), d_outputs, list(d_states.values()), **(how or {}))
 
     params = sl.from_layout("pytorch", oracle.weights() | states, network)
     function = sl.lambdify(network)
-    trace = function.forward(params, x, params.state)
+    trace = function.forward(params, x, params.state, **ours)
     gradients = function.backward(trace, d_outputs, [part for parts in zip(*d_states.values(), strict=True) for part in parts])
     close(trace.outputs, expected["outputs"])
     close(gradients.inputs, expected["inputs"])
-    for ours, theirs in ((trace.state, expected["state"]), (gradients.state, expected["d_state"])):
-        for k, part in enumerate(ours):
+    for parts, theirs in ((trace.state, expected["state"]), (gradients.state, expected["d_state"])):
+        for k, part in enumerate(parts):
             close(part, theirs[k % len(theirs)][k // len(theirs)])
     theirs = oracle.weights(gradient=True)
     found = sl.to_layout("pytorch", gradients, network)
