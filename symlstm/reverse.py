@@ -75,8 +75,10 @@ class _Collected:
         return sorted(self.shares.get(of, []), key=lambda share: self.order[share.through])
 
 
-def sweep(cell: Cell) -> Sweep:
+def sweep(cell: Cell, *, primes: bool = False) -> Sweep:
     """The adjoint equations of one step of a cell, every application of a rule recorded.
+
+    With `primes` the slope of a function stays as it is, `sigma'(z)`, instead of a formula of the function's value.
 
     Raises `NotSupported` where a node of an equation has no VJP rule.
     """
@@ -84,7 +86,7 @@ def sweep(cell: Cell) -> Sweep:
     named: dict[Term, Sym] = {
         line.rhs: line.lhs for line in cell.named if isinstance(line.rhs, Apply) and isinstance(line.lhs, Sym)
     }
-    known, tidy = Known(named, cell.shapes), Tidying(cell.shapes)
+    known, tidy = Known(named, cell.shapes, primes), Tidying(cell.shapes)
     for line in reversed(cell.named):
         assert isinstance(line.lhs, Sym)
         shares = collected.of(line.lhs)

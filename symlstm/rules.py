@@ -47,11 +47,12 @@ Shares = list[tuple[Term, Term]]
 class Known:
     """What a rule may ask: which applied functions have a name (`{sigma(z_f): f}`), and the shape of any term.
 
-    Without shapes nothing is taken for a number unless it is written as one.
+    Without shapes nothing is taken for a number unless it is written as one. `primes` leaves slopes as they are, `sigma'(z_f)`.
     """
 
     values: Mapping[Term, Sym] = field(default_factory=dict)
     shapes: Shapes | None = None
+    primes: bool = False
 
     def is_scalar(self, node: Term) -> bool:
         """Whether a term is one number; then it scales, and is its own transpose."""
@@ -162,7 +163,8 @@ def vjp_transpose(node: Transpose, d: Term, known: Known) -> Shares:
 
 def vjp_activation(node: Apply, d: Term, known: Known) -> Shares:
     """y = phi(a), elementwise:  share_a = d * phi'(a). Where y has a name, phi' is written in terms of it."""
-    return [(node.arg, times(d, activation(node.function).slope(node.arg, known.values.get(node))))]
+    row = activation(node.function)
+    return [(node.arg, times(d, Prime(node.function, node.arg) if known.primes else row.slope(node.arg, known.values.get(node))))]
 
 
 def vjp_larger(node: Max, d: Term, _: Known) -> Shares:

@@ -101,7 +101,8 @@ def source(args: Sequence[str], outputs: Mapping[str, Code]) -> tuple[str, int]:
     lines = Lines(args, outputs)
     head = fill(f"def formula({', '.join((*lines.given.values(), *lines.parts))}):", 120, subsequent_indent=" " * 8)
     text = "\n".join(("", head, *(f"    {line}" for line in (*lines.numbers.values(), *lines.made)), ""))
-    return called(text) + text, len(lines.parts)
+    own = called(text)
+    return (f"{own}\n\n" if own else "") + text, len(lines.parts)
 
 
 class Lines:

@@ -45,7 +45,7 @@ BARE = Value("0")
 class Arrays:
     """Terms to code. `leaf` gives the code of a symbol or an adjoint, `constant` the name of what is made once ("ones" or
     "eye" of a size, "size", "dtype", "largest"), `value_of` the quantity that is a function at a point, if one is.
-    `lead` is the text of the axes in front, `text` gives that of a length.
+    `lead` is the text of the axes in front, `text` gives that of a length; `accuracy` is that of activations.
     """
 
     shapes: Shapes
@@ -55,6 +55,7 @@ class Arrays:
     value_of: Callable[[Term], Sym | None]
     lead: str
     text: Callable[[Length], str]
+    accuracy: str = "fast"
 
     def __call__(self, node: Term) -> Value:
         """Raises `NotSupported` for a term without a NumPy form, naming the equation."""
@@ -123,15 +124,16 @@ class Arrays:
         if named is not None:
             return self(named)
         argument = self.typed(self(node.arg))
-        code = limited(activated(node.function, argument.array()), lambda: self.constant("largest", ""))
+        code = limited(activated(node.function, argument.array(), self.accuracy), lambda: self.constant("largest", ""))
         return Value(code, argument.rows, argument.columns, argument.many)
 
     def slope(self, node: Prime) -> Value:
-        argument = self.typed(self(node.arg)) if self.value_of(Apply(node.function, node.arg)) is None or "x" in slope_reads(
-            node.function) else BARE
-        value = self(Apply(node.function, node.arg)) if "y" in slope_reads(node.function) else BARE
+        applied, reads = Apply(node.function, node.arg), slope_reads(node.function, self.accuracy)
+        argument = self.typed(self(node.arg)) if self.value_of(applied) is None or "x" in reads else BARE
+        value = self(applied) if "y" in reads else BARE
         like = argument if argument.rows else value
-        code = counted(sloped(node.function, argument.array(), value.array()), lambda: f"{self.constant('dtype', '')}(1)")
+        slope = sloped(node.function, argument.array(), value.array(), self.accuracy)
+        code = counted(slope, lambda: f"{self.constant('dtype', '')}(1)")
         return Value(code, like.rows, like.columns, like.many)
 
     def blocks(self, node: Blocks) -> Value:

@@ -136,7 +136,7 @@ class Frame(Quantities):
         super().__init__(valued(unit.cell), target)
         self.unit, self.parameters = unit, unit.cell.parameter_terms
         self.lines = {defined(line): line for line in self.cell.named}
-        self.adjoints = {line.of: line.relation for line in sweep(self.cell).lines}
+        self.adjoints = {line.of: line.relation for line in sweep(self.cell, primes=target.accuracy == "ulp").lines}
 
     def name(self, of: Sym) -> str:
         """The array of a quantity or parameter; of a state at t-1, one of its own."""

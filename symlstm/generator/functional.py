@@ -143,7 +143,8 @@ class Pass:
         def value_of(node: Term) -> Sym | None:
             return next((of for of, made in frame.lines.items() if made.rhs == node and of != line.lhs), None)
 
-        return Arrays(frame.shapes, line, leaf, self.constant, value_of, "T, B" if whole else "B", frame.text)
+        return Arrays(frame.shapes, line, leaf, self.constant, value_of, "T, B" if whole else "B", frame.text,
+                      frame.target.accuracy)
 
     def constant(self, kind: str, size: str) -> str:
         """The name of what is made once."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from symlstm.algebra import NOW, Add, Apply, Hadamard, NotSupported, Sym, Term, walk
-from symlstm.generator.codes import activated, runs_in_place
+from symlstm.generator.codes import OWN, activated, runs_in_place
 from symlstm.generator.lengths import size_text, total
 from symlstm.generator.program import Block, Program
 from symlstm.shapes import Length
@@ -35,7 +35,7 @@ class Names:
 
     def __call__(self, key: object, wish: str) -> str:
         if key not in self._given:
-            while wish in self._taken:
+            while wish in self._taken or wish.endswith(OWN):
                 wish += "_"
             self._taken.add(wish)
             self._given[key] = wish

@@ -23,6 +23,7 @@ from symlstm.generator.layout import Layout
 from symlstm.generator.lengths import size_text
 from symlstm.generator.program import Program
 from symlstm.generator.targets import NUMBA, NUMPY, Target
+from symlstm.generator.ulps import called
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.reverse import sweep
@@ -141,11 +142,11 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
 
 def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
     """The functions of a unit: as loops for Numba; in blocks where they can be for NumPy; else equation by equation."""
-    if target is NUMBA:
+    if target.name == NUMBA.name:
         from symlstm.generator.compiled import compiled
 
         return compiled(unit)
-    return (blocked and target is NUMPY and _blocked(unit)) or functional(unit, target)
+    return (blocked and target == NUMPY and _blocked(unit)) or functional(unit, target)
 
 
 def _assembled(cell: Cell, target: Target, *, blocked: bool) -> str:
@@ -172,7 +173,7 @@ def _step(unit: Unit) -> dict[str, str]:
 
 def _classes(cell: Cell, target: Target, code: str) -> str:
     """The classes of what the functions take and give, and what helps the functions."""
-    helpers = (text for name, text in target.helpers.items() if f"{name}(" in code)
+    helpers = [text for name, text in target.helpers.items() if f"{name}(" in code]
     def axes(of: Sym) -> str:
         lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
         return ", ".join(("T", "B", *map(size_text, lengths)))
@@ -184,7 +185,7 @@ def _classes(cell: Cell, target: Target, code: str) -> str:
         outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{tuple(self.inputs.shape)}",
-        imports=target.imports, more="".join(f"{text}\n\n" for text in (target.classes, *helpers) if text))
+        imports=target.imports, more="".join(f"{text}\n\n" for text in (target.classes, *helpers, called(code, target)) if text))
 
 
 def _open(cell: Cell) -> str:

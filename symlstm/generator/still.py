@@ -79,7 +79,8 @@ class Still:
         """Every adjoint equation under itself; what parts before gave gets its share."""
         for output in self.place.outputs:
             yield from self.exchange.whole(output)
-        swept, made = {line.of: line.relation for line in sweep(self.cell).lines}, dict[str, str]()
+        lines, made = sweep(self.cell, primes=self.frame.target.accuracy == "ulp").lines, dict[str, str]()
+        swept = {line.of: line.relation for line in lines}
         for of, line in swept.items():
             if of.time != NOW or (of not in self.reads and of not in self.lines):
                 continue
@@ -151,7 +152,7 @@ class Still:
         def value_of(node: Term) -> Sym | None:
             return next((of for of, each in self.lines.items() if each.rhs == node and of != defined(line)), None)
 
-        return Arrays(self.cell.shapes, line, leaf, constant, value_of, "T, B", self.frame.text)
+        return Arrays(self.cell.shapes, line, leaf, constant, value_of, "T, B", self.frame.text, self.frame.target.accuracy)
 
 
 def _scaled(cell: Cell) -> Iterator[Sym]:

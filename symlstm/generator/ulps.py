@@ -1,4 +1,4 @@
-"""The functions of `accuracy="ulp"`: the forms of the table of activations as functions at the head of a module."""
+"""The functions of `accuracy="ulp"`: the forms of the table of activations, as functions at the head of a module."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from symlstm.activations import Activation, activation
-from symlstm.generator.codes import OWN, Code, infix, parsed
+from symlstm.generator.codes import OWN, Code, parsed
+from symlstm.generator.targets import NUMPY, Target
 
-IN_DOUBLE = '''
-def in_double(function):
+IN_DOUBLE = '''def in_double(function):
     """A function of doubles for arrays of any dtype: what is given is made double, what is found is rounded once."""
     def applied(x, out=None):
         found = function(np.asarray(x, np.float64))
@@ -18,22 +18,18 @@ def in_double(function):
         out[...] = found
         return out
     return applied
-
 '''
-FUNCTION = '''
-@in_double
-def {name}(x):
-    """{what}, within {ulps} ulp for every x."""
+FUNCTION = '''{above}def {name}(x):
+    """{what}, within {ulps} ulp for every x{where}."""
 {lines}
     return {value}
-
 '''
 
 
-def called(source: str) -> str:
+def called(source: str, target: Target = NUMPY) -> str:
     """The functions that a module calls, to stand before it; "" if it calls none.
 
-    >>> print(called("f = sigma_ulp(z)").partition("@in_double\\n")[2].strip())
+    >>> print(called("f = sigma_ulp(z)").partition("@in_double\\n")[2], end="")
     def sigma_ulp(x):
         \"\"\"sigma(x), within 2.5 ulp for every x.\"\"\"
         e = np.exp(-np.abs(x))
@@ -41,15 +37,18 @@ def called(source: str) -> str:
         return np.where(x >= 0, 1 - y, y)
     """
     names = dict.fromkeys(re.findall(rf"\b(\w+?)((?:_slope)?){OWN}\(", source))
-    found = [_function(activation(name), bool(slope)) for name, slope in names]
-    return IN_DOUBLE + "".join(found) + "\n" if found else ""
+    double = [IN_DOUBLE] * (target.name == "numpy")
+    found = [_function(activation(name), bool(slope), target) for name, slope in names]
+    return "\n\n".join((*double, *found)) if found else ""
 
 
-def _function(row: Activation, slope: bool) -> str:
+def _function(row: Activation, slope: bool, target: Target) -> str:
     *parts, (_, value) = lines(row.ulp_slope if slope else row.ulp)
+    double = target.name == "numpy"
     return FUNCTION.format(
+        above="@in_double\n" * double, where="" if double else " in float64",
         name=f"{row.name}{'_slope' * slope}{OWN}", what=f"{row.name}{chr(39) * slope}(x)", ulps=row.ulps[slope],
-        lines="\n".join(f"    {name} = {infix(code)}" for name, code in parts), value=infix(value))
+        lines="\n".join(f"    {name} = {target.infix(code)}" for name, code in parts), value=target.infix(value))
 
 
 def lines(form: str) -> Iterator[tuple[str, Code]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from symlstm.generator.codes import Code, infix
+from symlstm.generator.codes import OWN, Code, in_numpy, infix
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,12 @@ class Target:
     rest: str = ""
     stretches: bool = False  # whether gradients of parameters are summed a stretch of steps at a time
     names: frozenset[str] = field(default_factory=frozenset)  # what else has a name in the module
+    accuracy: str = "fast"  # of activations and their slopes: "fast" or "ulp"
 
     def printed(self, function: str, args: Sequence[str]) -> str:
-        """A call of an array function."""
+        """A call of an array function, or of one that the module brings itself."""
+        if function.endswith(OWN):
+            return in_numpy(function, args)
         known = self.functions.get(function, f"{self.alias}.{function}")
         if "{" not in known:
             return f"{known}({', '.join(args)})"
