@@ -144,11 +144,17 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
+def _writers() -> Iterator[Path]:
+    """The files of all that writes modules: the generator, and every room that is one file."""
+    yield from sorted(_HOME.glob("*.py"))
+    yield from sorted((_HOME / "generator").rglob("*.py"))
+
+
 @cache
 def _sources() -> str:
     """The hash of all that writes modules; "" where one was edited after we were loaded, and so is not what runs."""
     found = []
-    for path in (*sorted(_HOME.glob("*.py")), *sorted((_HOME / "generator").rglob("*.py"))):
+    for path in _writers():
         if path.stat().st_mtime > _SINCE:
             return ""
         found.append(path.read_bytes())
