@@ -6,6 +6,7 @@ machine and what else it did.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import random
@@ -49,6 +50,21 @@ def side_by_side(candidates: Mapping[str, Callable[[], object]], *, seconds: flo
             candidates[name]()
             found[name].append(perf_counter() - start)
     return Timing(found)
+
+
+def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options of a benchmark, with those that all have; to be asked for before NumPy is imported.
+
+    One thread is one thread for all candidates: the process then keeps to one core, where the system lets it choose.
+    """
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each row of a table")
+    parser.add_argument("--threads", type=int, default=1, help="for all candidates")
+    options = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(options.threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads:])
+    return options
 
 
 def surroundings(*modules: object) -> str:
