@@ -262,14 +262,17 @@ def codegen(
     layers: Layers = None,
     bidirectional: Bidirectional = False,
     head: Head = "",
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="What the module runs on: numpy, jax, torch or mpmath; it imports nothing else.")
+    ] = "numpy",
     states: States = "",
     inputs: Inputs = "",
 ) -> None:
-    """Write a cell or a network of it as a Python module, forward and backward over a sequence. It imports NumPy alone."""
-    from symlstm.functions import lambdify
+    """Write a cell or a network of it as a Python module, forward and backward over a sequence."""
+    from symlstm.functions import source_of
 
     chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
-    _write(output, lambdify(chosen).source.encode())
+    _write(output, source_of(chosen, backend).encode())
 
 
 @app.command()

@@ -12,7 +12,7 @@ import linecache
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     import sympy
     from numpy.typing import NDArray
 
+    from symlstm.backends import BackendFunction, JaxFunction, TorchFunction
     from symlstm.formulas import Formula
     from symlstm.steps import Step
 
     Array = NDArray[np.floating[Any]]
+
+
+BACKENDS = ("numpy", "jax", "torch", "mpmath")
 
 
 class Trace(Protocol):
@@ -51,21 +55,30 @@ class Gradients(Protocol):
 
 
 @overload
-def lambdify(what: Cell, args: None = None, backend: str = "numpy", *,
+def lambdify(what: Cell, args: None = None, backend: Literal["numpy"] = "numpy", *,
              functions: Mapping[str, str] | None = None) -> CellFunction: ...
+@overload
+def lambdify(what: Cell, args: None = None, *, backend: Literal["jax"],
+             functions: Mapping[str, str] | None = None) -> JaxFunction: ...
+@overload
+def lambdify(what: Cell, args: None = None, *, backend: Literal["torch"],
+             functions: Mapping[str, str] | None = None) -> TorchFunction: ...
+@overload
+def lambdify(what: Cell, args: None = None, backend: str = "numpy", *,
+             functions: Mapping[str, str] | None = None) -> CellFunction | BackendFunction: ...
 @overload
 def lambdify(what: Step | Relation | Term | sympy.Basic, args: Sequence[Any] | None = None, backend: str = "numpy", *,
              shapes: Mapping[str, tuple[Any, ...]] | None = None) -> Formula: ...
 def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy", *,
              shapes: Mapping[str, tuple[Any, ...]] | None = None,
-             functions: Mapping[str, str] | None = None) -> CellFunction | Formula:
+             functions: Mapping[str, str] | None = None) -> CellFunction | BackendFunction | Formula:
     """A cell as a `CellFunction`, with `forward`, `backward` and `source`; an expression or an equation as a `Formula`.
 
     Of an equation the right side is computed. `args` gives the order of a formula's arguments (symbols or their names);
     by default it is that of first appearance. `shapes` gives the sizes of the quantities of one of our own terms, relations
-    or steps, as `cell.shapes` does. `functions` says what the functions are that a cell leaves open, `{"f": "sigma"}`; where
-    it does not, `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be
-    yet.
+    or steps, as `cell.shapes` does. `backend` says what a cell's function runs on: "numpy", "jax", "torch" or "mpmath".
+    `functions` says what the functions are that a cell leaves open, `{"f": "sigma"}`; where it does not,
+    `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
 
     >>> import symlstm as sl, numpy as np
     >>> cell = sl.cell("lstm")
@@ -76,12 +89,18 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     >>> sl.lambdify(cell.equations[4])(f_t=np.ones(3), c_prev=np.ones(3), i_t=np.ones(3), g_t=np.ones(3))
     array([2., 2., 2.])
     """
-    if backend != "numpy":
-        raise NotSupported("There is no such back end.", repr(backend), "'numpy'")
+    _known(backend)
     if isinstance(what, Cell):
         if args is not None:
             raise NotValid("A cell's function takes its arguments by name.", f"args={args!r}", "leave args out")
-        return CellFunction(what, dict(functions or {}))
+        if backend == "numpy":
+            return CellFunction(what, dict(functions or {}))
+        from symlstm.backends import FUNCTIONS
+
+        source, load = _module_of(_with(what, functions or {}), backend)
+        return FUNCTIONS[backend](what, source, load)
+    if backend != "numpy":
+        raise NotSupported("An expression is computed by NumPy.", f"backend={backend!r}", "leave backend out")
     if functions is not None:
         raise NotValid("Only a cell leaves functions open.", f"functions={functions!r}", "leave functions out")
     from symlstm.formulas import formula
@@ -108,10 +127,9 @@ class CellFunction:
 
     def __post_init__(self) -> None:
         cell = _with(self.cell, self.functions)
-        name = f"<symlstm {cell.name}>"
-        source, code = compiled(name, (cell,), partial(_written, cell))
+        source, fresh = _module_of(cell, "numpy")
         object.__setattr__(self, "source", source)
-        object.__setattr__(self, "_fresh", partial(_run, source, code, name))
+        object.__setattr__(self, "_fresh", fresh)
         object.__setattr__(self, "_module", self._fresh())
         object.__setattr__(self, "_checks", Checks(self.cell))
 
@@ -224,11 +242,31 @@ def _put_in(cell: Cell, functions: Mapping[str, str]) -> Cell:
                 output=cell.output_term, backward=turned)
 
 
-def _written(cell: Cell) -> str:
+def _known(backend: str) -> None:
+    """Raise `NotValid` for a back end that there is not."""
+    if backend not in BACKENDS:
+        raise NotValid("There is no such back end.", f"backend={backend!r}", f"one of {', '.join(BACKENDS)}")
+
+
+def source_of(cell: Cell, backend: str = "numpy") -> str:
+    """The source of a cell's module for a back end, which need not be installed. Raises `NotValid` for one that there is not."""
+    _known(backend)
+    return _module_of(cell, backend)[0]
+
+
+def _module_of(cell: Cell, backend: str) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """The source of a cell's module, and what runs it."""
+    file = f"<symlstm {cell.name}{'' if backend == 'numpy' else f' for {backend}'}>"
+    source, code = compiled(file, (cell, backend), partial(_written, cell, backend))
+    return source, partial(_run, source, code, file)
+
+
+def _written(cell: Cell, backend: str) -> str:
     """The source of a cell's module; the generator is loaded when it has to write."""
     from symlstm.generator.module import written
+    from symlstm.generator.targets import TARGETS
 
-    return written(cell)
+    return written(cell, TARGETS[backend])
 
 
 def _run(source: str, code: CodeType, file: str) -> dict[str, Any]:

@@ -37,9 +37,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     write = functions._written
 
-    def watched(cell: Cell) -> str:
+    def watched(cell: Cell, *more: str) -> str:
         names.append(cell.name)
-        return write(cell)
+        return write(cell, *more)
 
     monkeypatch.setattr(functions, "_written", watched)
     return names
