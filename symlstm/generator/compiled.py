@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from symlstm.algebra import Sym
 from symlstm.generator.frame import as_tuple
@@ -30,25 +30,28 @@ def {prepare}(params):
 
 
 def {new}({shape}):
-    """New arrays for a forward pass: flat ones for the kernel, the outputs, the state."""
+    """New arrays for a forward pass: those of the kernel, which are flat, and outputs and state as the caller sees them."""
     B = batch[0] if batch else 1
-    rows = (T + 1) * B
-    kept, ends = np.empty({kept}, dtype), np.empty({ends}, dtype)
+    kept, ends = np.empty((T + 1, B, {kept}), dtype), np.empty({ends}, dtype)
     outputs = {outputs}
-    return kept, ends, outputs, (
+    state = (
 {last}
     )
+    return kept, ends, {flat_outputs}, outputs, state
 
 
 def {back_new}({shape}):
-    """New arrays for a backward pass: flat ones for the kernel, the gradients of parameters, of inputs, of the state."""
+    """New arrays for a backward pass: those of the kernel, and gradients as the caller sees them."""
     B = batch[0] if batch else 1
     d_params, d_ends = np.empty({d_params}, dtype), np.empty({d_ends}, dtype)
-    return d_params, d_ends, {{
+    d_x = {d_inputs}
+    gradients = {{
 {gradients}
-    }}, {d_inputs}, (
+    }}
+    d_state = (
 {first}
     )
+    return d_params, d_ends, {flat_inputs}, gradients, d_x, d_state
 
 
 def {workspace}(T, B, dtype, {keywords}):
@@ -65,9 +68,10 @@ def {forward}(params, x, state=None, workspace=None):
     """
     weights = params if isinstance(params, Weights) else {prepare}(params)
 {taken}
-    kept, ends, outputs, last = {new}({shape_here}) if workspace is None else workspace.ahead
+    arrays = {new}({shape_here}) if workspace is None else workspace.ahead
+    kept, ends, flat, outputs, last = arrays
     if state is None:
-        ends[:] = 0
+        ends.fill(0)
     else:
         np.concatenate(state, axis=None, out=ends)
     {run}({forward_call})
@@ -82,13 +86,14 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
     """
     weights, kept, workspace = trace.kept
     {trace_sizes} = trace.sizes
-    d_params, d_ends, gradients, d_x, first = {back_new}({shape_there}) if workspace is None else workspace.back
+    arrays = {back_new}({shape_there}) if workspace is None else workspace.back
+    d_params, d_ends, flat, gradients, d_x, first = arrays
     if d_state is None:
-        d_ends[:] = 0
+        d_ends.fill(0)
     else:
         np.concatenate(d_state, axis=None, out=d_ends)
     if into is None:
-        d_params[:] = 0
+        d_params.fill(0)
     else:
         np.concatenate([into[name] for name in gradients], axis=None, out=d_params)
     {back_run}({backward_call})
@@ -115,16 +120,17 @@ def compiled(unit: Unit) -> str:
         taken.insert(0, f"{as_tuple(by_params)} = weights.arrays[1]")
     names = {"run": "run", "back_run": "run_back", "new": "new", "back_new": "new_back"}
     arrays = {name: flat[name].size() for name in ("kept", "ends", "d_params", "d_ends")}
-    x = ["x"] if frame.single else [f"x[{k}]" for k in range(len(frame.inputs))]
+    x = _each("x", frame.inputs)
     outputs = [f"np.empty({frame.user(output, 'T')}, dtype)" for output in unit.outputs]
     d_inputs = [f"np.empty({frame.user(symbol, 'T')}, dtype)" for symbol in frame.inputs]
-    several = len(outputs) > 1
+    flat_outputs, flat_inputs = ([f"{text}.reshape(-1)" for text in _each(name, arrays)] for name, arrays in (
+        ("outputs", outputs), ("d_x", d_inputs)))
     weights = ["weights.arrays[0]"] * bool(frame.parameters)
     forward_call = [*weights, *(f"{text}.ravel()" for text in x), "kept",
-                    *(f"outputs{f'[{k}]' * several}.reshape(-1)" for k in range(len(outputs))), "ends", "T", "B", *frame.sizes]
-    backward_call = [*weights, "kept", *(f"d_outputs{f'[{k}]' * several}.ravel()" for k in range(len(outputs))), "d_ends",
+                    *_each("flat", outputs), "ends", "T", "B", *frame.sizes]
+    backward_call = [*weights, "kept", *(f"{text}.ravel()" for text in _each("d_outputs", outputs)), "d_ends",
                      *["d_params"] * bool(frame.parameters),
-                     *(f"d_x{f'[{k}]' * (not frame.single)}.reshape(-1)" for k in range(len(frame.inputs))),
+                     *_each("flat", d_inputs),
                      "truncate or 0", "T", "B", *frame.sizes]
     return FUNCTIONS.format(
         **{key: unit.name(name) for key, name in names.items()},
@@ -134,7 +140,7 @@ def compiled(unit: Unit) -> str:
         sizes_of=indented(f"{size} = {text}" for size, text in by_params.items()),
         weights=_weights(loops), sizes=as_tuple(by_params), keywords=sizes, shape=shape,
         shape_here=shape.replace("dtype", f"{x[0]}.dtype", 1), shape_there=shape.replace("dtype", "kept.dtype", 1),
-        outputs=as_tuple(outputs) if several else outputs[0], d_inputs=d_inputs[0] if frame.single else as_tuple(d_inputs),
+        outputs=_one(outputs), d_inputs=_one(d_inputs), flat_outputs=_one(flat_outputs), flat_inputs=_one(flat_inputs),
         last=indented((f"{flat['ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.ends.items()), 2),
         first=indented((f"{flat['d_ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.d_ends.items()), 2),
         gradients=indented((f'"{of.name}": {flat["d_params"].part(array)}.reshape({_shape(loops, of)}),'
@@ -142,6 +148,15 @@ def compiled(unit: Unit) -> str:
         words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
         forward_call=", ".join(forward_call), backward_call=", ".join(backward_call),
         inputs="d_x" if frame.single else _inputs(loops))
+
+
+def _each(name: str, of: Sequence[object]) -> list[str]:
+    """One thing under a name, or several in a tuple."""
+    return [name] if len(of) == 1 else [f"{name}[{k}]" for k in range(len(of))]
+
+
+def _one(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else as_tuple(texts)
 
 
 def _sizes_of(loops: Loops) -> Iterator[tuple[str, str]]:

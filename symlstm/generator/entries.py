@@ -50,15 +50,14 @@ FIRST = "0"  # the index along an axis of length 1
 
 @dataclass(eq=False)
 class Array:
-    """An array of the code. `front` are the indices before its own: those of the step and the sequence.
+    """An array of the code: of a column and a row with one axis, of a matrix with two.
 
-    A number has no axis of its own, a column and a row have one. What is not `lasting` is known in one step only.
+    What is not `lasting` is known in one step only. A lasting number that is no parameter is an array of one entry.
     """
 
     name: str
     rows: Length
     columns: Length
-    front: str = ""
     lasting: bool = False
     parameter: bool = False
 
@@ -67,26 +66,25 @@ class Array:
         """The lengths of its own axes."""
         return tuple(length for length in (self.rows, self.columns) if length != ONE)
 
-    def entry(self, row: str, column: str, front: str | None = None) -> Ref:
-        """The code of an entry; `front` is "" or the indices of another step."""
+    def entry(self, row: str, column: str) -> Ref:
+        """The code of an entry."""
         own = [index for index, length in ((row, self.rows), (column, self.columns)) if length != ONE]
-        indices = ", ".join(filter(None, (front or self.front, *own)))
-        return Ref(f"{self.name}[{indices}]" if indices else self.name, self, now=not front)
+        own = own or [FIRST] * (self.lasting and not self.parameter)
+        return Ref(f"{self.name}[{', '.join(own)}]" if own else self.name, self)
 
-    def value(self, front: str = "") -> Value:
+    def value(self) -> Value:
         """All its entries."""
-        return Value(lambda row, column: self.entry(row, column, front), self.rows, self.columns, self)
+        return Value(self.entry, self.rows, self.columns, self)
 
 
 class Ref(str):
-    """The code of an entry of an array; `now` says whether it is of the step at hand."""
+    """The code of an entry of an array, which it remembers."""
 
     array: Array
-    now: bool
 
-    def __new__(cls, text: str, array: Array, *, now: bool) -> Ref:
+    def __new__(cls, text: str, array: Array) -> Ref:
         found = super().__new__(cls, text)
-        found.array, found.now = array, now
+        found.array = array
         return found
 
 

@@ -10,10 +10,10 @@ from symlstm.shapes import ONE, Length
 
 
 class Flat:
-    """A flat array and what lies in it. `text` is the code of a length; with `times` there are so many of each."""
+    """A flat array and what lies in it, of each array one or, with `many`, so many. `text` is the code of a length."""
 
-    def __init__(self, name: str, text: Callable[[Length], str], times: str = "") -> None:
-        self.name, self.text, self.times = name, text, times
+    def __init__(self, name: str, text: Callable[[Length], str], many: str = "") -> None:
+        self.name, self.text, self.many = name, text, many
         self.arrays: list[Array] = []
 
     def add(self, *arrays: Array) -> None:
@@ -21,8 +21,22 @@ class Flat:
 
     def size(self, before: Array | None = None) -> str:
         """How many numbers there are, or stand before an array."""
+        return self._size(self.arrays[:None if before is None else self.arrays.index(before)])
+
+    def part(self, array: Array) -> str:
+        """The part that an array is, or that all of many are."""
+        after = self.arrays[self.arrays.index(array) + 1:]
+        return f"{self.name}[{self.size(array)}:{self.size(after[0] if after else None)}]"
+
+    def one(self, array: Array, index: str) -> str:
+        """The part that one of many is."""
+        start, size = self.size(array), self._size([array], "")
+        start, size = "" if start == "0" else f"{start} + ", f"({size})" if "+" in size else size
+        return f"{self.name}[{start}{index} * {size}:{start}({index} + 1) * {size}]"
+
+    def _size(self, arrays: list[Array], many: str | None = None) -> str:
         counts: Counter[str] = Counter()
-        for each in self.arrays[:None if before is None else self.arrays.index(before)]:
+        for each in arrays:
             if len(each.lengths) == 2:
                 counts[" * ".join(text if text.isidentifier() else f"({text})" for text in map(self.text, each.lengths))] += 1
             else:
@@ -31,20 +45,11 @@ class Flat:
         numbers = counts.pop("1", 0)
         parts = [text if count == 1 else f"{count} * {text}" for text, count in counts.items()]
         parts += [str(numbers)] * (numbers > 0)
-        whole = " + ".join(parts)
-        if not parts:
-            return "0"
-        return f"{self.times} * {whole if len(parts) == 1 else f'({whole})'}" if self.times else whole
+        whole, many = " + ".join(parts) or "0", self.many if many is None else many
+        return whole if not many or whole == "0" else f"{many} * {whole if len(parts) == 1 else f'({whole})'}"
 
-    def part(self, array: Array) -> str:
-        """The part that an array is."""
-        after = self.arrays[self.arrays.index(array) + 1:]
-        return f"{self.name}[{self.size(array)}:{self.size(after[0] if after else None)}]"
 
-    def view(self, array: Array, *front: str) -> str:
-        """The line that gives a part its name and its axes, those in `front` before its own."""
-        axes = (*front, *map(self.text, array.lengths))
-        if not axes and not array.front:
-            return f"{array.name} = {self.name}[{self.size(array)}]"
-        turned = f".reshape(({', '.join(axes)}))" if len(axes) > 1 else ""
-        return f"{array.name} = {self.part(array)}{turned}"
+def shaped(array: Array, part: str, text: Callable[[Length], str]) -> str:
+    """The line that gives a part of a flat array its name and axes."""
+    axes = list(map(text, array.lengths))
+    return f"{array.name} = {part}.reshape(({', '.join(axes)}))" if len(axes) > 1 else f"{array.name} = {part}"

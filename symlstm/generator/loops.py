@@ -8,13 +8,12 @@ parameters in one, all that the backward pass reads in another, all gradients of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 
 from symlstm.algebra import NOW, Adj, Relation, Sym, Term, defined, equation, plain, term
 from symlstm.generator.entries import Array, Entries, Made, Value, bare
-from symlstm.generator.flat import Flat
-from symlstm.generator.frame import RESERVED, Quantities, as_tuple
+from symlstm.generator.flat import Flat, shaped
+from symlstm.generator.frame import RESERVED, Quantities
 from symlstm.generator.functional import own_shares
 from symlstm.generator.nests import Nests, needed
 from symlstm.generator.normal import valued
@@ -23,11 +22,8 @@ from symlstm.reverse import sweep
 from symlstm.shapes import ONE
 
 NAMES = frozenset({
-    "j", "k", "l", "seq", "real", "total", "weights", "ends", "d_ends", "rows", "scratch", "truncate", "kernel", "numba",
-    "workspace", "into", "Weights", "Workspace", "sizes", "arrays", "last", "first", "gradients", "d_inputs", "dtype"})
-NOW_AT, BEFORE_AT = "t, seq", "t - 1, seq"  # the indices of a step, counted from 1, and a sequence; row 0 is the start
-FLAT = {"weights": "", "kept": "rows", "ends": "B", "d_params": "", "d_ends": "B"}  # flat arrays: how many of each part there are
-GIVEN_AT = "t - 1, seq"  # the same where the first step is row 0, as the caller counts
+    "j", "k", "l", "seq", "at", "now", "before", "real", "total", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
+    "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat"})
 
 
 class Loops:
@@ -44,20 +40,23 @@ class Loops:
         swept = {line.of: line.relation for line in sweep(frame.cell).lines}
         given = {of: equation(Adj(of), Adj(of, arriving=True)) for of in frame.states if of not in swept}
         self.adjoints = given | swept
-        def at(front: str | None, kind: str, which: Iterable[Sym]) -> dict[Sym, Array]:
-            return {of: array(of, self._named(kind, of), front) for of in which}
+        def arrays(kind: str, which: Iterable[Sym]) -> dict[Sym, Array]:
+            return {of: array(of, self._named(kind, of), lasting=True) for of in which}
 
-        self.parameters = {symbol: array(symbol, frame.name(symbol), parameter=True) for symbol in frame.parameters}
+        self.parameters = {symbol: array(symbol, frame.name(symbol), lasting=True, parameter=True) for symbol in frame.parameters}
         self.quantities = {symbol: array(symbol, frame.name(symbol)) for symbol in (*frame.inputs, *self.lines)}
-        self.d_params = {symbol: array(symbol, frame.adjoint(symbol), "0" if not frame.lengths(symbol) else "")
-                         for symbol in frame.parameters}
-        self.d_inputs = {symbol: array(symbol, frame.adjoint(symbol), GIVEN_AT) for symbol in frame.inputs}
-        self.given, self.outputs = at(GIVEN_AT, "given", frame.inputs), at(GIVEN_AT, "all", unit.outputs)
-        self.d_outputs = at(GIVEN_AT, "given_d", unit.outputs)
-        self.ends, self.d_ends = at("seq", "end", unit.seen), at("seq", "arriving", unit.seen)
-        self.flat = {name: Flat(name, frame.text, times) for name, times in FLAT.items()}
-        for name, whole in (("weights", self.parameters), ("d_params", self.d_params), ("ends", self.ends), ("d_ends", self.d_ends)):
-            self.flat[name].add(*whole.values())
+        self.before = {state: array(state, frame.names(("before", state), f"{frame.name(state)}_prev"), lasting=True)
+                       for state in frame.states}
+        self.d_params = {symbol: array(symbol, frame.adjoint(symbol), lasting=True) for symbol in frame.parameters}
+        self.d_inputs = {symbol: array(symbol, frame.adjoint(symbol), lasting=True) for symbol in frame.inputs}
+        self.given, self.outputs, self.d_outputs = (arrays(kind, which) for kind, which in (
+            ("given", frame.inputs), ("output", unit.outputs), ("given_d", unit.outputs)))
+        self.ends, self.d_ends = arrays("end", unit.seen), arrays("arriving_d", unit.seen)
+        self.flat = {name: Flat(name, frame.text, many) for name, many in (
+            ("weights", ""), ("kept", ""), ("ends", "B"), ("d_params", ""), ("d_ends", "B"))}
+        whole = {"weights": self.parameters, "d_params": self.d_params, "ends": self.ends, "d_ends": self.d_ends}
+        for name, own in whole.items():
+            self.flat[name].add(*own.values())
         for symbol in (*frame.inputs, *frame.states):
             self._keep(self.quantities[symbol])
         self.constants: dict[str, str] = {}
@@ -65,16 +64,16 @@ class Loops:
         self.turned: dict[Array, Array] = {}
         self._write()
 
-    def _array(self, of: Sym, name: str, front: str | None = None, *, parameter: bool = False) -> Array:
+    def _array(self, of: Sym, name: str, *, lasting: bool = False, parameter: bool = False) -> Array:
         rows, columns = self.frame.shapes.lengths[of.name]
-        return Array(name, rows, columns, front or "", lasting=parameter or front is not None, parameter=parameter)
+        return Array(name, rows, columns, lasting, parameter)
 
     def _named(self, kind: str, of: Sym) -> str:
         return self.frame.names((kind, of), f"{kind}_{self.frame.name(of)}")
 
     def _keep(self, array: Array) -> None:
         """Have a quantity of the forward pass known at every step, to the backward pass too."""
-        array.front, array.lasting = NOW_AT, True
+        array.lasting = True
         self.flat["kept"].add(array)
 
     # --- equations ---
@@ -95,7 +94,7 @@ class Loops:
         if node.time is None:
             text = self._number("size", self.frame.text(((node.name, 1),)))
             return Value(lambda row, column: text, ONE, ONE)
-        return self.quantities[node.at(NOW)].value("" if node.time == NOW else BEFORE_AT)
+        return (self.quantities[node] if node.time == NOW else self.before[node.at(NOW)]).value()
 
     def _forward(self) -> list[Made]:
         """How the quantities of a step are made."""
@@ -146,18 +145,16 @@ class Loops:
         back = self._backward({made.array for made in ahead})
         forth = self._nests(needed(ahead, {*kept.arrays, *self.outputs.values()}))
         back = self._nests(needed(back, {*self.d_params.values(), *self.d_inputs.values(), *self.d_ends.values()}))
-        forward = [*self._ends("0"), *self._steps(forth, "range(1, T + 1)"), *self._ends("T")]
-        backward = self._steps(back, "range(T, 0, -1)", self._cut())
+        forward = [*self._ends("0"), "for t in range(1, T + 1):", *self._step(forth), *self._ends("T")]
+        backward = ["for t in range(T, 0, -1):", *self._cut(), *self._step(back)]
         self.flat["weights"].add(*self.turned.values())
-        flat = [{array: frame.names(("flat", array), f"flat_{array.name}") for array in arrays.values()}
-                for arrays in (self.given, self.outputs, self.d_outputs, self.d_inputs)]
-        given, outputs, d_outputs, d_inputs = (list(names.values()) for names in flat)
         weights, d_params = ([name] * bool(frame.parameters) for name in ("weights", "d_params"))
+        given, outputs, d_outputs, d_inputs = ([f"all_{array.name}" for array in own.values()] for own in (
+            self.given, self.outputs, self.d_outputs, self.d_inputs))
         sizes = ["T", "B", *frame.sizes]
         self.forward_args = [*weights, *given, "kept", *outputs, "ends", *sizes]
         self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "truncate", *sizes]
-        self.forward_lines = [*self._head(forward, forth, flat[0] | flat[1]), *forward]
-        self.backward_lines = [*self._head(backward, back, flat[2] | flat[3]), *backward]
+        self.forward_lines, self.backward_lines = self._kernel(forth, forward), self._kernel(back, backward)
 
     def _nests(self, made: Iterable[Made]) -> Nests:
         return Nests(made, self.frame.text, self._constant, self.frame.names, self.turned)
@@ -165,42 +162,57 @@ class Loops:
     def _ends(self, step: str) -> Iterator[str]:
         """The states before the first step, taken, or those after the last, handed out."""
         made = list[Made]()
-        for state in self.frame.states if step == "0" else self.ends:
-            inside = replace(self.quantities[state], front=f"{step}, seq")
-            if state not in self.ends:
+        for state in self.frame.states:
+            inside, outside = self.quantities[state], self.ends.get(state)
+            if outside is None and step == "0":
                 made.append(Made(inside, bare("0"), note=f"{plain(state)} starts from zero"))
-            else:
-                target, value = (inside, self.ends[state]) if step == "0" else (self.ends[state], inside)
+            elif outside is not None:
+                target, value = (inside, outside) if step == "0" else (outside, inside)
                 made.append(Made(target, value.value(), note=f"{plain(state)} at the {'start' if step == '0' else 'end'}"))
         yield "for seq in range(B):"
-        yield from (f"    {line}" for line in self._nests(made).lines())
+        yield f"    now = kept[{step}, seq]"
+        yield from self._viewed(list(self._nests(made).lines()))
 
-    def _steps(self, nests: Nests, steps: str, before: Iterable[str] = ()) -> list[str]:
-        """The loops over steps and sequences."""
-        return [f"for t in {steps}:", *(f"    {line}" for line in before), "    for seq in range(B):",
-                *(f"        {line}" for line in nests.lines())]
+    def _step(self, nests: Nests) -> Iterator[str]:
+        """What is done for one sequence in one step."""
+        yield "    for seq in range(B):"
+        yield "        now, before, at = kept[t, seq], kept[t - 1, seq], (t - 1) * B + seq"
+        yield from (f"    {line}" for line in self._viewed(list(nests.lines())))
+
+    def _viewed(self, lines: list[str]) -> Iterator[str]:
+        """Lines of one sequence, after the parts of arrays that they read."""
+        text, words, kept = self.frame.text, _words(lines), self.flat["kept"]
+        parts = {array: kept.part(array).replace("kept", "now", 1) for array in kept.arrays}
+        parts |= {array: kept.part(self.quantities[of]).replace("kept", "before", 1) for of, array in self.before.items()}
+        for own in (self.given, self.outputs, self.d_outputs, self.d_inputs):
+            for array in own.values():
+                parts[array] = (one := Flat(f"all_{array.name}", text)).add(array) or one.one(array, "at")
+        for flat in (self.flat["ends"], self.flat["d_ends"]):
+            parts |= {array: flat.one(array, "seq") for array in flat.arrays}
+        yield from (f"    {shaped(array, part, text)}" for array, part in parts.items() if array.name in words)
+        yield from (f"    {line}" for line in lines)
 
     def _cut(self) -> Iterator[str]:
-        yield "if truncate > 0 and t < T and t % truncate == 0:  # nothing arrives from the next stretch"
-        yield "    for k in range(d_ends.size):"
-        yield f"        d_ends[k] = {self._constant('0')}"
+        yield "    if truncate > 0 and t < T and t % truncate == 0:  # nothing arrives from the next stretch"
+        yield "        for k in range(d_ends.size):"
+        yield f"            d_ends[k] = {self._constant('0')}"
 
-    def _head(self, body: Iterable[str], nests: Nests, flat: Mapping[Array, str]) -> Iterator[str]:
-        """What stands before the loops: the numbers and the views of flat arrays that they read."""
-        words = set(re.findall(r"\w+", "\n".join(line for line in body if not line.lstrip().startswith("#"))))
-        yield "real = kept.dtype.type"
-        yield from (f"{name} = {text}" for name, text in self.constants.items() if name in words)
-        yield "rows = (T + 1) * B"
-        fronts = {"": (), "rows": ("T + 1", "B"), "B": ("B",)}
-        for flat_one in self.flat.values():
-            yield from (flat_one.view(array, *fronts[flat_one.times]) for array in flat_one.arrays if array.name in words)
-        for array, name in ((array, name) for array, name in flat.items() if array.name in words):
-            yield f"{array.name} = {name}.reshape({as_tuple(('T', 'B', *map(self.frame.text, array.lengths)))})"
+    def _kernel(self, nests: Nests, body: list[str]) -> list[str]:
+        """The body of a kernel, after the numbers, the parameters and the scratch arrays that it reads."""
+        words, text = _words(body), self.frame.text
+        head = [f"{name} = {number}" for name, number in self.constants.items() if name in words]
+        for flat in (self.flat["weights"], self.flat["d_params"]):
+            for array in flat.arrays:
+                if array.name in words:
+                    number = array.parameter and not array.lengths
+                    part = f"{flat.name}[{flat.size(array)}]" if number else flat.part(array)
+                    head.append(shaped(array, part, text))
         if nests.scratch:
-            scratch = Flat("scratch", self.frame.text)
+            scratch = Flat("scratch", text)
             scratch.add(*nests.scratch)
-            yield f"scratch = np.empty({scratch.size()}, kept.dtype)  # of one step"
-            yield from map(scratch.view, scratch.arrays)
+            head += [f"scratch = np.empty({scratch.size()}, kept.dtype)  # of one step",
+                     *(shaped(array, scratch.part(array), text) for array in scratch.arrays)]
+        return ["real = kept.dtype.type", *head, *body]
 
     # --- numbers ---
 
@@ -217,3 +229,8 @@ class Loops:
         name = self.frame.names(("constant", text), wish)
         self.constants[name] = text
         return name
+
+
+def _words(lines: Iterable[str]) -> set[str]:
+    """The names in lines of code."""
+    return set(re.findall(r"\w+", "\n".join(line for line in lines if not line.lstrip().startswith("#"))))

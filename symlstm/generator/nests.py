@@ -50,9 +50,9 @@ class Statement:
 
     @cached_property
     def refs(self) -> tuple[Ref, ...]:
-        """What it reads of this step."""
+        """What it reads."""
         codes = (self.value, *(code for _, _, left, right in self.products for code in (left, right)))
-        return tuple(leaf for code in codes for leaf in leaves(code) if isinstance(leaf, Ref) and leaf.now)
+        return tuple(leaf for code in codes for leaf in leaves(code) if isinstance(leaf, Ref))
 
     @cached_property
     def loops(self) -> tuple[Loop, ...]:
@@ -143,7 +143,7 @@ class Nests:
             body.append(f"# {each.made.note}")
             later = any(ref == each.target for other in group[k + 1:] for ref in other.refs)
             own = "".join(index for index, _ in loops)
-            if not each.array.lengths and not each.array.front:
+            if not each.array.lengths and not each.array.lasting:
                 body.append(f"{each.target} {'+=' if each.made.adds else '='} {code}")
             elif each.made.adds:
                 body.append(f"{each.target} += {code}")
@@ -224,7 +224,7 @@ class Nests:
     def _code(self, code: Code, known: dict[str, str] | None = None) -> str:
         def change(part: Code) -> Code:
             if isinstance(part, str):
-                return (known or {}).get(part, part) if isinstance(part, Ref) and part.now else part
+                return (known or {}).get(part, part) if isinstance(part, Ref) else part
             return Call(part.function, tuple(map(change, part.args)))
         return infix(with_constants(change(code), self.constant))
 
