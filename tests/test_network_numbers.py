@@ -63,11 +63,11 @@ def test_most_of_the_zoo_can_be_a_layer() -> None:
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_code_of_every_layer_is_that_of_the_cell(name: str) -> None:
     """To the letter, once for all layers and directions: one pair of functions, and four calls of each."""
-    prefix, (_, _, body) = name.replace("-", "_"), written(zoo.ZOO[name]).partition("@np.errstate")
-    for kind in ("forward", "backward", "prepare"):
-        body = body.replace(f" {kind}(", f" {prefix}_{kind}(")
+    prefix, (_, start, body) = name.replace("-", "_"), written(zoo.ZOO[name]).partition("def prepare(")
+    body = re.sub(r"\b(forward|backward|prepare|workspace|arrays|back_arrays)(?=[(`])", rf"{prefix}_\1", start + body)
     source = function(name).source
-    assert body.strip() in source
+    flat = lambda text: re.sub(r"\s+", " ", text)  # a longer name breaks a line sooner
+    assert flat(body.strip()) in flat(source)
     for kind in ("forward", "backward"):
         assert source.count(f"_{kind}(") == 1 + 4 and len(re.findall(rf"= \(?{prefix}_{kind}\(", source)) == 4
 
@@ -89,9 +89,9 @@ def test_equal_form_is_found_in_a_cell_written_by_hand(back: Any, pairs: int) ->
     """The forward part h, and r, which with the readout is another part, are told apart unless they are the same but for names."""
     forth = equation(h, tanh(W @ x + U @ h.prev + b))
     apart = Cell("apart", (x,), (h, r), (forth, back, equation(y, r * h)), output=y)
-    assert sl.lambdify(apart).source.count("_forward(params, x, state=None):") == pairs
+    assert sl.lambdify(apart).source.count("_forward(params, x, state=None") == pairs
     same = Cell("same", (x,), (h, r), (forth, equation(r, tanh(V @ h + R @ r.next + b))), output=r)
-    assert sl.lambdify(same).source.count("_forward(params, x, state=None):") == 1
+    assert sl.lambdify(same).source.count("_forward(params, x, state=None") == 1
 
 
 def test_the_equations_that_join_layers_stand_above_their_lines() -> None:
@@ -202,7 +202,7 @@ def test_forward_and_backward_are_adjoint(whole: Network, sizes: dict[str, int])
     ("picked(d_state, 6, 7)", "picked(d_state, 4, 5)"),
     ("d_layer_1_backward.state[0]", "d_layer_1_forward.state[0]"),
     ('"U_f": "U_backward_f_2"', '"U_f": "U_forward_f_2"'),
-    ('add(d_params, d_layer_2_backward.params, "layer_2_backward")', 'add(d_params, d_layer_2_backward.params, "layer_2_forward")'),
+    ('gather(d_params, d_layer_2_backward.params, "layer_2_backward")', 'gather(d_params, d_layer_2_backward.params, "layer_2_forward")'),
 ])
 def test_a_mutant_of_what_joins_the_parts_is_seen(old: str, new: str) -> None:
     found = sl.lambdify(network("lstm"))

@@ -31,7 +31,7 @@ def own(params, part):
     return {{name: params[whole] for name, whole in PARAMETERS[part].items()}}
 
 
-def add(d_params, found, part):
+def gather(d_params, found, part):
     """Add the gradients that a part found to those of the whole."""
     for name, whole in PARAMETERS[part].items():
         d_params[whole] = d_params[whole] + found[name] if whole in d_params else found[name]
@@ -76,7 +76,7 @@ CUT = '''def cut(d, truncate, turn=False):
 
 
 '''
-HELPERS = frozenset({"cut", "own", "add", "picked", "turned", "order", "part", "PARAMETERS"})
+HELPERS = frozenset({"cut", "own", "gather", "picked", "turned", "order", "part", "PARAMETERS"})
 
 
 class Assembly:
@@ -275,7 +275,7 @@ class Assembly:
                f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}"
                f"{', truncate' * self.truncates})")
         if place.parameters:
-            yield f'add(d_params, {found}.params, "{place.name}")'
+            yield f'gather(d_params, {found}.params, "{place.name}")'
         one = len(place.reads) == 1
         for k, read in enumerate(place.reads):
             text = _way(place, f"{found}.inputs{'' if one else f'[{k}]'}")

@@ -1,25 +1,32 @@
 """The backward pass as lines of Python: factors first, then the loop that carries the adjoints, then the weights.
 
-The steps are taken in stretches, the last first. For a stretch, every factor that does not depend on an adjoint is
-computed for all its steps at once; the factors of the affine maps are written where their adjoints will stand, so
-that the loop only multiplies them.
+The steps are taken in chunks, the last first. For each, the gradients of the weights are one product, and are added to those
+of the chunks after it. Within a chunk they are taken in stretches that stay in the cache: for a stretch, every factor
+that does not depend on an adjoint is computed for all its steps at once; the factors of the affine maps are written
+where their adjoints will stand, so that the loop only multiplies them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
 from symlstm.generator.adjoints import Part, Solved
 from symlstm.generator.codes import Call, Code, activated, elementwise, slope_reads, sloped, statements, with_constants
-from symlstm.generator.forward import flat, loop_over, quoted, stretch
-from symlstm.generator.layout import Array, Layout, Scope, views_last
+from symlstm.generator.forward import loop_over
+from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
 from symlstm.generator.program import Block
-from symlstm.generator.rows import backward_product, weight_product
+from symlstm.generator.stacking import quoted
 from symlstm.rules import times
 
-CACHE = 2**18  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
+CHUNK, CACHE = 512, 2**18
 ONE = term(1)
+HEAD = """for start in range((T - 1) // chunk * chunk, -1, -chunk):  # the chunks, the last first
+    stop = late = min(start + chunk, T)
+    while late > start:  # a stretch of steps that stays in the cache
+        first = max(late - steps, start, (late - 1) // truncate * truncate if truncate else 0)
+        now, here = slice(first, late), slice(first - start, late - start)"""
 
 
 class Backward:
@@ -27,23 +34,27 @@ class Backward:
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.program, self.adjoints = layout, layout.program, layout.program.adjoints
-        self.kept: list[str] = ["x"]
-        given = (layout.given_adjoint(output).base for output in self.program.unit.outputs)
-        self.scope = Scope(self._allocated, given=["x", *given])
+        self.kept: list[str] = []
+        self.scope = Scope(self._allocated)
         self.factors: list[str] = []
         self.loop: list[str] = []
         self.done: set[Sym] = set()
         self.prepared: dict[Sym, Term] = {}
+        self.spread: dict[Sym, str] = {}  # adjoints that lie in the first row of a spread
+        self._spread_roots()
 
     def lines(self) -> list[str]:
-        """The body of `backward`, from the sizes to the gradient of the inputs."""
+        """The body of `backward`, from the adjoints of the last state to the gradient of the inputs."""
         layout, program = self.layout, self.program
         for state in program.states:
-            width, k = layout.width(state), program.unit.place(state)
-            given = "" if k is None else f' if d_state is None else np.array(d_state[{k}], order="C").reshape(B, {width})'
-            self.scope.make(layout.state_adjoint(state), f"np.zeros((B, {width}), x.dtype){given}")
-        self.loop += [f"{layout.state_adjoint(output)} += {self.scope.step_back(layout.given_adjoint(output))}"
-                      for output in program.unit.outputs]
+            k, shape = program.unit.place(state), f"({layout.width(state)}, *tail)"
+            given = "" if k is None else f" if d_state is None else d_state[{k}].T.reshape({shape})"
+            self.scope.head.append(f"{self._adjoint(state)}[...] = 0{given}")
+        for output in program.unit.outputs:
+            array = layout.given_adjoint(output)
+            self.scope.now_views[f"now_{array.name}"] = f"np.ascontiguousarray(batch_last({array.base}[now]))"
+            self.scope.step_views[array.name] = f"now_{array.name}[::-1]"
+            self.loop.append(f"{layout.state_adjoint(output)} += {array.name}")
         for state in program.states:
             self._stored_state(state, whole=True)
         for of in self.adjoints.lines:
@@ -51,39 +62,52 @@ class Backward:
         self._endings()
         for block in program.blocks:
             self._prepare(block)
-        after = list(self._after())
-        members = [member for block in program.blocks for member in block.members] or [program.states[0]]
-        steps = f"steps = min(T, max(1, {CACHE} // (B * {layout.wide(*members)} * x.itemsize)))  # what stays in the cache"
+        products, shares = self._products()
         views = [f"{name} = {view}" for name, view in self.scope.now_views.items()]
         factors = ["# the factors that need no adjoint", *self.factors] if self.factors else []
-        body = ["now = slice(max(late - steps, 0), late)", *views, *factors, *loop_over(self.scope.step_views, self.loop)]
-        return [steps, *views_last(self.scope.head),
-                "for late in range(T, 0, -steps):", *(f"    {line}" for line in body), *after]
+        carried = [f"    {layout.state_adjoint(state)}[...] = 0" for state in program.states]
+        body = [*views, *factors, *loop_over(self.scope.step_views, self.loop),
+                "if truncate and first % truncate == 0 < first:  # nothing goes on to the step before", *carried, "late = first"]
+        return [*self.scope.head, *HEAD.splitlines(), *(f"        {line}" for line in body),
+                *(f"    {line}" for line in products), *self._after(shares)]
 
     # --- names of values and of adjoints ---
 
     def _allocated(self, array: Array) -> str:
         if not array.base.removeprefix("all_").startswith("d_"):
-            self.kept.append(array.base)
+            self._keep(array.base)
             return ""
-        return f"np.empty((T, B, {array.width}), x.dtype)"
+        return f"(chunk, {array.width}, *tail)"
 
-    def _keep(self, name: str) -> str:
+    def _keep(self, name: str) -> None:
         if name not in self.kept:
             self.kept.append(name)
-        return name
+
+    def _own(self, array: Array) -> bool:
+        """Whether an array is one of adjoints, which are there for a chunk of steps."""
+        return array.base.removeprefix("all_").startswith("d_")
+
+    def _now(self, array: Array) -> str:
+        return self.scope.now(array, "here" if self._own(array) else "now")
+
+    def _step(self, array: Array) -> str:
+        return self.scope.step_back(array, "here" if self._own(array) else "now")
+
+    def _chunk(self, array: Array) -> str:
+        return f"{self.scope.all(array)}[{':stop - start' if self._own(array) else 'start:stop'}]"
 
     def _value(self, view: Callable[[Array], str]) -> Callable[[Term], Code]:
-        """How a formula of values is read: `view` says for all steps, for a stretch or for one step."""
+        """How a formula of values is read: `view` says for a chunk, for a stretch or for one step."""
+        accuracy = self.program.accuracy
         def read(part: Term) -> Code:
             if isinstance(part, Prime):
-                reads, value = slope_reads(part.function), self.program.value_of(part)
+                reads, value = slope_reads(part.function, accuracy), self.program.value_of(part)
                 argument = elementwise(part.arg, read) if value is None or "x" in reads else ""
                 if value is None:
-                    return sloped(part.function, argument, activated(part.function, argument))
-                return sloped(part.function, argument, read(value) if "y" in reads else "")
+                    return sloped(part.function, argument, activated(part.function, argument, accuracy), accuracy)
+                return sloped(part.function, argument, read(value) if "y" in reads else "", accuracy)
             assert isinstance(part, Sym)
-            return self._keep(self.layout.parameter(part)) if part.time is None else view(self.layout.value(part))
+            return self.scope.weight(self.layout.parameter(part)) if part.time is None else view(self.layout.value(part))
         return read
 
     def _home(self, root: Sym) -> Array | None:
@@ -95,42 +119,49 @@ class Backward:
 
     def _adjoint(self, root: Sym) -> str:
         """An adjoint at the step of the loop."""
+        home = self._home(root) if root not in self.program.states else None
+        if home is not None:
+            return self._step(home)
+        name = self._adjoint_name(root)
+        if root in self.spread:
+            return self.scope.make(name, self.spread[root])
+        return self.scope.room(name, f"({self.layout.width(root)}, *tail)")
+
+    def _adjoint_name(self, root: Sym) -> str:
         if root in self.program.states:
             return self.layout.state_adjoint(root)
-        home = self._home(root)
-        if home is not None:
-            return self.scope.step_back(home)
-        name = self.layout.names(("adjoint", root), f"d_{root.name}")
-        return self.scope.make(name, f"np.empty((B, {self.layout.width(root)}), x.dtype)")
+        return self.layout.names(("adjoint", root), f"d_{root.name}")
 
     def _factor(self, factor: Term, like: Sym) -> Code:
         """A factor at the step of the loop; what must be computed is computed for the whole stretch."""
         if isinstance(factor, Sym):
-            return self._value(self.scope.step_back)(factor)
+            return self._value(self._step)(factor)
         layout, width = self.layout, self.layout.width(like)
         name = layout.names(("factor", factor, width), f"factor_{like.name}")
-        self.scope.make(f"all_{name}", f"np.empty((steps, B, {width}), x.dtype)")
+        self.scope.room(f"all_{name}", f"(steps, {width}, *tail)")
         if f"now_{name}" not in self.scope.now_views:
-            self.scope.now_views[f"now_{name}"] = f"all_{name}[:now.stop - now.start]"
-            self.factors += self._evaluated(elementwise(factor, self._value(self.scope.now)), f"now_{name}", like)
+            self.scope.now_views[f"now_{name}"] = f"all_{name}[:late - first]"
+            self.factors += self._evaluated(elementwise(factor, self._value(self._now)), f"now_{name}", like)
         self.scope.step_views[name] = f"now_{name}[::-1]"
         return name
+
+    def _constant(self, text: str) -> str:
+        return self.scope.weight(self.layout.constant(text))
 
     def _evaluated(self, code: Code, out: str, like: Sym) -> list[str]:
         """Statements for a stretch of steps."""
         def spare(k: int) -> str:
             name = self.layout.names(("spare", self.layout.width(like), k), "spare")
-            self.scope.make(f"all_{name}", f"np.empty((steps, B, {self.layout.width(like)}), x.dtype)")
-            self.scope.now_views[f"now_{name}"] = f"all_{name}[:now.stop - now.start]"
+            self.scope.room(f"all_{name}", f"(steps, {self.layout.width(like)}, *tail)")
+            self.scope.now_views[f"now_{name}"] = f"all_{name}[:late - first]"
             return f"now_{name}"
-        return statements(code, out, spare)
+        return statements(with_constants(code, self._constant), out, spare)
 
     def _emit(self, code: Code, out: str, like: Sym) -> None:
         """Statements for one step of the loop."""
         width = self.layout.width(like)
-        code = with_constants(code, lambda text: self.scope.constant(self.layout.names, text))
-        self.loop += statements(code, out, lambda k: self.scope.make(
-            self.layout.names(("scratch", width, k), "scratch"), f"np.empty((B, {width}), x.dtype)"))
+        self.loop += statements(with_constants(code, self._constant), out, lambda k: self.scope.room(
+            self.layout.names(("scratch", width, k), "scratch"), f"({width}, *tail)"))
 
     # --- one adjoint equation ---
 
@@ -151,19 +182,19 @@ class Backward:
     def _stored_state(self, of: Sym, *, whole: bool) -> None:
         """Keep a state's adjoint for what is done after the loop, once it is whole: at once, or after its equation."""
         if of in self.program.states and of in self.adjoints.stored and whole == (of not in self.adjoints.lines):
-            kept = self.scope.step_back(self.layout.stored_adjoint(of))
-            self.loop.append(f"{kept}[...] = {self.layout.state_adjoint(of)}")
+            kept = self._step(self.layout.stored_adjoint(of))
+            self.loop.append(f"{kept}[...] = {self._adjoint(of)}")
 
     def _gather(self, of: Sym, out: str, solved: Solved, *, started: bool) -> None:
         """`out` becomes, or grows by, factors times adjoints and products of matrices with adjoints."""
         for block in (block for block in self.program.blocks if of in block.vectors):
-            adjoint = self.scope.step_back(self.layout.adjoint_block(block))
-            left, right = backward_product(self._keep(self.layout.weights(block, of)), adjoint)
+            adjoint, weights = self._step(self.layout.adjoint_block(block)), self.scope.weight(self.layout.weights(block, of))
+            turned = self.scope.make(self.layout.names((block.members, of, "turned"), f"{weights}_turned"), f"{weights}.T")
             part = out
             if started:
-                part = self.scope.make(self.layout.names(("part", self.layout.width(of)), "part_"), f"np.empty_like({out})")
-            product = "matmul" if part == out and of in self.adjoints.home else "dot"  # dot is quicker, into a whole array
-            self.loop += [f"np.{product}({left}, {right}, out={part})", *[f"{out} += {part}"] * started]
+                part = self.scope.room(self.layout.names(("part", self.layout.width(of)), "part_"),
+                                       f"({self.layout.width(of)}, *tail)")
+            self.loop += [f"{turned}.dot({adjoint}, {part})", *[f"{out} += {part}"] * started]
             started = True
         for root, factor in solved:
             code: Code = self._adjoint(root)
@@ -180,41 +211,116 @@ class Backward:
         solved = {state: self.adjoints.of(state.prev) for state in states}
         late = []
         for k, state in enumerate(states):
-            out = self.layout.state_adjoint(state)
+            out = self._adjoint(state)
             self._comment(state.prev)
             own = [factor for root, factor in solved[state] if root == state]
             rest = [(root, factor) for root, factor in solved[state] if root != state]
             if any(root == state for other in states[k + 1:] for root, _ in solved[other]):
                 late.append(f"{out}[...] = next_{out}")
-                out, own, rest = self.scope.make(f"next_{out}", f"np.empty_like({out})"), [], solved[state]
+                out = self.scope.room(f"next_{out}", f"({self.layout.width(state)}, *tail)")
+                own, rest = [], solved[state]
             for factor in own:
                 if factor != ONE:
                     self._emit(Call("multiply", (out, self._factor(factor, state))), out, state)
             self._gather(state.prev, out, rest, started=bool(own))
         self.loop += late
 
+    # --- the adjoints of affine maps ---
+
     def _slot(self, of: Sym) -> None:
-        """The adjoint of an affine map; with it those of its neighbours that are a factor times the same adjoint."""
+        """The adjoint of an affine map; with it those of its neighbours that are factors times adjoints."""
         layout = self.layout
         slot = self.adjoints.home[of]
         if slot in self.done:
             return
+        self.done.add(slot)
         block, k = layout.slot[slot]
-        root = self._single(slot)
-        if root is None:
-            self.done.add(slot)
+        if self._single(slot) is None:
             self._comment(slot)
             self._gather(of, self._adjoint(of), self.adjoints.of(slot), started=False)
             return
-        start, stop = stretch(k, len(block.slots), lambda j: self._single(block.members[j]) == root and layout.same_width(block))
+        start, stop = self._singles(block, k)
         members = block.members[start:stop]
-        self.done |= set(members)
+        if self._read_alone(block, k) is not None:
+            self.done |= set(members)
+        elif not self.done.issuperset(members):
+            return  # the last of them brings all
         self._comment(*members)
         self.prepared |= {member: self.adjoints.of(member)[0][1] for member in members}
-        name = self._adjoint(root)
-        if len(members) > 1:
-            name = f"{name}[:, None]" if self._home(root) else self.scope.make(f"apart_{name}", f"{name}[:, None]")
-        self.loop.append(f"{self.scope.step_back(layout.adjoint_run(block, start, stop, apart=len(members) > 1))} *= {name}")
+        spread = self._spread(block, start, stop)
+        self.loop.append(f"{self._step(layout.adjoint_run(block, start, stop))} *= {spread}")
+
+    def _singles(self, block: Block, k: int) -> tuple[int, int]:
+        """The neighbours of a slot whose adjoints are, as its own, a factor times one other each."""
+        def key(j: int) -> object:
+            if self._single(block.members[j]) is None:
+                return j
+            alone = self._read_alone(block, j)
+            return alone if alone is None or self.layout.same_width(block) else j
+        return run_of(k, len(block.slots), key)
+
+    def _read_alone(self, block: Block, k: int) -> Sym | None:
+        """The root of a slot whose adjoint others read in the loop, or whose root stands in a block: it waits for no other."""
+        slot = block.members[k]
+        root = self._single(slot)
+        here = {of for of, home in self.adjoints.home.items() if home == slot}
+        return root if here & self._roots or root in self.adjoints.home else None
+
+    @cached_property
+    def _roots(self) -> frozenset[Sym]:
+        """The adjoints of which others are made in the loop."""
+        ends = {symbol.at(NOW) for symbol in self.program.cell.parameter_terms} | {self.program.input}
+        return frozenset(root for of in self.adjoints.lines if of not in ends for root, _ in self.adjoints.of(of))
+
+    def _runs(self, block: Block, start: int, stop: int) -> Iterator[tuple[int, int, Sym]]:
+        """The neighbours with the same root."""
+        for first, last in runs(start, stop, lambda k: self._single(block.members[k])):
+            root = self._single(block.members[first])
+            assert root is not None
+            yield first, last, root
+
+    def _spread_roots(self) -> None:
+        """Which adjoints lie in a spread from the start: those of states and others that have no array over time."""
+        for block in self.program.blocks:
+            k = 0
+            while k < len(block.slots):
+                start, k = self._singles(block, k)
+                if k - start == 1:
+                    continue
+                for first, _, root in self._runs(block, start, k):
+                    if root not in self.spread and (root in self.program.states or self._home(root) is None):
+                        self.spread[root] = f"{self._spread_name(block, start)}[{self._rows(block, start, first, first + 1)}]"
+
+    def _spread_name(self, block: Block, start: int) -> str:
+        whole = self.layout.adjoint_block(block)
+        return self.layout.names((block.members, start, "spread"), f"spread_{whole.name}")
+
+    def _rows(self, block: Block, start: int, first: int, last: int) -> str:
+        """Some slots among those from `start` on, as a slice."""
+        members = block.members
+        return ":".join(self.layout.width(*members[start:k]) if k > start else "" for k in (first, last))
+
+    def _spread(self, block: Block, start: int, stop: int) -> str:
+        """The array that has, for each of some neighbouring slots, the adjoint that its factor meets; it is filled here."""
+        if stop - start == 1:
+            root = self._single(block.members[start])
+            assert root is not None
+            return self._adjoint(root)
+        layout = self.layout
+        spread = self.scope.room(self._spread_name(block, start), f"({layout.width(*block.members[start:stop])}, *tail)")
+        for first, last, root in self._runs(block, start, stop):
+            value, here = self._adjoint(root), self._rows(block, start, first, first + 1)
+            if self.spread.get(root) == f"{spread}[{here}]":
+                first += 1
+            if first == last:
+                continue
+            wish = f"spread_{'_'.join(of.name for of in block.members[first:last])}"
+            name = layout.names((block.members, first, last, "spread"), wish)
+            rows = f"{spread}[{self._rows(block, start, first, last)}]"
+            if last - first > 1:
+                rows += f".reshape({last - first}, {layout.width(block.members[first])}, *tail)"
+            self.loop.append(f"{self.scope.make(name, rows)}[...] = {value}")
+        return spread
 
     def _single(self, slot: Sym) -> Sym | None:
         """The one adjoint of which that of an affine map is a factor, other than 1."""
@@ -234,9 +340,10 @@ class Backward:
             while stop < len(block.slots) and _same(self._slope(block.members[stop]), slope):
                 stop += 1
             if slope is not None:
-                values = self.scope.now(self.layout.run(block, k, stop))
-                out = self.scope.now(self.layout.adjoint_run(block, k, stop))
-                self.factors += self._evaluated(sloped(slope.function, "", values), out, block.members[k])
+                values = self._now(self.layout.run(block, k, stop))
+                out = self._now(self.layout.adjoint_run(block, k, stop))
+                self.factors += self._evaluated(
+                    sloped(slope.function, "", values, self.program.accuracy), out, block.members[k])
             for member in block.members[k:stop]:
                 self._rest(block, member, slope)
             k = stop
@@ -245,7 +352,7 @@ class Backward:
         """The slope in the factor of an affine map, if its value stands in the map's own place."""
         parts = _factors(self.prepared.get(member, ONE))
         found = [part for part in parts if isinstance(part, Prime)]
-        if len(found) != 1 or "x" in slope_reads(found[0].function):
+        if len(found) != 1 or "x" in slope_reads(found[0].function, self.program.accuracy):
             return None
         value = self.program.value_of(found[0])
         return found[0] if value is not None and self.layout.place(value) == self.layout.place(member) else None
@@ -254,55 +361,87 @@ class Backward:
         if member not in self.prepared:
             return
         k = block.members.index(member)
-        out = self.scope.now(self.layout.adjoint_run(block, k, k + 1))
+        out = self._now(self.layout.adjoint_run(block, k, k + 1))
         mine = self._slope(member) if slope is not None else None
         rest = [part for part in _factors(self.prepared[member]) if part != mine]
         if mine is None:
-            self.factors += self._evaluated(elementwise(times(*rest), self._value(self.scope.now)), out, member)
+            self.factors += self._evaluated(elementwise(times(*rest), self._value(self._now)), out, member)
         else:
             for part in rest:
-                code = Call("multiply", (out, elementwise(part, self._value(self.scope.now))))
+                code = Call("multiply", (out, elementwise(part, self._value(self._now))))
                 self.factors += self._evaluated(code, out, member)
 
-    # --- after the loop ---
+    # --- the sums over time ---
 
-    def _after(self) -> Iterator[str]:
-        """The gradients of the parameters and of the inputs."""
+    def _products(self) -> tuple[list[str], dict[Sym, list[str]]]:
+        """What a chunk brings to the gradients: the lines, what each parameter gets of the sums, and what they are called."""
         layout, shares = self.layout, dict[Sym, list[str]]()
+        lines: list[str] = ["# what these steps bring to the gradients"]
+        sums: dict[str, str] = {}
         inputs: list[str] = []
         for block in self.program.blocks:
             whole = layout.adjoint_block(block)
-            rows = layout.names((block.members, "rows"), f"rows_{whole.name}")
-            yield f"{rows} = {flat(self.scope.all(whole), whole.width)}"
+            side = layout.names((block.members, "columns"), f"columns_{whole.name}")
+            lines.append(f"{side} = columns({self._chunk(whole)})")
             for vector in block.vectors:
                 gradient = f"d_{layout.weights(block, vector)}"
-                values = flat(self.scope.all(layout.value(vector)), layout.width(vector))
-                yield f"{gradient} = {' @ '.join(weight_product(rows, values))}"
-                self._share(shares, block, gradient, [slot.matrices[vector] for slot in block.slots])
+                slots, one = [slot.matrices[vector] for slot in block.slots], layout.one(block, vector)
+                sums[gradient] = f"{side}.dot({self._sides(vector, one, lines)})"
+                self._share(shares, block, gradient, slots, ":m" if one else "")
+                if one:
+                    self._share(shares, block, gradient, [slot.biases for slot in block.slots], "m")
                 if vector == self.program.input:
-                    inputs.append(" @ ".join(backward_product(self._keep(layout.weights(block, vector)), rows)))
-            if block.biased:
-                yield f"d_{layout.bias(block)} = {rows}.sum(0)"
-                self._share(shares, block, f"d_{layout.bias(block)}", [slot.biases for slot in block.slots])
+                    weights = self.scope.weight(layout.weights(block, vector))
+                    inputs.append(f"{side}.T.dot({weights}, rows_d_x)" if not inputs else f"rows_d_x += {side}.T.dot({weights})")
+            if layout.apart(block):
+                sums[f"d_{layout.bias(block)}"] = f"{side}.sum(1)"
+                self._share(shares, block, f"d_{layout.bias(block)}", [slot.biases for slot in block.slots], "")
         for symbol in self.program.cell.parameter_terms:
-            shares.setdefault(symbol, []).extend(f"{text}.sum((0, 1))" for text in self._elementwise(symbol.at(NOW), symbol))
+            for text in self._elementwise(symbol.at(NOW), symbol):
+                name = layout.names(("sum", symbol, text), f"d_{symbol.name}")
+                sums[name] = f"totals({text})"
+                shares.setdefault(symbol, []).append(name)
+        for text in self._elementwise(self.program.input, None):
+            inputs.append(f"rows_d_x {'+' * bool(inputs)}= columns({text}).T" if inputs else f"rows_d_x[...] = columns({text}).T")
+        lines.append("rows_d_x = d_x.reshape(T * B, m)[start * B:stop * B]")
+        lines += inputs or ["rows_d_x[...] = 0"]
+        lines += ["found = (", *(f"    {text}," for text in sums.values()), ")",
+                  "sums = found if sums is None else added(sums, found)"]
+        self.sums = list(sums)
+        return lines, shares
+
+    def _sides(self, vector: Sym, one: bool, lines: list[str]) -> str:
+        """The rows of a vector at the steps of a chunk, for all sequences."""
+        if vector == self.program.input:
+            base = "x_1" if one else "x"
+            self._keep(base)
+            return f"{base}.reshape(T * B, {'m + 1' if one else 'm'})[start * B:stop * B]"
+        name = self.layout.names(("rows", vector), f"rows_{self.layout.value(vector).name}")
+        line = f"{name} = columns({self._chunk(self.layout.value(vector))}).T"
+        if line not in lines:
+            lines.append(line)
+        return name
+
+    def _after(self, shares: dict[Sym, list[str]]) -> Iterator[str]:
+        """The gradients of the parameters, from the sums."""
+        yield f"{', '.join(self.sums)}{',' * (len(self.sums) == 1)} = sums"
         pieces = self.program.pieces
         whole = {symbol: " + ".join(shares[symbol]) for symbol in self.program.cell.parameter_terms}
         for symbol in dict.fromkeys(piece.parameter for piece in pieces.values()):
-            columns = ", ".join(whole[name] for name, piece in pieces.items() if piece.parameter == symbol)
-            whole[symbol] = f"np.concatenate([{columns}], 1)"
-        inputs += [flat(text, "m") for text in self._elementwise(self.program.input, None)]
+            parts = ", ".join(whole[name] for name, piece in pieces.items() if piece.parameter == symbol)
+            whole[symbol] = f"np.concatenate([{parts}], 1)"
         yield "d_params = {"
         yield from (f"    {quoted(symbol)}: {whole[symbol]}," for symbol in self.program.original.parameter_terms)
         yield "}"
-        yield f"d_x = {' + '.join(inputs) or 'np.zeros_like(x)'}"
 
-    def _share(self, shares: dict[Sym, list[str]], block: Block, gradient: str, parameters: list[tuple[Sym, ...]]) -> None:
+    def _share(self, shares: dict[Sym, list[str]], block: Block, gradient: str, parameters: list[tuple[Sym, ...]],
+               columns: str) -> None:
         """Deal the slots of a block's gradient out to the parameters: the first gets a view, others copies."""
         for k, slot in enumerate(parameters):
-            span = f"[{self.layout.span(block, k, k + 1)}]" if len(parameters) > 1 else ""
+            span = self.layout.span(block, k, k + 1) if len(parameters) > 1 else ""
+            index = f"[{span or ':'}, {columns}]" if columns else f"[{span}]" if span else ""
             for count, symbol in enumerate(slot):
-                shares.setdefault(symbol, []).append(gradient + span + ".copy()" * bool(count))
+                shares.setdefault(symbol, []).append(gradient + index + ".copy()" * bool(count))
 
     def _elementwise(self, of: Sym, parameter: Sym | None) -> Iterator[str]:
         """The shares of a parameter's or the input's adjoint that no product brings."""
@@ -315,9 +454,9 @@ class Backward:
 
     def _whole(self, part: Part) -> str:
         home = self._home(part.root)
-        code: Code = self.layout.state_adjoint(part.root) if home is None else self.scope.all(home)
+        code: Code = self.layout.state_adjoint(part.root) if home is None else self._chunk(home)
         factor = times(*part.factors)
-        return str(code if factor == ONE else Call("multiply", (code, elementwise(factor, self._value(self.scope.all)))))
+        return str(code if factor == ONE else Call("multiply", (code, elementwise(factor, self._value(self._chunk)))))
 
 
 def _factors(node: Term) -> tuple[Term, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar, overload
 
-from symlstm.activations import activation
+from symlstm.activations import ACTIVATIONS, activation
 from symlstm.algebra import Add, Adj, Apply, Div, Hadamard, MatMul, Max, Neg, NotSupported, Num, Pow, Prime, Sym, Term, plain
 
 
@@ -178,10 +178,18 @@ def folded(function: str, codes: list[Code]) -> Code:
 
 
 def _sum(args: tuple[Term, ...], made: Callable[[Term], Code]) -> Code:
-    plus = [made(arg) for arg in args if not isinstance(arg, Neg)]
-    minus = [made(arg.arg) for arg in args if isinstance(arg, Neg)]
+    signed = list(map(_signed, args))
+    plus, minus = ([made(arg) for sign, arg in signed if sign == which] for which in (1, -1))
     head = folded("add", plus) if plus else Call("negative", (minus.pop(0),))
     return folded("subtract", [head, *minus])
+
+
+def _functions(code: Code) -> Iterator[str]:
+    """The functions that code calls."""
+    if isinstance(code, Call):
+        yield code.function
+        for arg in code.args:
+            yield from _functions(arg)
 
 
 def leaves(code: Code) -> Iterator[str]:
@@ -191,6 +199,16 @@ def leaves(code: Code) -> Iterator[str]:
     else:
         for arg in code.args:
             yield from leaves(arg)
+
+
+def _signed(arg: Term) -> tuple[int, Term]:
+    """A summand without its sign."""
+    match arg:
+        case Neg(inner):
+            return -1, inner
+        case Hadamard((Num(value), inner)) if value == -1:
+            return -1, inner
+    return 1, arg
 
 
 def with_constants(code: Code, constant: Callable[[str], str]) -> Code:
@@ -210,8 +228,10 @@ def runs_in_place(code: Code, leaf: str) -> bool:
 def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0) -> list[str]:
     """Lines that evaluate code into the array `out`, which it may also read once; `spare(k)` is the k-th scratch array.
 
+    The functions are called without `np.` (FUNCTIONS has them), and the array stands last: so NumPy is quickest.
+
     >>> statements(Call("add", (Call("multiply", ("f", "c_prev")), Call("multiply", ("i", "g")))), "c", "scratch{}".format)
-    ['np.multiply(f, c_prev, out=c)', 'np.multiply(i, g, out=scratch0)', 'c += scratch0']
+    ['multiply(f, c_prev, c)', 'multiply(i, g, scratch0)', 'c += scratch0']
     """
     if isinstance(code, str):
         return [] if code == out else [f"{out}[...] = {code}"]
@@ -226,8 +246,14 @@ def statements(code: Code, out: str, spare: Callable[[int], str], depth: int = 0
         args.reverse()
     if args[0] == out and out.isidentifier() and code.function in _IN_PLACE:
         return [*lines, f"{out} {_IN_PLACE[code.function]} {args[1]}"]
-    return [*lines, in_numpy(code.function, (*args, f"out={out}"))]
+    last = f"out={out}" if code.function in ("maximum", "minimum") else out  # these two will take more than two arrays
+    return [*lines, f"{'np.' * (code.function in SHADOWING)}{code.function}({', '.join((*args, last))})"]
 
+
+SHADOWING = frozenset({"abs"})  # the functions that keep their np., or they would hide one of Python's
+FUNCTIONS = frozenset({
+    *_SIGNS.values(), "square", "maximum", *(name for row in ACTIVATIONS.values() for form in (row.numpy, row.numpy_slope)
+                                             for name in _functions(parsed(form, {})))} - SHADOWING)
 
 _SIGN = {
     "greater": (0, ">"), "less": (0, "<"), "greater_equal": (0, ">="), "less_equal": (0, "<="),

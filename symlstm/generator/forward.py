@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from textwrap import fill
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
-from symlstm.generator.codes import Code, activated, elementwise, limited, statements, with_constants
-from symlstm.generator.layout import Array, Layout, Scope, views_last
-from symlstm.generator.lengths import size_text
+from symlstm.generator.codes import Code, activated, elementwise, limited, parsed, statements, with_constants
+from symlstm.generator.halving import OF_TANH, is_tanh
+from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
 from symlstm.generator.program import Block
-from symlstm.generator.rows import forward_product
 
 
 class Forward:
@@ -18,33 +17,31 @@ class Forward:
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.program = layout, layout.program
-        self.scope = Scope(lambda array: f"np.empty((T, B, {array.width}), x.dtype)", given=["x"])
+        self.scope = Scope(lambda array: f"(T, {array.width}, *tail)")
         self.loop: list[str] = []
-        self.early = False
         self.done: set[Sym] = set()
         for state in self.program.states:
             base = layout.value(state).base
-            self.scope.make(base, f"np.empty((T + 1, B, {layout.width(state)}), x.dtype)")
+            self.scope.room(base, f"(T + 1, {layout.width(state)}, *tail)")
             k = self.program.unit.place(state)
-            self.scope.head.append(f"{base}[0] = 0{'' if k is None else f' if state is None else state[{k}]'}")
-        for block in self.program.blocks:
-            self._weights(block)
+            shape = f"({layout.width(state)}, *tail)"
+            given = "" if k is None else f" if state is None else state[{k}].T.reshape({shape})"
+            self.scope.head.append(f"{base}[0] = 0{given}")
+        self.read = self.program.input in self._elementwise()
+        if self.read:
+            self.scope.head.append(f"{self.scope.all(layout.value(self.program.input))}[...] = batch_last(x)")
 
     def lines(self) -> list[str]:
-        """The body of `forward`, from the sizes to the end of the loop."""
+        """The body of `forward`, from the states at the start to the end of the loop."""
         for of, rhs in self.program.lines.items():
             if of not in self.done:
                 self._line(of, rhs)
-        head = self.scope.head if self.early else views_last(self.scope.head)
-        body = [*head, *loop_over(self.scope.step_views, self.loop)]
-        sizes = [f"{name} = {text}" for name, text in self.layout.sizes().items()]
-        return [*sizes, *body]
+        return [*self.scope.head, *loop_over(self.scope.step_views, self.loop)]
 
-    def _weights(self, block: Block) -> None:
-        for vector in block.vectors:
-            self.scope.make(self.layout.weights(block, vector), self._stacked([slot.matrices[vector] for slot in block.slots]))
-        if block.biased:
-            self.scope.make(self.layout.bias(block), self._stacked([slot.biases for slot in block.slots]))
+    def _elementwise(self) -> set[Sym]:
+        """What elementwise formulas of either pass read."""
+        return {part for of, rhs in self.program.lines.items() if of not in self.layout.slot
+                for part in self.program.reads(rhs)} | self.program.factors_read
 
     def _line(self, of: Sym, rhs: Term) -> None:
         if of in self.layout.slot:
@@ -60,115 +57,101 @@ class Forward:
         if not isinstance(part, Sym):
             raise NotSupported("A slope cannot stand in the equations of a cell.", plain(part))
         if part.time is None:
-            return self.scope.make(self.layout.parameter(part), f"np.array(params[{quoted(part)}])")
+            return self.scope.weight(self.layout.parameter(part))
         return self._place(self.layout.value(part), early, self.layout.place(part) in self.layout.lasting)
 
     def _place(self, array: Array, early: bool, lasting: bool) -> str:
         if early:
             return self.scope.all(array)
-        return self.scope.step(array) if lasting else self.scope.make(array.name, f"np.empty((B, {array.width}), x.dtype)")
+        return self.scope.step(array) if lasting else self.scope.room(array.name, f"({array.width}, *tail)")
 
     def _emit(self, code: Code, out: str, early: bool, lines: list[Sym], like: Sym) -> None:
         """The lines that evaluate code into `out`, under the equations that they compute."""
         width = self.layout.width(like)
         def spare(k: int) -> str:
             name = self.layout.names(("scratch", width, k), "scratch")
-            return self.scope.make("all_" * early + name, f"np.empty(({'T, ' * early}B, {width}), x.dtype)")
-        if not early:
-            code = with_constants(code, lambda text: self.scope.constant(self.layout.names, text))
-        made = statements(code, out, spare)
+            return self.scope.room("all_" * early + name, f"({'T, ' * early}{width}, *tail)")
+        made = statements(with_constants(code, self._constant), out, spare)
         target = self.scope.head if early else self.loop
-        self.early |= early
         target += [*(f"# {plain(equation(of, self.program.lines[of]))}" for of in lines), *made]
+
+    def _constant(self, text: str) -> str:
+        return self.scope.weight(self.layout.constant(text))
 
     def _block(self, block: Block) -> None:
         """The products of a block: with early vectors for all steps before the loop, with the others in it."""
         layout, scope = self.layout, self.scope
         self.done |= set(block.members)
-        array = layout.block(block)
         early = [vector for vector in block.vectors if vector in self.program.early]
+        late = [vector for vector in block.vectors if vector not in self.program.early]
+        equations = [f"# {plain(equation(member, self.program.lines[member]))}" for member in block.members]
+        whole, bias = layout.block(block), [layout.bias(block)] * layout.apart(block)
+        for name in bias:
+            scope.weight(name)
         if early:
-            products = []
-            for vector in early:
-                values = flat(scope.all(layout.value(vector)), layout.width(vector))
-                products.append(" @ ".join(forward_product(layout.weights(block, vector), values)))
-            scope.make(array.base, f"({' + '.join(products)}).reshape(T, B, {array.width})")
-            scope.head += [f"{array.base} += {layout.bias(block)}"] * block.biased
-        if len(early) < len(block.vectors):
-            self.loop += [f"# {plain(equation(member, self.program.lines[member]))}" for member in block.members]
-            self._late(block, [vector for vector in block.vectors if vector not in early], started=bool(early))
+            all_z = scope.all(whole)
+            scope.head += [equations[0] + ", ..." * (len(equations) > 1) + ": what is known of it ahead"] if late else equations
+            for k, vector in enumerate(early):
+                product = f"ahead({scope.weight(layout.ahead(block, vector))}, {self._vectors(block, vector)}, "
+                if k:
+                    spare = scope.room(f"more_{all_z}", f"(T, {whole.width}, *tail)")
+                    scope.head += [f"{product}{spare})", f"{all_z} += {spare}"]
+                else:
+                    scope.head.append(f"{product}{all_z})")
+            scope.head += [f"{all_z} += {name}" for name in bias]
+        if late:
+            self.loop += equations
+            self._late(block, late, [] if early else bias, started=bool(early))
 
-    def _stacked(self, parts: list[tuple[Sym, ...]]) -> str:
-        """The parameters of all slots above one another, those of one slot added. It is a new array."""
-        sums = [" + ".join(map(self._given, part)) for part in parts]
-        whole = all(len(part) == 1 for part in parts)
-        if len(sums) == 1:
-            return f"np.array({sums[0]})" if whole else sums[0]
-        if not whole or any(part[0] in self.program.pieces for part in parts):
-            return f"np.concatenate([{', '.join(sums)}])"
-        return f"np.concatenate([params[name] for name in ({', '.join(quoted(part[0]) for part in parts)})])"
+    def _vectors(self, block: Block, vector: Sym) -> str:
+        """The vectors of all steps, which a product meets."""
+        if vector != self.program.input:
+            return self.scope.all(self.layout.value(vector))
+        return "batch_last(x_1)" if self.layout.one(block, vector) else "batch_last(x)"
 
-    def _given(self, symbol: Sym) -> str:
-        """What the caller gave for a parameter, or for the columns of one."""
-        piece = self.program.pieces.get(symbol)
-        if piece is None:
-            return f"params[{quoted(symbol)}]"
-        ends = [size_text(end) if end else "" for end in (piece.start, piece.stop)]
-        return f"params[{quoted(piece.parameter)}][:, {':'.join(ends)}]"
-
-    def _late(self, block: Block, vectors: list[Sym], *, started: bool) -> None:
+    def _late(self, block: Block, vectors: list[Sym], bias: list[str], *, started: bool) -> None:
         layout = self.layout
         name = self.scope.step(layout.block(block))
         for vector in vectors:
-            left, right = forward_product(layout.weights(block, vector), self._ref(vector, False))
+            out = name
             if started:
                 part = layout.names((block.members, "part"), f"{name}_part")
-                self.scope.make(part, f"np.empty((B, {layout.width(*block.members)}), x.dtype)")
-                self.loop += [f"np.dot({left}, {right}, out={part})", f"{name} += {part}"]
-            else:
-                self.loop += [f"np.dot({left}, {right}, out={name})", *[f"{name} += {layout.bias(block)}"] * block.biased]
+                out = self.scope.room(part, f"({layout.width(*block.members)}, *tail)")
+            self.loop.append(f"{self.scope.weight(layout.ahead(block, vector))}.dot({self._ref(vector, False)}, {out})")
+            self.loop += [f"{name} += {out}"] * started
             started = True
+        self.loop += [f"{name} += {each}" for each in bias]
 
     def _activation(self, of: Sym, rhs: Apply) -> None:
-        """An activation; with it the same of the neighbouring slots, in place."""
+        """An activation; with it the same of the neighbouring slots, in place, and one tanh for all that are one."""
         layout, early, arg = self.layout, of in self.program.early, rhs.arg
         assert isinstance(arg, Sym)
         if arg not in layout.slot or layout.over.get(arg) != of:
             self._emit(self._applied(rhs.function, self._ref(arg, early)), self._ref(of, early), early, [of], of)
             return
         block, k = layout.slot[arg]
-        def alike(j: int) -> bool:
-            after = layout.over.get(block.members[j])
-            return after is not None and self.program.lines[after] == Apply(rhs.function, block.members[j])
-        start, stop = stretch(k, len(block.slots), alike)
-        place = self._place(layout.run(block, start, stop), early, True)
+        form = self._form(arg)
+        start, stop = run_of(k, len(block.slots), lambda j: self._form(block.members[j]) or j)
         values = [layout.over[member] for member in block.members[start:stop]]
         self.done |= set(values)
-        self._emit(self._applied(rhs.function, place), place, early, values, arg)
+        place = self._place(layout.run(block, start, stop), early, True)
+        self._emit(self._applied(form, place), place, early, values, arg)
+        for first, last in runs(start, stop, lambda j: block.members[j] in layout.halved):
+            if block.members[first] in layout.halved:
+                place = self._place(layout.run(block, first, last), early, True)
+                self._emit(parsed(OF_TANH, {"t": place}), place, early, [], arg)
+
+    def _form(self, member: Sym) -> str:
+        """What is applied to an affine map in its place, "" if nothing: tanh also where that gives sigma."""
+        over = self.layout.over.get(member)
+        rhs = self.program.lines[over] if over else None
+        if not isinstance(rhs, Apply) or rhs.arg != member:
+            return ""
+        return "tanh" if member in self.layout.halved or is_tanh(rhs.function) else rhs.function
 
     def _applied(self, function: str, argument: str) -> Code:
-        name = self.layout.names(("constant", "largest"), "largest")
-        return limited(activated(function, argument), lambda: self.scope.make(name, "np.array(np.finfo(x.dtype).max)"))
-
-
-def quoted(symbol: Sym) -> str:
-    """The name of a parameter as a string in Python."""
-    return f'"{symbol.name}"'
-
-
-def stretch(k: int, count: int, alike: Callable[[int], bool]) -> tuple[int, int]:
-    """The neighbours of k among 0..count-1 that are alike without a gap: start and stop."""
-    start, stop = k, k + 1
-    while start > 0 and alike(start - 1):
-        start -= 1
-    while stop < count and alike(stop):
-        stop += 1
-    return start, stop
-
-
-def flat(array: str, width: str) -> str:
-    """An array over time as one matrix, a row for each step and sequence."""
-    return f"{array}.reshape(T * B, {width})"
+        code = activated(function, argument, self.program.accuracy)
+        return limited(code, lambda: self._constant("np.finfo(dtype).max"))
 
 
 def loop_over(views: dict[str, str], body: list[str]) -> list[str]:

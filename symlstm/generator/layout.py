@@ -1,5 +1,9 @@
 """Where every value of a program lives: which arrays there are, what they are called, which values share one.
 
+In blocks a quantity is a column, as in the mathematics, and the columns of a batch stand side by side: an array has the
+shape (n, B), or (n,) where there is one sequence, and (T, n, B) or (T, n) over time. So a product is `U @ h`, a gate is some
+rows of its block, and each is contiguous.
+
 An `Array` is known by three names: `i` is its part for one step, `now_i` that for a stretch of steps, and `all_i` the
 whole of it, time first. A value whose only reader is a formula that can write over it gives its place to the result:
 the pre-activation of a gate becomes the gate.
@@ -8,22 +12,25 @@ the pre-activation of a gate becomes the gate.
 from __future__ import annotations
 
 import keyword
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from symlstm.algebra import NOW, Add, Apply, Hadamard, NotSupported, Sym, Term, walk
-from symlstm.generator.codes import OWN, activated, runs_in_place
-from symlstm.generator.lengths import size_text, total
+from symlstm.generator.codes import FUNCTIONS, OWN, activated, runs_in_place
+from symlstm.generator.halving import halved
+from symlstm.generator.lengths import axes, size_text, solved, total
 from symlstm.generator.program import Block, Program
 from symlstm.shapes import Length
 
 _RESERVED = frozenset({
-    "np", "Trace", "Gradients", "forward", "backward", "params", "x", "state", "trace", "outputs", "d_outputs", "d_state",
-    "d_params", "d_x", "kept", "batch", "part", "T", "B", "n", "m", "late", "now", "steps",
-    "zip", "slice", "max", "min", "tuple", "range"})
+    "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward", "backward",
+    "params", "x", "x_1", "state", "trace", "outputs", "d_outputs", "d_state", "d_params", "d_x", "rows_d_x", "kept", "batch",
+    "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "chunk", "steps", "start", "stop", "late",
+    "first", "now", "here", "found", "sums", "CHUNK", "CACHE", "ahead", "batch_first", "batch_last", "columns", "totals",
+    "added", "part", "zip", "slice", "max", "min", "tuple", "range", "isinstance", "len", *FUNCTIONS})
 
 
 class Names:
@@ -44,7 +51,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A view of a base array: `i` is `all_z[..., n:2 * n]`. `width` is the length of the base's last axis."""
+    """A view of a base array: `i` is `all_z[:, n:2 * n]`. `width` is the number of rows of the base."""
 
     name: str
     base: str
@@ -55,13 +62,16 @@ class Array:
 class Scope:
     """The lines at the head of a function, and the views that its loops use; each array is made where it is first needed.
 
-    `allocated` gives the text that makes the base of an array, "" for one that is there already.
+    `allocated` gives the text that makes the base of an array, "" for one that is there already; what is made so, or by
+    `room`, is in `rooms`: a workspace can hold it from one run to the next.
     """
 
     def __init__(self, allocated: Callable[[Array], str], given: Iterable[str] = ()) -> None:
         self.head: list[str] = []
+        self.rooms: dict[str, str] = {}
         self.now_views: dict[str, str] = {}
         self.step_views: dict[str, str] = {}
+        self.weights: dict[str, None] = {}  # what is read of the prepared weights
         self._allocated, self._made = allocated, set(given)
 
     def make(self, name: str, definition: str) -> str:
@@ -71,22 +81,30 @@ class Scope:
             self.head.append(f"{name} = {definition}")
         return name
 
+    def room(self, name: str, shape: str) -> str:
+        """An array to write to, unless it is there already."""
+        if name not in self._made:
+            self._made.add(name)
+            self.rooms[name] = shape
+        return name
+
+    def weight(self, name: str) -> str:
+        """One of the arrays that `prepare` makes."""
+        self.weights.setdefault(name)
+        return name
+
     def all(self, array: Array) -> str:
         """The whole of an array."""
         if array.base not in self._made:
-            definition = self._allocated(array)
+            shape = self._allocated(array)
+            if shape:
+                self.room(array.base, shape)
             self._made.add(array.base)
-            self.head += [f"{array.base} = {definition}"] * bool(definition)
         return self.make(f"all_{array.name}", array.base + array.index) if array.index else array.base
 
-    def constant(self, names: Names, text: str) -> str:
-        """A number as an array without axes."""
-        name = names(("constant", text), {"1": "one", "2": "two", "0": "zero"}.get(text, "number"))
-        return self.make(name, f"np.array({text}, x.dtype)")
-
-    def now(self, array: Array) -> str:
+    def now(self, array: Array, index: str = "now") -> str:
         """Its part for a stretch of steps."""
-        self.now_views[f"now_{array.name}"] = f"{self.all(array)}[now]"
+        self.now_views[f"now_{array.name}"] = f"{self.all(array)}[{index}]"
         return f"now_{array.name}"
 
     def step(self, array: Array) -> str:
@@ -94,16 +112,26 @@ class Scope:
         self.step_views[array.name] = self.all(array)
         return array.name
 
-    def step_back(self, array: Array) -> str:
+    def step_back(self, array: Array, index: str = "now") -> str:
         """Its part for one step of a loop backwards over a stretch."""
-        self.step_views[array.name] = f"{self.now(array)}[::-1]"
+        self.step_views[array.name] = f"{self.now(array, index)}[::-1]"
         return array.name
 
 
-def views_last(head: list[str]) -> list[str]:
-    """The lines at a head with the plain views of arrays after those that make arrays."""
-    views = [line for line in head if re.match(r"all_\w+ = (all|long)_\w+(\[|\.reshape)", line)]
-    return [*(line for line in head if line not in views), *views]
+def runs(start: int, stop: int, key: Callable[[int], Hashable]) -> Iterator[tuple[int, int]]:
+    """The stretches of start..stop-1 in which the key is the same: from where to where.
+
+    >>> list(runs(0, 5, lambda k: k // 3))
+    [(0, 3), (3, 5)]
+    """
+    for _, group in groupby(range(start, stop), key):
+        found = list(group)
+        yield found[0], found[-1] + 1
+
+
+def run_of(k: int, count: int, key: Callable[[int], Hashable]) -> tuple[int, int]:
+    """That of the stretches of 0..count-1 that has k in it."""
+    return next((start, stop) for start, stop in runs(0, count, key) if start <= k < stop)
 
 
 class Layout:
@@ -111,6 +139,7 @@ class Layout:
 
     def __init__(self, program: Program) -> None:
         self.program, self.names = program, Names()
+        self.constants: dict[str, str] = {}
         for size in sorted(program.original.size_names - {"n", "m"}):
             if self.names(("size", size), size) != size:
                 raise NotSupported(f"The size {size} has the name of something else in the code.", program.original.name)
@@ -118,6 +147,7 @@ class Layout:
             self.names(("value", state), state.name)
         self.slot = {member: (block, k) for block in program.blocks for k, member in enumerate(block.members)}
         self.over = self._over()
+        self.halved = halved(program.lines, self.over, frozenset(self.slot), program.accuracy)
 
     def _over(self) -> dict[Sym, Sym]:
         """Which value is written over by which."""
@@ -129,7 +159,7 @@ class Layout:
         over: dict[Sym, Sym] = {}
         for of, rhs in program.lines.items():
             operands = rhs.args if isinstance(rhs, (Add, Hadamard)) else ()
-            if isinstance(rhs, Apply) and runs_in_place(activated(rhs.function, "x"), "x"):
+            if isinstance(rhs, Apply) and runs_in_place(activated(rhs.function, "x", program.accuracy), "x"):
                 operands = (rhs.arg,)
             place = next((operand for operand in operands if gives_way(operand, of)), None)
             if isinstance(place, Sym):
@@ -147,8 +177,7 @@ class Layout:
 
     def wide(self, *of: Sym) -> str:
         """`width` as a factor of a product."""
-        text = self.width(*of)
-        return f"({text})" if "+" in text else text
+        return self.factor(total(map(self.length, of)))
 
     def span(self, block: Block, start: int, stop: int) -> str:
         """The slots start..stop-1 of a block as a slice, `n:2 * n`."""
@@ -156,17 +185,23 @@ class Layout:
         return ":".join(ends)
 
     def sizes(self) -> dict[str, str]:
-        """The sizes that x does not show, each with the text that reads it from a parameter."""
+        """Every size that the code needs, each with the text that reads it from a parameter."""
         lengths = self.program.original.shapes.lengths
-        wanted = {name for pair in lengths.values() for length in pair for name, _ in length if name} - {"m"}
+        given = [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in self.program.original.parameter_terms
+                 for axis, length in enumerate(axes(lengths[symbol.name]))]
         found: dict[str, str] = {}
-        for name in sorted(wanted, reverse=True):
-            shown = [f'params["{symbol.name}"].shape[{axis}]' for symbol in self.program.original.parameter_terms
-                     for axis, length in enumerate(lengths[symbol.name]) if length == ((name, 1),)]
-            if not shown:
+        for size, k, rest, count in solved([length for _, length in given]):
+            text = f"({given[k][0]} - {self.factor(rest)})" if rest else given[k][0]
+            found[size] = f"{text} // {count}" if count > 1 else text
+        for name in sorted({name for pair in lengths.values() for length in pair for name, _ in length if name} - {"m"}):
+            if name not in found:
                 raise NotSupported(f"No parameter shows the size {name}.", self.program.original.name)
-            found[name] = shown[0]
         return found
+
+    def factor(self, length: Length) -> str:
+        """A length as a factor or subtrahend."""
+        text = size_text(length)
+        return f"({text})" if "+" in text else text
 
     # --- places ---
 
@@ -189,7 +224,7 @@ class Layout:
         return self.names((block.members, "bias"), f"{self.block_name(block)}_bias")
 
     def block(self, block: Block) -> Array:
-        """All slots of a block, side by side."""
+        """All slots of a block, above one another."""
         name = self.block_name(block)
         return Array(name, f"all_{name}", self.width(*block.members))
 
@@ -201,12 +236,13 @@ class Layout:
         places = [self.place(member) for member in block.members[start:stop]]
         key = ("value", places[0]) if len(places) == 1 else ("run", *places)
         name = self.names(key, "_".join(place.name for place in places))
-        return Array(name, whole.base, whole.width, f"[..., {self.span(block, start, stop)}]")
+        return Array(name, whole.base, whole.width, f"[:, {self.span(block, start, stop)}]")
 
     def value(self, of: Sym) -> Array:
         """The array of a quantity at t, or of a state at t-1."""
         if of == self.program.input:
-            return Array(self.names("input", f"{of.name}_t"), "x", "m")
+            name = self.names("input", f"{of.name}_t")
+            return Array(name, f"all_{name}", "m")
         if of.at(NOW) in self.program.states:
             long = f"long_{self.names(('value', of.at(NOW)), of.name)}"
             name, index = (long[5:], "[1:]") if of.time == NOW else (self.names(of, f"{of.name}_prev"), "[:-1]")
@@ -228,6 +264,26 @@ class Layout:
     def parameter(self, of: Sym) -> str:
         return self.names(("parameter", of.name), of.name)
 
+    def ahead(self, block: Block, vector: Sym) -> str:
+        """The weights as the forward pass reads them: with halved rows, and the bias in a last column, which meets a 1."""
+        halves, one = bool(self.halved & {*block.members}), self.one(block, vector)
+        return self.names((block.members, vector, "ahead"), f"{'half_' * halves}{self.weights(block, vector)}{'_1' * one}")
+
+    def one(self, block: Block, vector: Sym) -> bool:
+        """Whether the bias of a block is a column of the weights that meet this vector: the input, with a 1 below it."""
+        return block.biased and vector == self.program.input
+
+    def apart(self, block: Block) -> bool:
+        """Whether the bias of a block is added by itself."""
+        return block.biased and self.program.input not in block.vectors
+
+    def constant(self, text: str) -> str:
+        """A number, as an array without axes: in a loop NumPy takes that sooner than a number of Python."""
+        wish = {"1": "one", "2": "two", "0": "zero", "0.5": "half", "np.finfo(dtype).max": "largest"}.get(text, "number")
+        name = self.names(("constant", text), wish)
+        self.constants[name] = text
+        return name
+
     # --- adjoints ---
 
     def state_adjoint(self, state: Sym) -> str:
@@ -243,21 +299,17 @@ class Layout:
         name = self.names((block.members, "adjoint"), f"d_{self.block_name(block)}")
         return Array(name, f"all_{name}", self.width(*block.members))
 
-    def adjoint_run(self, block: Block, start: int, stop: int, *, apart: bool = False) -> Array:
-        """Neighbouring slots of a block's adjoint; `apart` gives them an axis of their own."""
+    def adjoint_run(self, block: Block, start: int, stop: int) -> Array:
+        """Neighbouring slots of a block's adjoint."""
         whole = self.adjoint_block(block)
-        if stop - start == len(block.slots) and not apart:
+        if stop - start == len(block.slots):
             return whole
         members = [member.name for member in block.members[start:stop]]
         stem = f"{members[0].partition('_')[0]}_"
         tails = [name.removeprefix(stem) for name in members] if all(name.startswith(stem) for name in members) else members
-        wish = f"{'apart_' * apart}d_{stem if tails != members else ''}{'_'.join(tails)}"
-        name = self.names((block.members, start, stop, apart), wish)
-        if apart:
-            width = self.width(block.members[0])
-            bounds = f"{start or ''}:{stop if stop < len(block.slots) else ''}"
-            return Array(name, whole.base, whole.width, f".reshape(T, B, {len(block.slots)}, {width})[:, :, {bounds}]")
-        return Array(name, whole.base, whole.width, f"[..., {self.span(block, start, stop)}]")
+        wish = f"d_{stem if tails != members else ''}{'_'.join(tails)}"
+        name = self.names((block.members, start, stop), wish)
+        return Array(name, whole.base, whole.width, f"[:, {self.span(block, start, stop)}]")
 
     def same_width(self, block: Block) -> bool:
         return len({self.length(member) for member in block.members}) == 1

@@ -14,14 +14,10 @@ from textwrap import fill
 from symlstm.activations import STAND_INS
 from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
 from symlstm.generator.assembly import Assembly
-from symlstm.generator.backward import Backward
+from symlstm.generator.blocked import imported, in_block_helpers, in_blocks
 from symlstm.generator.forms import alone
-from symlstm.generator.forward import Forward
-from symlstm.generator.frame import as_tuple
 from symlstm.generator.functional import functional
-from symlstm.generator.layout import Layout
 from symlstm.generator.lengths import size_text
-from symlstm.generator.program import Program
 from symlstm.generator.targets import NUMBA, NUMPY, Target
 from symlstm.generator.ulps import called
 from symlstm.generator.units import Unit
@@ -76,8 +72,8 @@ class Trace:
 class Gradients:
     """What a backward pass gives: `params` by name, `inputs` {inputs}, and `state`, for the state {first}."""
 
-    def __init__(self, params, inputs, state):
-        self.params, self.inputs, self.state = params, inputs, state
+    def __init__(self, params, inputs, state, sums=None):
+        self.params, self.inputs, self.state, self.sums = params, inputs, state, sums
 
     def __repr__(self):
         state = tuple(tuple(part.shape) for part in self.state)
@@ -93,30 +89,6 @@ class Weights:
 
 {more}'''
 
-BLOCKED = '''@np.errstate({errors})
-def {ahead}(params, x, state=None):
-    """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None."""
-    T, *batch, m = x.shape
-    B = batch[0] if batch else 1
-    x = np.array(x, order="C").reshape(T, B, m)
-{forward}
-    outputs = {outputs}
-    state = tuple(part[-1].reshape(*batch, -1).copy() for part in {long_states})
-    return Trace(outputs, state, (
-        {kept}))
-
-
-@np.errstate({back_errors})
-def {back}(trace, d_outputs, d_state=None):
-    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state."""
-    ({kept}) = trace.kept
-    T, B, m = x.shape
-    {given}
-{backward}
-    d_state = tuple(part.reshape(*batch, -1) for part in {d_states})
-    return Gradients(d_params, d_x.reshape(T, *batch, m), d_state)
-'''
-
 def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
     """The source of the module of a cell: for NumPy in blocks where it is made of vectors, else equation by equation.
 
@@ -124,7 +96,7 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
     form in code, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "np.dot(h_prev, z_from_h.T, out=" in written(zoo.RNN)
+    >>> "half_z_from_h.dot(h_prev, z_part)" in written(zoo.LSTM)
     True
     """
     try:
@@ -146,7 +118,7 @@ def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
         from symlstm.generator.compiled import compiled
 
         return compiled(unit)
-    return (blocked and target == NUMPY and _blocked(unit)) or functional(unit, target)
+    return (blocked and target == NUMPY and in_blocks(unit)) or functional(unit, target)
 
 
 def _assembled(cell: Cell, target: Target, *, blocked: bool) -> str:
@@ -185,7 +157,8 @@ def _classes(cell: Cell, target: Target, code: str) -> str:
         outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{tuple(self.inputs.shape)}",
-        imports=target.imports, more="".join(f"{text}\n\n" for text in (target.classes, *helpers, called(code, target)) if text))
+        imports=target.imports + imported(code),
+        more="".join(f"{text}\n\n" for text in (target.classes, in_block_helpers(code), *helpers, called(code, target)) if text))
 
 
 def _open(cell: Cell) -> str:
@@ -195,39 +168,5 @@ def _open(cell: Cell) -> str:
     return "\n".join(("\nThe functions that the cell leaves open:\n", *found, "")) if found else ""
 
 
-def _blocked(unit: Unit) -> str:
-    """The functions of a unit that is made of affine maps and elementwise formulas of vectors; "" for another."""
-    try:
-        program = Program(unit)
-        layout = Layout(program)
-        ahead, back = Forward(layout), Backward(layout)
-        forward, backward = ahead.lines(), back.lines()
-    except NotSupported:
-        return ""
-    outputs = [f"{layout.value(output).base}[1:].reshape(T, *batch, {layout.width(output)}).copy()" for output in unit.outputs]
-    names = [layout.given_adjoint(output).base for output in unit.outputs]
-    given = "d_outputs = d_outputs.reshape(T, B, -1)" if len(names) == 1 else (
-        f"{', '.join(names)} = (part.reshape(T, B, -1) for part in d_outputs)")
-    kept = fill(", ".join(("batch", *layout.sizes(), *back.kept)), 110, subsequent_indent=" " * 8)
-    return BLOCKED.format(
-        ahead=unit.name("forward"), back=unit.name("backward"), states=as_tuple(state.name for state in unit.seen),
-        outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), given=given,
-        long_states=as_tuple(layout.value(state).base for state in unit.seen), kept=kept,
-        errors=_errors(forward), back_errors=_errors(backward), forward=_indented(forward), backward=_indented(backward),
-        d_states=as_tuple(map(layout.state_adjoint, unit.seen)))
-
-
-def _errors(lines: Iterable[str]) -> str:
-    """What NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then."""
-    return 'over="ignore", under="ignore"' if any("np.exp(" in line for line in lines) else 'under="ignore"'
-
-
 def _listed(relations: Iterable[object]) -> str:
     return "\n".join(f"    {line!r}" for line in relations)
-
-
-def _indented(lines: Iterable[str]) -> str:
-    """Lines as the body of a function; a list of arrays that is too long for one line goes over several."""
-    def short(line: str) -> str:
-        return fill(line, 120, subsequent_indent=" " * 8) if "np.concatenate([" in line and len(line) > 120 else line
-    return "\n".join(f"    {short(line)}" for line in lines)

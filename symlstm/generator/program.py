@@ -49,8 +49,8 @@ class Program:
     `early` are the quantities that need nothing of the step before: they are computed for all steps at once.
     """
 
-    def __init__(self, unit: Unit) -> None:
-        self.unit, cell = unit, unit.cell
+    def __init__(self, unit: Unit, accuracy: str = "fast") -> None:
+        self.unit, self.accuracy, cell = unit, accuracy, unit.cell
         whole, self.pieces = split(cell)
         self.original, self.cell = cell, normal(whole)
         self.lines = {line.lhs: line.rhs for line in self.cell.named if isinstance(line.lhs, Sym)}
@@ -84,16 +84,20 @@ class Program:
         return min(permutations(slots), key=breaks) if len(slots) <= 5 else tuple(slots)
 
     @cached_property
+    def factors_read(self) -> set[Sym]:
+        """The quantities whose values the factors of the backward pass read."""
+        factors = [factor for line in self.adjoints.lines.values() for share in line for factor in share.factors]
+        return {part for factor in factors for part in self.reads(factor)}
+
+    @cached_property
     def read_backwards(self) -> set[Sym]:
         """The quantities whose values the backward pass reads."""
-        factors = [factor for line in self.adjoints.lines.values() for share in line for factor in share.factors]
-        found = {part for factor in factors for part in self.reads(factor)}
-        return found | {vector for block in self.blocks for vector in block.vectors}
+        return self.factors_read | {vector for block in self.blocks for vector in block.vectors}
 
     def reads(self, node: Term) -> Iterator[Sym]:
         """The quantities of which a formula of the backward pass needs the values."""
         if isinstance(node, Prime):
-            letters, value = slope_reads(node.function), self.value_of(node)
+            letters, value = slope_reads(node.function, self.accuracy), self.value_of(node)
             if value is None or "x" in letters:
                 yield from self.reads(node.arg)
             if value is not None and "y" in letters:

@@ -114,7 +114,7 @@ class Still:
             text = total(self._arrays(line, "d_outputs", made, kept=True), line, symbol, self.frame)
             lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
         yield from (f"{name} = {text}" for name, text in made.items())
-        yield from ("add(d_params, {", *lines, f'}}, "{self.place.name}")')
+        yield from ("gather(d_params, {", *lines, f'}}, "{self.place.name}")')
 
     # --- names ---
 

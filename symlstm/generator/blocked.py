@@ -1,0 +1,233 @@
+"""The functions of a unit in blocks, put together: `prepare`, `workspace`, `forward` and `backward`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from textwrap import fill
+
+from symlstm.algebra import NotSupported
+from symlstm.generator.backward import CACHE, CHUNK, Backward
+from symlstm.generator.codes import FUNCTIONS
+from symlstm.generator.forward import Forward
+from symlstm.generator.frame import as_tuple
+from symlstm.generator.layout import Layout, Scope
+from symlstm.generator.program import Program
+from symlstm.generator.stacking import Stacking
+from symlstm.generator.units import Unit
+
+HELPERS = f'''CHUNK = {CHUNK}  # columns that one product sums over for the gradients of the weights
+CACHE = {CACHE}  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
+
+
+class Workspace:
+    """Arrays that a run writes to, for T steps of B sequences: the next run with them writes over the last."""
+
+    def __init__(self, forward, backward):
+        self.forward, self.backward = forward, backward
+
+
+def ahead(matrix, vectors, out):
+    """The product of a matrix and the vectors of all steps."""
+    if out.ndim == 2:
+        vectors.dot(matrix.T, out)
+    else:
+        np.matmul(matrix, vectors, out)
+
+
+def batch_last(array):
+    """(T, B, n) as (T, n, B), or (T, n) of one sequence: a view."""
+    return array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 1)
+
+
+def batch_first(array, batch):
+    """(T, n, B) or (T, n) as the caller gets it: a new array."""
+    return array.transpose(0, 2, 1).copy() if array.ndim == 3 else array.reshape(len(array), *batch, -1).copy()
+
+
+def columns(array):
+    """The columns of some steps side by side, for all sequences: a matrix."""
+    return array.T if array.ndim == 2 else array.transpose(1, 0, 2).reshape(array.shape[1], -1)
+
+
+def totals(array):
+    """The sum over some steps and all sequences."""
+    return array.sum(0) if array.ndim == 2 else array.sum((0, 2))
+
+
+def added(sums, found):
+    """Sums that grow by what was found."""
+    for total, part in zip(sums, found):
+        total += part
+    return sums
+'''
+FUNCTION = '''def {prefix}prepare(params):
+    """The parameters as the products read them: stacked, so that one product serves several of them; new arrays."""
+    dtype = {dtype}
+{prepare}
+    return Weights(dict(params), ({weights}))
+
+
+def {prefix}arrays(T, B, dtype, {arguments}):
+    """What a forward pass writes to. Time comes first and the batch last; one sequence has no axis for that."""
+    tail = () if B == 1 else (B,)
+    return (
+{rooms}
+    )
+
+
+def {prefix}back_arrays(T, B, dtype, {arguments}):
+    """The lengths of a chunk and of a stretch of steps, and what a backward pass writes to."""
+    tail = () if B == 1 else (B,)
+    chunk = min(T, max(1, CHUNK // B))
+    steps = min(chunk, max(1, CACHE // (B * {wide} * dtype.itemsize)))
+    return (
+        chunk, steps,
+{back_rooms}
+    )
+
+
+def {prefix}workspace(T, B, dtype, *, {arguments}):
+    """Arrays for runs over T steps of B sequences."""
+    dtype = np.dtype(dtype)
+    return Workspace({prefix}arrays(T, B, dtype, {arguments}), {prefix}back_arrays(T, B, dtype, {arguments}))
+
+
+{errors}def {prefix}forward(params, x, state=None, workspace=None):
+    """Run the cell over x, (T, B, m) or (T, m), from the state {states}; from zero if it is None.
+
+    `params` are arrays by name, or what `{prefix}prepare` made of them.
+    Without a workspace the trace owns its arrays.
+    """
+    weights = params if isinstance(params, Weights) else {prefix}prepare(params)
+    {read} = weights.arrays[0]
+    T, *batch, m = x.shape
+    B = batch[0] if batch else 1
+    tail, ones = ((), ()) if B == 1 else ((B,), (1,))
+{upright}    {names} = (
+        {prefix}arrays(T, B, x.dtype, {arguments}) if workspace is None else workspace.forward)
+{taken}
+{forward}
+    outputs = {outputs}
+    state = {last}
+    return Trace(outputs, state, ({kept}))
+
+
+{back_errors}def {prefix}backward(trace, d_outputs, d_state=None, truncate=None, into=None):
+    """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
+
+    With `truncate`, every so many steps nothing goes on to the step before. `into` are the gradients of the steps after
+    these, of the same run: those of the parameters are added to them, in place.
+    """
+    ({kept}) = trace.kept
+    T, B, m = {x}.shape
+{m}    {back_read} = weights.arrays[1]
+    tail, ones = ((), ()) if B == 1 else ((B,), (1,))
+{back_upright}    {back_names} = (
+        {prefix}back_arrays(T, B, {x}.dtype, {arguments}) if workspace is None else workspace.backward)
+{given}
+    d_x, sums = np.empty((T, B, m), {x}.dtype), into and into.sums
+{backward}
+    d_state = {d_states}
+    return Gradients(d_params, d_x.reshape(T, *batch, m), d_state, sums)
+'''
+
+
+WIDTH = 120
+
+
+def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
+    """The functions of a unit that is made of affine maps and elementwise formulas of vectors; "" for another."""
+    try:
+        program = Program(unit, accuracy)
+        layout = Layout(program)
+        ahead, back = Forward(layout), Backward(layout)
+        forward, backward = ahead.lines(), back.lines()
+    except NotSupported:
+        return ""
+    stacking = Stacking(layout, {*ahead.scope.weights, *back.scope.weights})
+    made = dict(stacking.kept())
+    sizes = [size for size in layout.sizes() if size != "m"]
+    arguments = ", ".join(dict.fromkeys(("m", *sizes)))
+    given = [layout.given_adjoint(output).base for output in unit.outputs]
+    one = "x_1" if any(layout.one(block, program.input) for block in program.blocks) else "x"
+    taken = ["x_1[..., :m] = x.reshape(T, B, m)", "x_1[..., m] = 1", "x = x_1[..., :m]"] if one == "x_1" else [
+        'x = np.array(x, order="C").reshape(T, B, m)']
+    if one == "x_1":
+        ahead.scope.rooms["x_1"] = "(T, B, m + 1)"
+    kept_arrays = list(dict.fromkeys((one, *back.kept)))
+    first_parameter = program.original.parameter_terms[0].name
+    members = [member for block in program.blocks for member in block.members] or [program.states[0]]
+    fields = {"prefix": unit.prefix, "arguments": arguments}
+    def read(scope: Scope) -> tuple[str, str]:
+        upright = {layout.parameter(symbol) for symbol in program.cell.parameter_terms} | {
+            layout.bias(block) for block in program.blocks if layout.apart(block)}
+        names = [*sizes, *(name for name in scope.weights)]
+        return _list(names), "".join(
+            f"    {name} = {name}.reshape(-1, *ones)\n" for name in names if name in upright)
+    ahead_read, back_read = read(ahead.scope), read(back.scope)
+    return _short(FUNCTION.format(
+        **fields,
+        dtype=f'params["{first_parameter}"].dtype',
+        prepare=_indented(stacking.lines()),
+        weights=", ".join(_list(made[name] for name in (*sizes, *scope.weights)) for scope in (ahead.scope, back.scope)),
+        rooms=_rooms(ahead.scope), back_rooms=_rooms(back.scope), wide=layout.wide(*members),
+        errors=_errors(forward), back_errors=_errors(backward),
+        states=as_tuple(state.name for state in unit.seen), read=ahead_read[0], upright=ahead_read[1],
+        names=_list(ahead.scope.rooms), taken=_indented(taken), forward=_indented(forward),
+        outputs=_one_or_many([f"batch_first({layout.value(output).base}[1:], batch)" for output in unit.outputs]),
+        last=as_tuple(f"{layout.value(state).base}[-1].T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen),
+        kept=", ".join(("batch", "weights", "workspace", *kept_arrays)),
+        x=one, m="    m -= 1\n" * (one == "x_1"), back_read=back_read[0], back_upright=back_read[1],
+        back_names=_list(["chunk", "steps", *back.scope.rooms]),
+        given=_indented([f"{', '.join(given)} = " + (
+            "d_outputs.reshape(T, B, -1)" if len(given) == 1 else "(part.reshape(T, B, -1) for part in d_outputs)")]),
+        backward=_indented(backward),
+        d_states=as_tuple(
+            f"{layout.state_adjoint(state)}.T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen)))
+
+
+def imported(text: str) -> str:
+    """The line that imports the functions that are called without np."""
+    found = sorted(name for name in FUNCTIONS if re.search(rf"(?<![\w.]){name}\(", text))
+    return f"\nfrom numpy import {', '.join(found)}" if found else ""
+
+
+def in_block_helpers(code: str) -> str:
+    """What helps functions in blocks, if there are some in the code of a module."""
+    return HELPERS if "back_arrays(" in code else ""
+
+
+def _one_or_many(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else as_tuple(texts)
+
+
+def _rooms(scope: Scope) -> str:
+    return "\n".join(f"        np.empty({shape}, dtype),  # {name}" for name, shape in scope.rooms.items())
+
+
+def _list(names: Iterable[str]) -> str:
+    return as_tuple(names)
+
+
+def _errors(lines: Iterable[str]) -> str:
+    """What NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then."""
+    over = 'over="ignore", ' if any("exp(" in line for line in lines) else ""
+    return f'@np.errstate({over}under="ignore")\n'
+
+
+def _indented(lines: Iterable[str]) -> str:
+    """Lines as the body of a function."""
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _short(text: str) -> str:
+    """A text with its lines of code, where they are too long for one line, over several."""
+    def short(line: str) -> str:
+        if "#" in line or len(line) <= WIDTH:
+            return line
+        code = line.lstrip()
+        start = " " * (len(line) - len(code))
+        held = re.sub(r"(?<!,) ", "~", code)  # it is broken after commas only
+        return fill(held, WIDTH, initial_indent=start, subsequent_indent=start + " " * 8).replace("~", " ")
+    return "\n".join(map(short, text.split("\n")))
