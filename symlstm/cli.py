@@ -265,6 +265,9 @@ def codegen(
     backend: Annotated[
         str, typer.Option(metavar="NAME", help="What the module runs on: numpy, jax, torch or mpmath; it imports nothing else.")
     ] = "numpy",
+    accuracy: Annotated[
+        str, typer.Option(metavar="NAME", help="Of functions and their slopes: fast, or ulp, to the last places.")
+    ] = "fast",
     states: States = "",
     inputs: Inputs = "",
 ) -> None:
@@ -272,7 +275,7 @@ def codegen(
     from symlstm.functions import source_of
 
     chosen = _network(_cell(cell, states, inputs), layers, bidirectional, head)
-    _write(output, source_of(chosen, backend).encode())
+    _write(output, source_of(chosen, backend, accuracy).encode())
 
 
 @app.command()

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from symlstm.steps import Step
 
     Array = NDArray[np.floating[Any]]
+    Line = Step | Relation | Term | sympy.Basic
 
 
+ACCURACIES = ("fast", "ulp")
 BACKENDS = ("numpy", "jax", "torch", "mpmath")
 
 
@@ -56,29 +58,32 @@ class Gradients(Protocol):
 
 @overload
 def lambdify(what: Cell, args: None = None, backend: Literal["numpy"] = "numpy", *,
-             functions: Mapping[str, str] | None = None) -> CellFunction: ...
+             functions: Mapping[str, str] | None = None, accuracy: str = "fast") -> CellFunction: ...
 @overload
 def lambdify(what: Cell, args: None = None, *, backend: Literal["jax"],
-             functions: Mapping[str, str] | None = None) -> JaxFunction: ...
+             functions: Mapping[str, str] | None = None, accuracy: str = "fast") -> JaxFunction: ...
 @overload
 def lambdify(what: Cell, args: None = None, *, backend: Literal["torch"],
-             functions: Mapping[str, str] | None = None) -> TorchFunction: ...
+             functions: Mapping[str, str] | None = None, accuracy: str = "fast") -> TorchFunction: ...
 @overload
 def lambdify(what: Cell, args: None = None, backend: str = "numpy", *,
-             functions: Mapping[str, str] | None = None) -> CellFunction | BackendFunction: ...
+             functions: Mapping[str, str] | None = None, accuracy: str = "fast") -> CellFunction | BackendFunction: ...
 @overload
-def lambdify(what: Step | Relation | Term | sympy.Basic, args: Sequence[Any] | None = None, backend: str = "numpy", *,
-             shapes: Mapping[str, tuple[Any, ...]] | None = None) -> Formula: ...
+def lambdify(what: Line | Sequence[Line], args: Sequence[Any] | None = None, backend: str = "numpy", *,
+             shapes: Mapping[str, tuple[Any, ...]] | None = None, accuracy: str = "fast") -> Formula: ...
 def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy", *,
              shapes: Mapping[str, tuple[Any, ...]] | None = None,
-             functions: Mapping[str, str] | None = None) -> CellFunction | BackendFunction | Formula:
-    """A cell as a `CellFunction`, with `forward`, `backward` and `source`; an expression or an equation as a `Formula`.
+             functions: Mapping[str, str] | None = None,
+             accuracy: str = "fast") -> CellFunction | BackendFunction | Formula:
+    """A cell as a `CellFunction`, with `forward`, `backward` and `source`; an expression or equations as a `Formula`.
 
-    Of an equation the right side is computed. `args` gives the order of a formula's arguments (symbols or their names);
-    by default it is that of first appearance. `shapes` gives the sizes of the quantities of one of our own terms, relations
-    or steps, as `cell.shapes` does. `backend` says what a cell's function runs on: "numpy", "jax", "torch" or "mpmath".
-    `functions` says what the functions are that a cell leaves open, `{"f": "sigma"}`; where it does not,
-    `activations.STAND_INS` does. Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
+    Of an equation the right side is computed; of a list of equations all, each may read what those before it define, and what
+    they share is computed once. `args` gives the order of a formula's arguments (symbols or their names); by default it is
+    that of first appearance. `shapes` gives the sizes of the quantities of our own terms, relations or steps, as `cell.shapes`
+    does. `backend` says what a cell's function runs on: "numpy", "jax", "torch" or "mpmath". `functions` says what the
+    functions are that a cell leaves open, `{"f": "sigma"}`; where it does not, `activations.STAND_INS` does. With
+    `accuracy="ulp"` functions and their slopes are right to the last places over the whole range; "fast" is right to the
+    rounding of 1 (docs/accuracy.md). Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
 
     >>> import symlstm as sl, numpy as np
     >>> cell = sl.cell("lstm")
@@ -89,15 +94,15 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     >>> sl.lambdify(cell.equations[4])(f_t=np.ones(3), c_prev=np.ones(3), i_t=np.ones(3), g_t=np.ones(3))
     array([2., 2., 2.])
     """
-    _known(backend)
+    _known(backend, accuracy)
     if isinstance(what, Cell):
         if args is not None:
             raise NotValid("A cell's function takes its arguments by name.", f"args={args!r}", "leave args out")
         if backend == "numpy":
-            return CellFunction(what, dict(functions or {}))
+            return CellFunction(what, dict(functions or {}), accuracy)
         from symlstm.backends import FUNCTIONS
 
-        source, load = _module_of(_with(what, functions or {}), backend)
+        source, load = _module_of(_with(what, functions or {}), backend, accuracy)
         return FUNCTIONS[backend](what, source, load)
     if backend != "numpy":
         raise NotSupported("An expression is computed by NumPy.", f"backend={backend!r}", "leave backend out")
@@ -105,7 +110,7 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
         raise NotValid("Only a cell leaves functions open.", f"functions={functions!r}", "leave functions out")
     from symlstm.formulas import formula
 
-    return formula(what, args, shapes)
+    return formula(what, args, shapes, accuracy)
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class CellFunction:
 
     cell: Cell
     functions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    accuracy: str = "fast"
     source: str = field(init=False, repr=False)
     _fresh: Callable[[], dict[str, Any]] = field(init=False, repr=False)  # the names of the module, made anew
     _module: dict[str, Any] = field(init=False, repr=False)
@@ -127,7 +133,7 @@ class CellFunction:
 
     def __post_init__(self) -> None:
         cell = _with(self.cell, self.functions)
-        source, fresh = _module_of(cell, "numpy")
+        source, fresh = _module_of(cell, "numpy", self.accuracy)
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_fresh", fresh)
         object.__setattr__(self, "_module", self._fresh())
@@ -242,31 +248,36 @@ def _put_in(cell: Cell, functions: Mapping[str, str]) -> Cell:
                 output=cell.output_term, backward=turned)
 
 
-def _known(backend: str) -> None:
-    """Raise `NotValid` for a back end that there is not."""
+def _known(backend: str, accuracy: str) -> None:
+    """Raise `NotValid` for a back end or an accuracy that there is not."""
+    if accuracy not in ACCURACIES:
+        raise NotValid("There is no such accuracy.", f"accuracy={accuracy!r}", " or ".join(map(repr, ACCURACIES)))
+    if accuracy == "ulp" and backend in ("mpmath", "numba"):
+        more = "more digits, mpmath.mp.dps = 50" if backend == "mpmath" else "backend='numpy'"
+        raise NotSupported(f"The back end {backend} has the fast forms only.", "accuracy='ulp'", more)
     if backend not in BACKENDS:
         raise NotValid("There is no such back end.", f"backend={backend!r}", f"one of {', '.join(BACKENDS)}")
 
 
-def source_of(cell: Cell, backend: str = "numpy") -> str:
+def source_of(cell: Cell, backend: str = "numpy", accuracy: str = "fast") -> str:
     """The source of a cell's module for a back end, which need not be installed. Raises `NotValid` for one that there is not."""
-    _known(backend)
-    return _module_of(cell, backend)[0]
+    _known(backend, accuracy)
+    return _module_of(cell, backend, accuracy)[0]
 
 
-def _module_of(cell: Cell, backend: str) -> tuple[str, Callable[[], dict[str, Any]]]:
+def _module_of(cell: Cell, backend: str, accuracy: str) -> tuple[str, Callable[[], dict[str, Any]]]:
     """The source of a cell's module, and what runs it."""
     file = f"<symlstm {cell.name}{'' if backend == 'numpy' else f' for {backend}'}>"
-    source, code = compiled(file, (cell, backend), partial(_written, cell, backend))
+    source, code = compiled(file, (cell, backend, accuracy), partial(_written, cell, backend, accuracy))
     return source, partial(_run, source, code, file)
 
 
-def _written(cell: Cell, backend: str) -> str:
+def _written(cell: Cell, backend: str, accuracy: str) -> str:
     """The source of a cell's module; the generator is loaded when it has to write."""
     from symlstm.generator.module import written
     from symlstm.generator.targets import TARGETS
 
-    return written(cell, TARGETS[backend])
+    return written(cell, replace(TARGETS[backend], accuracy=accuracy))
 
 
 def _run(source: str, code: CodeType, file: str) -> dict[str, Any]:

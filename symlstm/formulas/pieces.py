@@ -43,7 +43,8 @@ class Pieces:
         whole = [*found, *(_flat(arrays[name].astype(dtype, copy=False), shape) for name in self.args)]
         step = max(LEAST, CACHE // (found[0].itemsize * (len(whole) + self.parts)))
         parts, squares = np.empty((self.parts, min(step, size)), dtype), 0.0
-        with np.errstate(over="ignore" if "exp(" in self.source else None, under="ignore"):  # an infinite exp is right in its place
+        over = "ignore" if "exp(" in self.source else None  # an infinite exp is right where a row of the table has one
+        with np.errstate(over=over, under="ignore"):
             for start in range(0, size, step):
                 pieces = [array[start:start + step] for array in whole]
                 self._run(*pieces, *parts[:, :len(pieces[0])])
