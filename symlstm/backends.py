@@ -20,6 +20,13 @@ Array = Any  # of the back end
 Result = tuple[Array, tuple[Array, ...]]  # the outputs and the last state
 
 
+def installed(package: str) -> None:
+    """Raise `NotSupported` if the package of a back end is not installed."""
+    if find_spec(package) is None:
+        raise NotSupported(f"The back end {package} needs a package that is not installed.", f"backend={package!r}",
+                           f"pip install 'symlstm[{package}]'")
+
+
 class BackendFunction:
     """A cell on a back end: `forward` over a sequence, `backward` for all gradients, and the `source` of both.
 
@@ -29,9 +36,7 @@ class BackendFunction:
     package = ""
 
     def __init__(self, cell: Cell, source: str, load: Callable[[], dict[str, Any]]) -> None:
-        if find_spec(self.package) is None:
-            raise NotSupported(f"The back end {self.package} needs a package that is not installed.", f"backend={self.package!r}",
-                               f"pip install 'symlstm[{self.package}]'")
+        installed(self.package)
         self.cell, self.source = cell, source
         self._module, self._checks = load(), Checks(cell)
         self._names = tuple(symbol.name for symbol in cell.parameter_terms)

@@ -263,7 +263,7 @@ def codegen(
     bidirectional: Bidirectional = False,
     head: Head = "",
     backend: Annotated[
-        str, typer.Option(metavar="NAME", help="What the module runs on: numpy, jax, torch or mpmath; it imports nothing else.")
+        str, typer.Option(metavar="NAME", help="What the module runs on: numpy, numba, jax, torch or mpmath.")
     ] = "numpy",
     accuracy: Annotated[
         str, typer.Option(metavar="NAME", help="Of functions and their slopes: fast, or ulp, to the last places.")

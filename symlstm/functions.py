@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 ACCURACIES = ("fast", "ulp")
-BACKENDS = ("numpy", "jax", "torch", "mpmath")
+BACKENDS = ("numpy", "numba", "jax", "torch", "mpmath")
 
 
 class Trace(Protocol):
@@ -57,7 +57,7 @@ class Gradients(Protocol):
 
 
 @overload
-def lambdify(what: Cell, args: None = None, backend: Literal["numpy"] = "numpy", *,
+def lambdify(what: Cell, args: None = None, backend: Literal["numpy", "numba"] = "numpy", *,
              functions: Mapping[str, str] | None = None, accuracy: str = "fast") -> CellFunction: ...
 @overload
 def lambdify(what: Cell, args: None = None, *, backend: Literal["jax"],
@@ -80,8 +80,8 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     Of an equation the right side is computed; of a list of equations all, each may read what those before it define, and what
     they share is computed once. `args` gives the order of a formula's arguments (symbols or their names); by default it is
     that of first appearance. `shapes` gives the sizes of the quantities of our own terms, relations or steps, as `cell.shapes`
-    does. `backend` says what a cell's function runs on: "numpy", "jax", "torch" or "mpmath". `functions` says what the
-    functions are that a cell leaves open, `{"f": "sigma"}`; where it does not, `activations.STAND_INS` does. With
+    does. `backend` says what a cell's function runs on: "numpy", "numba", "jax", "torch" or "mpmath". `functions` says what
+    the functions are that a cell leaves open, `{"f": "sigma"}`; where it does not, `activations.STAND_INS` does. With
     `accuracy="ulp"` functions and their slopes are right to the last places over the whole range; "fast" is right to the
     rounding of 1 (docs/accuracy.md). Raises `NotValid` for what cannot be computed, `NotSupported` for what cannot be yet.
 
@@ -98,8 +98,8 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
     if isinstance(what, Cell):
         if args is not None:
             raise NotValid("A cell's function takes its arguments by name.", f"args={args!r}", "leave args out")
-        if backend == "numpy":
-            return CellFunction(what, dict(functions or {}), accuracy)
+        if backend in ("numpy", "numba"):
+            return CellFunction(what, dict(functions or {}), accuracy, backend)
         from symlstm.backends import FUNCTIONS
 
         source, load = _module_of(_with(what, functions or {}), backend, accuracy)
@@ -126,6 +126,7 @@ class CellFunction:
     cell: Cell
     functions: Mapping[str, str] = field(default_factory=dict, repr=False)
     accuracy: str = "fast"
+    backend: str = "numpy"
     source: str = field(init=False, repr=False)
     _fresh: Callable[[], dict[str, Any]] = field(init=False, repr=False)  # the names of the module, made anew
     _module: dict[str, Any] = field(init=False, repr=False)
@@ -133,7 +134,11 @@ class CellFunction:
 
     def __post_init__(self) -> None:
         cell = _with(self.cell, self.functions)
-        source, fresh = _module_of(cell, "numpy", self.accuracy)
+        if self.backend != "numpy":
+            from symlstm.backends import installed
+
+            installed(self.backend)
+        source, fresh = _module_of(cell, self.backend, self.accuracy)
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_fresh", fresh)
         object.__setattr__(self, "_module", self._fresh())
