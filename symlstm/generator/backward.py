@@ -17,7 +17,7 @@ from symlstm.generator.codes import Call, Code, activated, elementwise, slope_re
 from symlstm.generator.forward import loop_over
 from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
 from symlstm.generator.program import Block
-from symlstm.generator.stacking import quoted
+from symlstm.generator.weights import quoted
 from symlstm.rules import times
 
 CHUNK, CACHE = 512, 2**18

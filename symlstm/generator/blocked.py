@@ -13,7 +13,7 @@ from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.layout import Layout, Scope
 from symlstm.generator.program import Program
-from symlstm.generator.stacking import Stacking
+from symlstm.generator.weights import Stacking
 from symlstm.generator.units import Unit
 
 HELPERS = f'''CHUNK = {CHUNK}  # columns that one product sums over for the gradients of the weights
