@@ -123,6 +123,13 @@ def test_a_changed_layer_misses(written: list[str]) -> None:
     assert len(written) == 2
 
 
+def test_another_back_end_and_another_accuracy_miss(written: list[str]) -> None:
+    ways = [("numpy", "fast"), ("numpy", "ulp"), ("mpmath", "fast"), ("torch", "fast")]
+    for count, (backend, accuracy) in enumerate(ways, start=1):
+        sources = [functions.source_of(sl.cell("rnn"), backend, accuracy) for _ in range(2)]
+        assert len(written) == count and sources[0] == sources[1]
+
+
 def test_open_functions_miss(written: list[str]) -> None:
     sl.lambdify(sl.cell("scalar"))
     sl.lambdify(sl.cell("scalar"), functions={"f": "sigma"})
@@ -141,8 +148,8 @@ def test_changed_sources_miss_and_sources_edited_under_way_are_not_kept(
     written: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    (home / "generator").mkdir(parents=True)
-    one, other = home / "algebra.py", home / "generator" / "codes.py"
+    (home / "generator" / "targets").mkdir(parents=True)
+    one, other = home / "algebra.py", home / "generator" / "targets" / "jax.py"
     for path in (one, other):
         path.write_text("")
     monkeypatch.setattr(cache, "_HOME", home)
@@ -161,15 +168,17 @@ def test_changed_sources_miss_and_sources_edited_under_way_are_not_kept(
 
 def test_every_module_that_writes_is_among_the_sources() -> None:
     code = """import sys, symlstm as sl
-from symlstm.generator.module import written
-for cell in (*map(sl.cell, sl.cells()), sl.stack("lstm", 2, bidirectional=True)): written(cell)
+from symlstm.functions import source_of
+for cell in (*map(sl.cell, sl.cells()), sl.stack("lstm", 2, bidirectional=True)): source_of(cell)
+for backend in sys.argv[1:]: source_of(sl.cell("lstm"), backend)
 print(*(path for name, module in sys.modules.items() if name.startswith("symlstm.") and (path := module.__file__)))"""
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    package = ROOT / "symlstm"
-    rooms = {Path(path).relative_to(package).parts[0] for path in shown.split()}
-    assert "module.py" in {Path(path).name for path in shown.split()}
-    of_cells = {"zoo", "definitions", "reader"}  # what they make is a cell, and that is in the key
-    assert {room for room in rooms if not room.endswith(".py")} <= {"generator", *of_cells}
+    command = [sys.executable, "-c", code, *functions.BACKENDS]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = {Path(path).relative_to(ROOT / "symlstm") for path in shown.split()}
+    writers = {path.relative_to(ROOT / "symlstm") for path in cache._writers()}
+    of_cells = {"zoo", "definitions"}  # what they make is a cell, and that is in the key
+    assert Path("generator/module.py") in loaded
+    assert {path for path in loaded - writers if path.parts[0] not in of_cells} == set()
 
 
 def test_a_class_that_is_not_ours_is_not_kept(written: list[str], folder: Path) -> None:
