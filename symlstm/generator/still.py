@@ -150,7 +150,7 @@ class Still:
             return self.exchange.keep(self._name(node)) if kept else self._name(node)
 
         def value_of(node: Term) -> Sym | None:
-            return next((of for of, each in self.lines.items() if each.rhs == node and of != defined(line)), None)
+            return next((of for of, each in self.lines.items() if each.rhs == node and of != line.lhs), None)
 
         return Arrays(self.cell.shapes, line, leaf, constant, value_of, "T, B", self.frame.text, self.frame.target.accuracy)
 
