@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
-from symlstm.algebra import NOW, NotSupported, Sym, defined, walk
+from symlstm.algebra import NOW, NotSupported, Sym, defined, equation, walk
 from symlstm.generator.layout import Names
 from symlstm.generator.lengths import axes, size_text, solved
 from symlstm.generator.normal import valued
+from symlstm.generator.stacking import put_together
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
@@ -25,10 +26,12 @@ class Quantities:
 
     shown = "params"  # where the shapes of the parameters are read off
 
-    def __init__(self, cell: Cell, target: Target = NUMPY, reserved: frozenset[str] = RESERVED) -> None:
+    def __init__(self, cell: Cell, target: Target = NUMPY, reserved: frozenset[str] = RESERVED,
+                 given: Cell | None = None) -> None:
         if not cell.input_terms:
             raise NotSupported("A cell without an input has no sequence to run over.", cell.name, "a cell with an input")
         self.cell, self.shapes, self.target = cell, cell.shapes, target
+        self.given_cell = given or cell  # whose parameters a caller gives
         self.inputs, self.states, self.parameters = cell.input_terms, cell.state_terms, cell.parameter_terms
         self.single = len(self.inputs) == 1
         self.names = Names((reserved | target.names) - ({"x", "d_x"} if self.single else set()))
@@ -107,16 +110,24 @@ class Quantities:
         for k, symbol in enumerate(self.inputs):
             name, own = "x" if self.single else f"x[{k}]", self.lengths(symbol)
             given += [(f"{name}.shape[{axis - len(own)}]", length) for axis, length in enumerate(own)]
-        given += [(f'{self.shown}["{symbol.name}"].shape[{axis}]', length) for symbol in self.parameters
-                  for axis, length in enumerate(self.lengths(symbol))]
-        shown: dict[str, str] = {}
-        for size, k, rest, count in solved([length for _, length in given]):
-            text = f"({given[k][0]} - ({self.text(rest)}))" if rest else given[k][0]
-            shown[size] = f"{text} // {count}" if count > 1 else text
+        shown = self._solved([*given, *self._parameter_lengths(self.shown)])
         for size in sorted(wanted):
             if size not in shown:
                 raise NotSupported(f"No input and no parameter shows the size {size}.", self.cell.name)
         return {size: text for size, text in shown.items() if size in wanted}
+
+    def _parameter_lengths(self, shown: str) -> list[tuple[str, Length]]:
+        """The lengths of the axes of the parameters, each with the text that reads it off."""
+        return [(f'{shown}["{symbol.name}"].shape[{axis}]', length) for symbol in self.given_cell.parameter_terms
+                for axis, length in enumerate(axes(self.given_cell.shapes.lengths[symbol.name]))]
+
+    def _solved(self, given: list[tuple[str, Length]]) -> dict[str, str]:
+        """The sizes that lengths show, each with its text."""
+        shown: dict[str, str] = {}
+        for size, k, rest, count in solved([length for _, length in given]):
+            text = f"({given[k][0]} - ({self.text(rest)}))" if rest else given[k][0]
+            shown[size] = f"{text} // {count}" if count > 1 else text
+        return shown
 
     # --- what is made once ---
 
@@ -128,15 +139,22 @@ class Quantities:
 
 
 class Frame(Quantities):
-    """A unit's cell with a name for every applied function, and its adjoint equations, those of the states first."""
+    """A unit's cell with a name for every applied function, and its adjoint equations. `given` is it as a caller knows it."""
 
     shown = "weights.params"
 
-    def __init__(self, unit: Unit, target: Target) -> None:
-        super().__init__(valued(unit.cell), target)
+    def __init__(self, unit: Unit, target: Target, given: Cell | None = None) -> None:
+        super().__init__(valued(unit.cell), target, given=given or unit.cell)
         self.unit, self.parameters = unit, unit.cell.parameter_terms
         self.lines = {defined(line): line for line in self.cell.named}
-        self.adjoints = {line.of: line.relation for line in sweep(self.cell, primes=target.accuracy == "ulp").lines}
+        self.adjoints = {line.of: equation(line.relation.lhs, put_together(line.relation.rhs, self.shapes))
+                         for line in sweep(self.cell, primes=target.accuracy == "ulp").lines}
+
+    def prepared_sizes(self, wanted: Set[str]) -> Iterator[str]:
+        """The lines that read sizes off the parameters alone."""
+        for size, text in self._solved(self._parameter_lengths("params")).items():
+            if size in wanted:
+                yield f"{self.text(((size, 1),))} = {text}"
 
     def name(self, of: Sym) -> str:
         """The array of a quantity or parameter; of a state at t-1, one of its own."""

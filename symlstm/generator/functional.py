@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from textwrap import fill
 
-from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Sym, Term, plain, term, walk
+from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Rows, Sym, Term, equation, plain, term, walk
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import Call, Code, folded
 from symlstm.generator.frame import Frame, Quantities, as_tuple
 from symlstm.generator.rows import Value
+from symlstm.generator.stacking import Stacked, hoisted, stacked
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
 from symlstm.rules import added
-from symlstm.shapes import ONE
+from symlstm.shapes import ONE, Shapes
 
 FUNCTIONS = '''def {prepare}(params):
     """The parameters as both passes read them; `{ahead}` takes the result in place of `params`."""
@@ -102,16 +103,17 @@ def functional(unit: Unit, target: Target = NUMPY) -> str:
     >>> "C = f[..., None] * C_prev" in functional(Unit.of(zoo.ZOO["mlstm"]))
     True
     """
-    frame = Frame(unit, target)
+    stack = stacked(unit.cell)
+    frame = Frame(replace(unit, cell=hoisted(stack.cell)), target, unit.cell)
     ahead = Forward(frame)
-    back = Backward(frame, ahead)
+    back = Backward(frame, ahead, stack)
     inputs = [f"{frame.adjoint(symbol)}.reshape({frame.user(symbol, 'T')})" for symbol in frame.inputs]
     outputs = [target.given.format(f"{frame.name(output)}.reshape({frame.user(output, 'T')})") for output in unit.outputs]
     last = (target.given.format(f"{ahead.last(state)}.reshape({frame.user(state)})") + "," for state in unit.seen)
     first = (target.given.format(f"{back.first(state)}.reshape({frame.user(state)})") + "," for state in unit.seen)
     sizes = ", ".join(("T", "B", *frame.sizes, *["named"] * (not frame.single)))
     weights, kept = as_tuple(map(frame.name, frame.parameters)), as_tuple(back.kept())
-    prepared = [*map(frame.owned, frame.parameters), f"return Weights(dict(params), {weights})"]
+    prepared = [*_prepared(frame, stack), f"return Weights(dict(params), {weights})"]
     forward = [f"weights = params if isinstance(params, Weights) else {unit.name('prepare')}(params)", *frame.taken(frame.sizes),
                f"{weights} = weights.arrays", *ahead.lines(back.wanted())]
     backward = [f"batch, {sizes} = trace.sizes", f"{kept} = trace.kept", *back.lines()]
@@ -126,6 +128,38 @@ def functional(unit: Unit, target: Target = NUMPY) -> str:
         kept=indented([f"kept = {kept}"]), sizes=sizes,
         into=", into=None" * target.stretches, into_words=INTO * target.stretches, backward=indented(backward),
         first=indented(first, 2), d_inputs=inputs[0] if frame.single else "d_x")
+
+
+def _prepared(frame: Frame, stack: Stacked) -> Iterator[str]:
+    """The lines that make the parameters of the code from those that a caller gives."""
+    wanted = {size.name for node in stack.made.values() for part in walk(node) if isinstance(part, Rows)
+              for end in (part.start, part.stop) for size in walk(end) if isinstance(size, Sym)}
+    yield from frame.prepared_sizes(wanted)
+    for symbol in frame.parameters:
+        node = stack.made[symbol]
+        if node == symbol:
+            yield frame.owned(symbol)
+        else:
+            yield f"# {symbol.name} = {plain(node)}"
+            yield f"{frame.name(symbol)} = {_parameters(frame, stack, node)}"
+
+
+def _parameters(frame: Frame, stack: Stacked, node: Term) -> str:
+    """A term of the given parameters."""
+    def leaf(of: Sym | Adj) -> str:
+        assert isinstance(of, Sym)
+        return frame.target.taken.format(f'params["{of.name}"]')
+
+    return _of_parameters(frame, frame.given_cell.shapes, node, leaf)
+
+
+def _of_parameters(frame: Frame, shapes: Shapes, node: Term, leaf: Callable[[Sym | Adj], str]) -> str:
+    """A term that has only parameters in it."""
+    def none(*_: str) -> str:
+        raise AssertionError("no constants are among parameters")
+
+    arrays = Arrays(shapes, equation(node, node), leaf, none, lambda _: None, "", frame.text)
+    return frame.target.infix(arrays(node).array())
 
 
 class Pass:
@@ -258,9 +292,9 @@ class Forward(Pass):
 class Backward(Pass):
     """Writes the backward pass. `kept` are the names that it needs from the forward pass, `read` the quantities behind them."""
 
-    def __init__(self, frame: Frame, forward: Forward) -> None:
+    def __init__(self, frame: Frame, forward: Forward, stack: Stacked) -> None:
         super().__init__(frame, "d_outputs" if len(frame.unit.outputs) == 1 else "d_outputs[0]")
-        self.carried = forward.carried
+        self.carried, self.stack = forward.carried, stack
         # what is given at every step: by the loss of each, and for a state that no step reads, in the end
         self.outside = {*frame.unit.outputs, *(state for state in frame.states if state not in self.carried)}
         ends = {*(symbol.at(NOW) for symbol in frame.parameters), *(of.prev for of in frame.states if of not in self.carried)}
@@ -369,23 +403,42 @@ class Backward(Pass):
 
     def _params(self) -> Iterator[str]:
         """The gradients of the parameters: summed over time and batch."""
-        frame, lines = self.frame, list[str]()
-        for symbol in frame.parameters:
-            line = frame.adjoints[symbol.at(NOW)]
-            text = total(self.arrays(line, self._leaf, whole=True), line, symbol, frame)
-            lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
+        sums, lines, known = list[str](), list[str](), list[Term]()
+        for symbol in self.frame.parameters:
+            if self.stack.shares.get(symbol) != symbol:
+                note, text = self._total(symbol)
+                sums += [note, f"{self.frame.adjoint(symbol)} = {text}"]
+        for symbol, node in self.stack.shares.items():
+            if node == symbol:
+                note, text = self._total(symbol)
+                lines.append(f"    {note}")
+            else:
+                text = _of_parameters(self.frame, self.frame.shapes, node, self._sum)
+                text = self.target.given.format(text) if node in known else text  # each has an array of its own
+                known.append(node)
+            lines.append(f'    "{symbol.name}": {text},')
         if not self.target.stretches:
-            yield from ("d_params = {", *lines, "}")
+            yield from (*sums, "d_params = {", *lines, "}")
             return
         rows = sorted({self._leaf(node) for node in self.totals if isinstance(node, Adj) or node.time is not None})
-        yield from ("", "def share(now):", f"    {as_tuple(rows)} = now", "    return {")
+        yield from ("", "def share(now):", f"    {as_tuple(rows)} = now", *(f"    {line}" for line in sums), "    return {")
         yield from (f"    {line}" for line in lines)
         yield from ("    }", "")
         yield f"d_params = summed(share, {as_tuple(rows)}, T, B, into)"
 
+    def _total(self, symbol: Sym) -> tuple[str, str]:
+        """The gradient of one parameter of the code, after its equation."""
+        line = self.frame.adjoints[symbol.at(NOW)]
+        return f"# {plain(line)}, summed over t", total(self.arrays(line, self._leaf, whole=True), line, symbol, self.frame)
+
     def _leaf(self, node: Sym | Adj) -> str:
         """What a symbol or an adjoint is called."""
         return self.frame.adjoint(node.of) if isinstance(node, Adj) else self.frame.name(node)
+
+    def _sum(self, node: Sym | Adj) -> str:
+        """What the gradient of a parameter is called."""
+        assert isinstance(node, Sym)
+        return self.frame.adjoint(node)
 
     def first(self, state: Sym) -> str:
         """The adjoint of a state before the first step."""

@@ -219,6 +219,8 @@ def some_rows(value: Value, start: str, stop: str, length: Length) -> Value:
     if value.kind in ("bare", "number", "row"):
         return value
     span = f"{start if start != '0' else ''}:{stop}"
+    if value.flipped and length != ONE:
+        return Value(after(value.code, f"[..., {span}]"), length, value.columns, value.many, flipped=True)
     index = f"..., {span}" if value.kind == "column" else f"..., {start}, :" if length == ONE else f"..., {span}, :"
     return Value(value.at(index), length, value.columns, value.many)
 

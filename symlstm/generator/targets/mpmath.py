@@ -33,6 +33,7 @@ MPMATH = Target(
     },
     helpers={"numbers": HELPERS, "scan": SCAN},
     own="numbers({})",
+    taken="numbers({})",
     given="{}.copy()",
     names=frozenset({"mpmath", "numbers", *_EXACT}),
 )

@@ -13,10 +13,10 @@ class Target:
     """A row of the table of targets. In the templates `{}` is an array, `{like}` one whose dtype is meant.
 
     `functions` has what is not called as in NumPy, with `{0}` and `{1}` for the arguments where it is used in another way;
-    `made` says how what is made once is made. `own` makes an array of what a caller gave, `given` another one that the caller
-    may have, `turned` turns time around, `steps` numbers the steps from 1, `kept_if` chooses a state or zeros. `ahead` and
-    `back` stand above the two passes, of `helpers` those whose names occur above all functions, `classes` below the classes,
-    `rest` at the end.
+    `made` says how what is made once is made. `own` makes an array of what a caller gave, `taken` only where it must, `given`
+    another one that the caller may have; `turned` turns time around, `steps` numbers the steps from 1, `kept_if` chooses a
+    state or zeros. `ahead` and `back` stand above the two passes, of `helpers` those whose names occur above all functions,
+    `classes` below the classes, `rest` at the end.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Target:
     made: Mapping[str, str]
     helpers: Mapping[str, str]
     own: str = "{}"
+    taken: str = "{}"
     given: str = "{}"
     turned: str = "{}[::-1]"
     steps: str = "range(1, T + 1)"
