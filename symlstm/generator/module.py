@@ -118,7 +118,7 @@ def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
         from symlstm.generator.compiled import compiled
 
         return compiled(unit)
-    return (blocked and target == NUMPY and in_blocks(unit)) or functional(unit, target)
+    return (blocked and target.name == NUMPY.name and in_blocks(unit, target.accuracy)) or functional(unit, target)
 
 
 def _assembled(cell: Cell, target: Target, *, blocked: bool) -> str:
