@@ -55,15 +55,15 @@ def side_by_side(candidates: Mapping[str, Callable[[], object]], *, seconds: flo
 def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The options of a benchmark, with those that all have; to be asked for before NumPy is imported.
 
-    One thread is one thread for all candidates: the process then keeps to one core, where the system lets it choose.
+    The threads are those of the linear algebra, and with one thread of all that XLA runs.
     """
     parser.add_argument("--seconds", type=float, default=4.0, help="for each row of a table")
     parser.add_argument("--threads", type=int, default=1, help="for all candidates")
     options = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(options.threads)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads:])
+    if options.threads == 1:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return options
 
 
