@@ -17,6 +17,7 @@ from symlstm.checks import Checks
 from symlstm.model import Adjoints, Cell
 
 Array = Any  # of the back end
+Load = Callable[[], dict[str, Any]]  # runs a generated module and gives its names
 Result = tuple[Array, tuple[Array, ...]]  # the outputs and the last state
 
 
@@ -35,10 +36,10 @@ class BackendFunction:
 
     package = ""
 
-    def __init__(self, cell: Cell, source: str, load: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, cell: Cell, source: str, load: Load, in_numpy: Load) -> None:
         installed(self.package)
         self.cell, self.source = cell, source
-        self._module, self._checks = load(), Checks(cell)
+        self._module, self._checks = self._loaded(load, in_numpy), Checks(cell)
         self._names = tuple(symbol.name for symbol in cell.parameter_terms)
         self._right: set[Any] = set()  # shapes and dtypes that were found right
 
@@ -67,6 +68,10 @@ class BackendFunction:
         return found
 
     # --- what back ends differ in ---
+
+    def _loaded(self, load: Load, in_numpy: Load) -> dict[str, Any]:
+        """The names of the module; `in_numpy` loads that for NumPy."""
+        return load()
 
     def _own(self, value: Any) -> Array:
         """An array of the back end."""
@@ -136,7 +141,8 @@ class JaxFunction(BackendFunction):
 class TorchFunction(BackendFunction):
     """A cell in PyTorch. It is called as a function, `f(params, x, state=None)`, which gives the outputs and the last state.
 
-    PyTorch differentiates it by the derived backward pass, an `autograd.Function`. It runs where its tensors are.
+    PyTorch differentiates it by the derived backward pass, an `autograd.Function`. It runs where its tensors are. On the CPU
+    the arrays of tensors are NumPy's, so there the two passes are those of the NumPy module, which are faster.
     """
 
     package = "torch"
@@ -156,6 +162,34 @@ class TorchFunction(BackendFunction):
         generator, bound = torch.Generator().manual_seed(seed), n**-0.5
         return self._module["Module"]({name: (2 * torch.rand(shape, generator=generator) - 1) * bound
                                        for name, shape in shapes.items()})
+
+    def _loaded(self, load: Load, in_numpy: Load) -> dict[str, Any]:
+        import torch
+
+        module, numpy = load(), in_numpy()
+        ahead, back = module["forward"], module["backward"]
+
+        def array(tensor: Any) -> Any:
+            return tensor.detach().numpy()
+
+        def tensor(array: Any) -> Any:
+            return torch.as_tensor(np.asarray(array))
+
+        def forward(params: Any, x: Any, state: Any = None) -> Any:
+            first = x if isinstance(x, torch.Tensor) else next(iter(x.values() if isinstance(x, dict) else x))
+            if first.device.type != "cpu":
+                return ahead(params, x, state)
+            trace = numpy["forward"](*(_mapped(array, part) for part in (params, x, state)))
+            return module["Trace"](tensor(trace.outputs), _mapped(tensor, trace.state), trace)
+
+        def backward(trace: Any, d_outputs: Any, d_state: Any = None, truncate: int | None = None) -> Any:
+            if not isinstance(trace.kept, numpy["Trace"]):
+                return back(trace, d_outputs, d_state, truncate)
+            found = numpy["backward"](trace.kept, array(d_outputs), _mapped(array, d_state), truncate)
+            return module["Gradients"](*(_mapped(tensor, part) for part in (found.params, found.inputs, found.state)))
+
+        module.update(forward=forward, backward=backward)  # `run` and `Module` call them by these names
+        return module
 
     def _own(self, value: Any) -> Array:
         import torch

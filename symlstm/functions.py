@@ -102,8 +102,9 @@ def lambdify(what: Any, args: Sequence[Any] | None = None, backend: str = "numpy
             return CellFunction(what, dict(functions or {}), accuracy, backend)
         from symlstm.backends import FUNCTIONS
 
-        source, load = _module_of(_with(what, functions or {}), backend, accuracy)
-        return FUNCTIONS[backend](what, source, load)
+        cell = _with(what, functions or {})
+        source, load = _module_of(cell, backend, accuracy)
+        return FUNCTIONS[backend](what, source, load, lambda: _module_of(cell, "numpy", accuracy)[1]())
     if backend != "numpy":
         raise NotSupported("An expression is computed by NumPy.", f"backend={backend!r}", "leave backend out")
     if functions is not None:
