@@ -25,6 +25,7 @@ def _packages(*names: str) -> Callable[[], list[str]]:
 
 NEEDS: dict[str, tuple[Callable[[], list[str]], str]] = {
     "oracle": (_packages("torch", "onnx", "onnxruntime", "keras", "flax"), "pip install '.[oracles]'"),
+    "numba": (_packages("numba"), "pip install '.[numba]'"),
     "tex": (lambda: [name for name in ("pdflatex",) if shutil.which(name) is None], "install texlive-latex-recommended"),
 }
 

@@ -189,7 +189,8 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
 
 def imported(text: str) -> str:
     """The line that imports the functions that are called without np."""
-    found = sorted(name for name in FUNCTIONS if re.search(rf"(?<![\w.]){name}\(", text))
+    code = re.sub(r"#.*", "", text)
+    found = sorted(name for name in FUNCTIONS if re.search(rf"(?<![\w.]){name}\(", code))
     return f"\nfrom numpy import {', '.join(found)}" if found else ""
 
 

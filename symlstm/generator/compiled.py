@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from symlstm.algebra import Sym
+from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
 from symlstm.generator.frame import as_tuple
-from symlstm.generator.functional import indented
-from symlstm.generator.lengths import solved
+from symlstm.generator.functional import indented, of_parameters
+from symlstm.generator.lengths import axes, solved
 from symlstm.generator.loops import Loops
 from symlstm.generator.units import Unit
 
@@ -25,7 +25,7 @@ def {back_run}({backward_args}):
 
 def {prepare}(params):
     """The parameters in one array, as both passes read them; `{forward}` takes the result in place of `params`."""
-{sizes_of}
+{prepared}
     return Weights(params, ({weights}, {sizes}))
 
 
@@ -45,6 +45,7 @@ def {back_new}({shape}):
     B = batch[0] if batch else 1
     d_params, d_ends = np.empty({d_params}, dtype), np.empty({d_ends}, dtype)
     d_x = {d_inputs}
+{sums}
     gradients = {{
 {gradients}
     }}
@@ -95,9 +96,9 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
     if into is None:
         d_params.fill(0)
     else:
-        np.concatenate([into[name] for name in gradients], axis=None, out=d_params)
+        d_params[:] = into.sums
     {back_run}({backward_call})
-    return Gradients(gradients, {inputs}, first)
+{late}    return Gradients(gradients, {inputs}, first, d_params)
 '''
 
 
@@ -105,7 +106,7 @@ def compiled(unit: Unit) -> str:
     """The functions of a unit, loops that Numba compiles. Raises `NotSupported` for a term without entries, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "c_k = f_k * c[t - 1, seq, k] + i_k * g_k" in compiled(Unit.of(zoo.LSTM))
+    >>> "c_k = f_k * c_prev[k] + i_k * g_k" in compiled(Unit.of(zoo.LSTM))
     True
     """
     loops = Loops(unit)
@@ -137,14 +138,14 @@ def compiled(unit: Unit) -> str:
         **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,
         forward_args=", ".join(loops.forward_args), forward_lines=indented(loops.forward_lines),
         backward_args=", ".join(loops.backward_args), backward_lines=indented(loops.backward_lines),
-        sizes_of=indented(f"{size} = {text}" for size, text in by_params.items()),
-        weights=_weights(loops), sizes=as_tuple(by_params), keywords=sizes, shape=shape,
+        prepared=indented(_prepared(loops, by_params)), weights=_weights(loops), sizes=as_tuple(by_params), keywords=sizes,
+        shape=shape,
         shape_here=shape.replace("dtype", f"{x[0]}.dtype", 1), shape_there=shape.replace("dtype", "kept.dtype", 1),
         outputs=_one(outputs), d_inputs=_one(d_inputs), flat_outputs=_one(flat_outputs), flat_inputs=_one(flat_inputs),
         last=indented((f"{flat['ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.ends.items()), 2),
         first=indented((f"{flat['d_ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.d_ends.items()), 2),
-        gradients=indented((f'"{of.name}": {flat["d_params"].part(array)}.reshape({_shape(loops, of)}),'
-                            for of, array in loops.d_params.items()), 2),
+        sums=indented(_sums(loops)), gradients=indented(_views(loops), 2),
+        late="".join(f"{indented([line])}\n" for line in _late(loops)),
         words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
         forward_call=", ".join(forward_call), backward_call=", ".join(backward_call),
         inputs="d_x" if frame.single else _inputs(loops))
@@ -161,25 +162,75 @@ def _one(texts: Sequence[str]) -> str:
 
 def _sizes_of(loops: Loops) -> Iterator[tuple[str, str]]:
     """The sizes that parameters show, each with the text that reads it off them."""
-    frame = loops.frame
-    given = [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in frame.parameters
-             for axis, length in enumerate(frame.lengths(symbol))]
+    frame, cell = loops.frame, loops.unit.cell
+    given = [(f'params["{symbol.name}"].shape[{axis}]', length) for symbol in cell.parameter_terms
+             for axis, length in enumerate(axes(cell.shapes.lengths[symbol.name]))]
     for size, k, rest, count in solved([length for _, length in given]):
         name, text = frame.text(((size, 1),)), f"({given[k][0]} - ({frame.text(rest)}))" if rest else given[k][0]
         if name in frame.sizes:
             yield name, f"{text} // {count}" if count > 1 else text
 
 
+def _prepared(loops: Loops, sizes: Mapping[str, str]) -> Iterator[str]:
+    """The lines that make the parameters of the loops from those that a caller gives."""
+    yield from (f"{size} = {text}" for size, text in sizes.items())
+
+    def leaf(of: Sym | Adj) -> str:
+        return f'params["{of.name}"]' if isinstance(of, Sym) else ""
+
+    for symbol, node in loops.stack.made.items():
+        text = of_parameters(loops.frame, loops.unit.cell.shapes, node, leaf)
+        yield from [f"# {symbol.name} = {plain(node)}"] * (node != symbol)
+        yield f"{loops.frame.name(symbol)} = {text}"
+
+
 def _weights(loops: Loops) -> str:
     """The flat array of the parameters, and of the turned copies of some of them."""
-    by_array = {array: f'params["{of.name}"]' for of, array in loops.parameters.items()}
-    by_array |= {copy: f"{by_array[array]}.T" for array, copy in loops.turned.items()}
-    parts = ", ".join(by_array[array] for array in loops.flat["weights"].arrays)
+    turned = {copy: f"{array.name}.T" for array, copy in loops.turned.items()}
+    parts = ", ".join(turned.get(array, array.name) for array in loops.flat["weights"].arrays)
     return f"np.concatenate([{parts}], axis=None)" if parts else "None"
 
 
-def _shape(loops: Loops, of: Sym) -> str:
-    return as_tuple(map(loops.frame.text, loops.frame.lengths(of)))
+def _sums(loops: Loops) -> Iterator[str]:
+    """The gradients of the parameters of the loops, as parts of the flat array."""
+    for symbol, array in loops.d_params.items():
+        lengths = axes(loops.frame.shapes.lengths[symbol.name])
+        yield f"{array.name} = {loops.flat['d_params'].part(array)}.reshape({as_tuple(map(loops.frame.text, lengths))})"
+
+
+def _shared(loops: Loops) -> dict[Sym, str]:
+    """The gradients that a caller gets, made of those."""
+    def leaf(of: Sym | Adj) -> str:
+        return loops.d_params[of].name if isinstance(of, Sym) else ""
+
+    return {symbol: of_parameters(loops.frame, loops.frame.shapes, node, leaf) for symbol, node in loops.stack.shares.items()}
+
+
+def _is_view(node: Term) -> bool:
+    """Whether what is made of an array is part of it."""
+    return isinstance(node, (Sym, Rows, Transpose)) and all(_is_view(part) for part in children(node)[:1])
+
+
+def _views(loops: Loops) -> Iterator[str]:
+    """The entries of the gradients; what is no part of an array is made after the run."""
+    known = set[Term]()
+    for symbol, text in _shared(loops).items():
+        node = loops.stack.shares[symbol]
+        yield f'"{symbol.name}": {text if _is_view(node) and node not in known else None},'
+        known.add(node)
+
+
+def _late(loops: Loops) -> Iterator[str]:
+    """The lines that make those."""
+    late, known = dict[Sym, str](), set[Term]()
+    for symbol, text in _shared(loops).items():
+        node = loops.stack.shares[symbol]
+        if not _is_view(node) or node in known:
+            late[symbol] = f"{text}.copy()" if _is_view(node) else text
+        known.add(node)
+    if late:
+        yield from _sums(loops)
+        yield from ("gradients = {**gradients,", *(f'    "{symbol.name}": {text},' for symbol, text in late.items()), "}")
 
 
 def _inputs(loops: Loops) -> str:

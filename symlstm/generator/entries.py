@@ -203,6 +203,9 @@ class Entries:
     def define(self, array: Array, line: Relation, rhs: Term, *more: Value, adds: bool = False) -> None:
         """Make an array by an equation: of `rhs`, and of `more` beside it."""
         self.line, self.target = line, array
+        if isinstance(rhs, Blocks) and not more:
+            self._assemble(array, rhs, plain(line))
+            return
         start, products, rest = self._parts(rhs)
         rest = [*(("add", value, rhs) for value in more), *(rest if rhs != term(0) or not more else [])]
         if products and rest:
@@ -326,23 +329,28 @@ class Entries:
         return joined("power", self(node.base), self(node.exponent))
 
     def blocks(self, node: Blocks) -> Value:
-        """A stack is put together part by part."""
-        rows = [self.many(row) for row in node.rows]
-        height = total_length([row[0].rows or ONE for row in rows])
-        width = total_length([value.columns or ONE for value in rows[0]])
         if node not in self.known:
-            array = self.known[node] = Array(self.name(f"stack_{self.target.name}"), height, width)
-            above: list[Length] = []
-            for row in rows:
-                before: list[Length] = []
-                for value in row:
-                    offset = (self.text(total_length(above)), self.text(total_length(before)))
-                    part = Value(value.at, value.rows or ONE, value.columns or ONE)
-                    self.made.append(Made(array, part, offset=offset, note=plain(node)))
-                    before.append(part.columns)
-                above.append(row[0].rows or ONE)
+            rows = [self.many(row) for row in node.rows]
+            height = total_length([row[0].rows or ONE for row in rows])
+            width = total_length([value.columns or ONE for value in rows[0]])
+            self.known[node] = Array(self.name(f"stack_{self.target.name}"), height, width)
+            self._assemble(self.known[node], node, plain(node))
         self.read(self.known[node])
         return self.known[node].value()
+
+    def _assemble(self, array: Array, node: Blocks, note: str) -> None:
+        """Make an array part by part."""
+        above: Length = ()
+        for row in node.rows:
+            height: Length = ONE
+            before: Length = ()
+            for value in self.many(row):
+                height, width = value.rows or ONE, value.columns or ONE
+                offset = (self.text(above), self.text(before))
+                self.made.append(Made(array, Value(value.at, height, width), offset=offset, note=note))
+                note = ""  # the others follow
+                before = total_length([before, width])
+            above = total_length([above, height])
 
     def some(self, node: Rows) -> Value:
         value, start, stop = self(node.arg), linear("rows", node.start), linear("rows", node.stop)

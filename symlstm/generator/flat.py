@@ -31,14 +31,20 @@ class Flat:
     def one(self, array: Array, index: str) -> str:
         """The part that one of many is."""
         start, size = self.size(array), self._size([array], "")
-        start, size = "" if start == "0" else f"{start} + ", f"({size})" if "+" in size else size
+        start = "" if start == "0" else f"{start} + "
+        if size == "1":
+            return f"{self.name}[{start}{index}:{start}{index} + 1]"
+        size = f"({size})" if "+" in size else size
         return f"{self.name}[{start}{index} * {size}:{start}({index} + 1) * {size}]"
 
     def _size(self, arrays: list[Array], many: str | None = None) -> str:
         counts: Counter[str] = Counter()
         for each in arrays:
-            if len(each.lengths) == 2:
-                counts[" * ".join(text if text.isidentifier() else f"({text})" for text in map(self.text, each.lengths))] += 1
+            if len(each.lengths) == 2 and all(len(length) == 1 for length in each.lengths):
+                (rows, many_rows), (columns, many_columns) = (length[0] for length in each.lengths)
+                counts[self.text(((rows, 1),)) + " * " + self.text(((columns, 1),))] += many_rows * many_columns
+            elif len(each.lengths) == 2:
+                counts[" * ".join(f"({self.text(length)})" for length in each.lengths)] += 1
             else:
                 for size, count in (each.lengths or (ONE,))[0]:
                     counts[self.text(((size, 1),))] += count

@@ -150,10 +150,10 @@ def _parameters(frame: Frame, stack: Stacked, node: Term) -> str:
         assert isinstance(of, Sym)
         return frame.target.taken.format(f'params["{of.name}"]')
 
-    return _of_parameters(frame, frame.given_cell.shapes, node, leaf)
+    return of_parameters(frame, frame.given_cell.shapes, node, leaf)
 
 
-def _of_parameters(frame: Frame, shapes: Shapes, node: Term, leaf: Callable[[Sym | Adj], str]) -> str:
+def of_parameters(frame: Quantities, shapes: Shapes, node: Term, leaf: Callable[[Sym | Adj], str]) -> str:
     """A term that has only parameters in it."""
     def none(*_: str) -> str:
         raise AssertionError("no constants are among parameters")
@@ -413,7 +413,7 @@ class Backward(Pass):
                 note, text = self._total(symbol)
                 lines.append(f"    {note}")
             else:
-                text = _of_parameters(self.frame, self.frame.shapes, node, self._sum)
+                text = of_parameters(self.frame, self.frame.shapes, node, self._sum)
                 text = self.target.given.format(text) if node in known else text  # each has an array of its own
                 known.append(node)
             lines.append(f'    "{symbol.name}": {text},')

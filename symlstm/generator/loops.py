@@ -17,12 +17,13 @@ from symlstm.generator.frame import RESERVED, Quantities
 from symlstm.generator.functional import own_shares
 from symlstm.generator.nests import Nests, needed
 from symlstm.generator.normal import valued
+from symlstm.generator.stacking import put_together, stacked
 from symlstm.generator.units import Unit
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE
 
 NAMES = frozenset({
-    "j", "k", "l", "seq", "at", "now", "before", "real", "total", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
+    "j", "k", "l", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
     "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat"})
 
 
@@ -33,11 +34,12 @@ class Loops:
     """
 
     def __init__(self, unit: Unit) -> None:
-        self.unit, self.frame = unit, Quantities(valued(unit.cell), reserved=RESERVED | NAMES)
-        frame, array = self.frame, self._array
-        frame.parameters = unit.cell.parameter_terms
+        self.unit, self.stack = unit, stacked(unit.cell)
+        self.frame = frame = Quantities(valued(self.stack.cell), reserved=RESERVED | NAMES, given=unit.cell)
+        frame.parameters, array = self.stack.cell.parameter_terms, self._array
         self.lines = {defined(line): line for line in frame.cell.named}
-        swept = {line.of: line.relation for line in sweep(frame.cell).lines}
+        swept = {line.of: equation(line.relation.lhs, put_together(line.relation.rhs, frame.shapes))
+                 for line in sweep(frame.cell).lines}
         given = {of: equation(Adj(of), Adj(of, arriving=True)) for of in frame.states if of not in swept}
         self.adjoints = given | swept
         def arrays(kind: str, which: Iterable[Sym]) -> dict[Sym, Array]:

@@ -64,14 +64,15 @@ class Statement:
     def waits(self, other: Statement) -> bool:
         """Whether it must come after an earlier one."""
         mine, its = {ref.array for ref in self.refs}, {ref.array for ref in other.refs}
-        return other.array in mine or self.array in its or self.array is other.array
+        both = self.array is other.array and self.made.offset == other.made.offset
+        return other.array in mine or self.array in its or both
 
     def fits(self, other: Statement) -> bool:
         """Whether it may come after an earlier one in the same loop: what one makes, the other reads at the same entry."""
-        if self.products or self.array is other.array or {*self.made.offset, *other.made.offset} != {"0"}:
+        if self.products or (self.array is other.array and self.made.offset == other.made.offset):
             return False
-        read = [ref for ref in (*self.refs, *other.refs) if ref.array in (self.array, other.array)]
-        return all(ref in (self.target, other.target) for ref in read)
+        return all(ref == each.target for each, reader in ((self, other), (other, self)) for ref in reader.refs
+                   if ref.array is each.array)
 
 
 def grouped(made: Iterable[Made]) -> list[list[Statement]]:
@@ -140,7 +141,7 @@ class Nests:
         before, body = list[str](), list[str]()
         for k, each in enumerate(group):
             code = self._code(self._hoisted(each.value, inner, before), known)
-            body.append(f"# {each.made.note}")
+            body += [f"# {each.made.note}"] if each.made.note else []
             later = any(ref == each.target for other in group[k + 1:] for ref in other.refs)
             own = "".join(index for index, _ in loops)
             if not each.array.lengths and not each.array.lasting:
