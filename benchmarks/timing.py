@@ -36,20 +36,32 @@ class Timing:
         return ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
 
 
+TURN = 2e-3  # seconds at least; what is shorter runs several times in a turn, which counts with the median
+
+
 def side_by_side(candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, least: int = 7,
                  most: int = 400) -> Timing:
-    """Time candidates in turn for about so many seconds in all, at least `least` rounds, after one round unmeasured."""
+    """Time candidates in turn for about so many seconds in all, at least `least` rounds, after two rounds unmeasured."""
     names, found = list(candidates), {name: list[float]() for name in candidates}
     order, end = random.Random(0), perf_counter() + seconds
     for candidate in candidates.values():
         candidate()
+    calls = {name: max(1, round(TURN / _turn(candidate, 1))) for name, candidate in candidates.items()}
     while (done := len(found[names[0]])) < least or (perf_counter() < end and done < most):
         order.shuffle(names)
         for name in names:
-            start = perf_counter()
-            candidates[name]()
-            found[name].append(perf_counter() - start)
+            found[name].append(_turn(candidates[name], calls[name]))
     return Timing(found)
+
+
+def _turn(candidate: Callable[[], object], calls: int) -> float:
+    """The seconds of a call, the median of several in a row."""
+    times = []
+    for _ in range(calls):
+        start = perf_counter()
+        candidate()
+        times.append(perf_counter() - start)
+    return median(times)
 
 
 def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
