@@ -20,7 +20,7 @@ from symlstm.generator.codes import Code, activated, in_numpy, leaves, sloped
 from symlstm.generator.layout import Names
 from symlstm.generator.ulps import called
 
-CACHE, LEAST = 2**20, 1024  # bytes that are worked on at a time, and at least so many numbers of each array
+CACHE, LEAST = 2**21, 1024  # bytes that are worked on at a time, and at least so many numbers of each array
 Node = int | str  # a call by its number, an array or a number by its text
 
 
@@ -32,7 +32,7 @@ class Pieces:
     def __init__(self, args: Sequence[str], outputs: Mapping[str, Code]) -> None:
         self.args, self.outputs = tuple(args), tuple(outputs)
         self.source, self.parts = source(args, outputs)
-        self.shown = _shown(outputs)
+        self.shown = _shown(args, outputs)
         self._run: Any = compiled(self.source)["formula"]
 
     def __call__(self, arrays: Mapping[str, Any], dtype: Any) -> tuple[list[Any], bool]:
@@ -48,16 +48,17 @@ class Pieces:
             for start in range(0, size, step):
                 pieces = [array[start:start + step] for array in whole]
                 self._run(*pieces, *parts[:, :len(pieces[0])])
-                squares += sum(np.vdot(pieces[k], pieces[k]) for k in self.shown)  # a NaN, and nothing else, makes a NaN of it
+                for k in self.shown:
+                    squares += np.vdot(pieces[k], pieces[k])  # a NaN, and nothing else, makes a NaN of it
         return [array.reshape(shape)[()] for array in found], isnan(squares)
 
 
-def _shown(outputs: Mapping[str, Code]) -> list[int]:
+def _shown(args: Sequence[str], outputs: Mapping[str, Code]) -> list[int]:
     """Some of the outputs, by their places, in which a NaN of any argument shows."""
     read: dict[str, set[str]] = {}
     for name, code in outputs.items():
         own = {*leaves(code)}
-        read[name] = own.union(*(read[other] for other in own & read.keys()))
+        read[name] = (own & {*args}).union(*(read[other] for other in own & read.keys()))
     chosen, missing = list[int](), set[str]().union(*read.values())
     while missing:
         best = max(outputs, key=lambda name: len(read[name] & missing))
@@ -68,6 +69,8 @@ def _shown(outputs: Mapping[str, Code]) -> list[int]:
 
 def _flat(array: Any, shape: tuple[int, ...]) -> Any:
     """An array with one axis, as long as one of this shape; a number is not copied."""
+    if array.shape == shape:
+        return array.reshape(-1)
     return np.broadcast_to(array, prod(shape)) if array.ndim == 0 else np.broadcast_to(array, shape).reshape(-1)
 
 
