@@ -1,17 +1,19 @@
-"""Generated NumPy against PyTorch, JAX and NumPy by hand: forward and backward over a sequence, all gradients.
+"""Generated code against PyTorch, JAX and NumPy by hand: forward and backward over a sequence, all gradients.
 
-    python benchmarks/speed.py [--cell lstm] [--layers 2 --both-ways] [--dtypes float64] [--shapes 50,1,32,32 ...] [--seconds 4]
+    python benchmarks/speed.py [--cell lstm] [--layers 2 --both-ways] [--dtypes float64] [--shapes 50,1,32,32 ...]
+                               [--backends numba jax torch] [--seconds 4] [--threads 1]
 
 Every number is a time divided by PyTorch's, or by JAX's where PyTorch has no such cell; all take turns in one process, have
-the same weights and agree, or this stops. "prepared" is with weights stacked once and a workspace that is used again.
-Of the LSTM the goals are printed beside what was measured; the exit code is 1 where one is missed.
+the same weights and agree, or this stops. "ours" is the NumPy module, "prepared" the same with weights stacked once and a
+workspace that is used again, "ours, numba" a module for another back end. Of the LSTM the goals stand in parentheses; the
+exit code is 1 where one is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,33 @@ GOALS = {  # of the LSTM, by shape: ours, or ours prepared, over PyTorch, in flo
     ("50,1,32,32", "prepared"): (0.60, 0.06),
     ("100,32,64,128", "prepared"): (1.05, 0.58),
     ("100,64,256,512", "prepared"): (1.12, 0.68),
+    ("1,1,3,3", "ours, numba"): (0.02, 0.02),
 }
 DTYPES = ("float32", "float64")
 
 
-def candidates(cell: Any, shape: str, dtype: str) -> dict[str, Callable[[], Any]]:
+def ours(cell: Any, params: Any, x: Any, d_outputs: Any, backend: str) -> Callable[[], Any]:
+    """A function of ours as people use it on its back end: our two passes, or the framework's gradient through our function."""
+    import symlstm as sl
+
+    function: Any = sl.lambdify(cell, backend=backend)
+    if backend == "jax":
+        import jax
+        import jax.numpy as jnp
+
+        slopes = jax.jit(jax.grad(lambda params, x, ends: jnp.vdot(function(params, x)[0], ends), (0, 1)))
+        given = jax.tree.map(jnp.asarray, (params, x, d_outputs))
+        return lambda: jax.block_until_ready(slopes(*given))[1]
+    if backend == "torch":
+        import torch
+
+        weights = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
+        inputs, ends = torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
+        return lambda: torch.autograd.grad(function(weights, inputs)[0], (inputs, *weights.values()), ends)[0]
+    return lambda: function.backward(function.forward(params, x), d_outputs).inputs
+
+
+def candidates(cell: Any, shape: str, dtype: str, backends: Sequence[str]) -> dict[str, Callable[[], Any]]:
     """The same work by all that are installed; they agree, or this raises."""
     import numpy as np
     from peers import PEERS
@@ -41,13 +65,11 @@ def candidates(cell: Any, shape: str, dtype: str) -> dict[str, Callable[[], Any]
     d_outputs = generator.standard_normal(function.forward(params, x).outputs.shape).astype(dtype)
     weights, workspace = function.prepare(params), function.workspace(T, B, m, n, dtype=dtype)
 
-    def ours() -> Any:
-        return function.backward(function.forward(params, x), d_outputs).inputs
-
     def prepared() -> Any:
         return function.backward(function.forward(weights, x, workspace=workspace), d_outputs).inputs
 
-    found = {"ours": ours, "prepared": prepared}
+    found = {"ours": ours(cell, params, x, d_outputs, "numpy"), "prepared": prepared}
+    found |= {f"ours, {backend}": ours(cell, params, x, d_outputs, backend) for backend in backends}
     for name, peer in PEERS.items():
         try:
             passes = peer(cell, params, x, d_outputs)
@@ -58,7 +80,7 @@ def candidates(cell: Any, shape: str, dtype: str) -> dict[str, Callable[[], Any]
             found[name] = passes
     near = 1e-3 if dtype == "float32" else 1e-10
     for name, passes in found.items():
-        np.testing.assert_allclose(np.asarray(passes()), ours(), rtol=1e-3, atol=near, err_msg=name)
+        np.testing.assert_allclose(np.asarray(passes()), prepared(), rtol=1e-3, atol=near, err_msg=name)
     return found
 
 
@@ -72,6 +94,7 @@ def main() -> int:
     parser.add_argument("--both-ways", action="store_true", help="a network in both directions of time")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--shapes", nargs="+", default=SHAPES, help="T,B,m,n")
+    parser.add_argument("--backends", nargs="+", choices=("numba", "jax", "torch"), default=(), help="others beside NumPy")
     options = arguments(parser)
 
     from timing import side_by_side, surroundings, table
@@ -83,7 +106,7 @@ def main() -> int:
     rows, missed, names = [], 0, list[str]()
     for shape in options.shapes:
         for dtype in options.dtypes:
-            timing = side_by_side(candidates(cell, shape, dtype), seconds=options.seconds)
+            timing = side_by_side(candidates(cell, shape, dtype, options.backends), seconds=options.seconds)
             names = names or list(timing.seconds)
             base = next((name for name in ("PyTorch", "JAX") if name in names), "ours")
             cells = []
@@ -94,7 +117,7 @@ def main() -> int:
                 shown = f"{1e3 * timing.median(name):.3g} ms" if name == base else f"{ratio:.3g}"
                 cells.append(shown + f" ({goal:.2f})" * bool(goal))
             rows.append((shape, dtype, *cells))
-    modules = [sys.modules[name] for name in ("numpy", "torch", "jax") if name in sys.modules]
+    modules = [sys.modules[name] for name in ("numpy", "torch", "jax", "numba") if name in sys.modules]
     print(f"{cell.title}: {surroundings(*modules)}; medians; goals in parentheses\n")
     print(table(("T, B, m, n", "dtype", *names), rows))
     return int(missed > 0)
