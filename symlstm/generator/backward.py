@@ -188,8 +188,8 @@ class Backward:
     def _gather(self, of: Sym, out: str, solved: Solved, *, started: bool) -> None:
         """`out` becomes, or grows by, factors times adjoints and products of matrices with adjoints."""
         for block in (block for block in self.program.blocks if of in block.vectors):
-            adjoint, weights = self._step(self.layout.adjoint_block(block)), self.scope.weight(self.layout.weights(block, of))
-            turned = self.scope.make(self.layout.names((block.members, of, "turned"), f"{weights}_turned"), f"{weights}.T")
+            adjoint = self._step(self.layout.adjoint_block(block))
+            turned = self.scope.weight(self.layout.turned(block, of))
             part = out
             if started:
                 part = self.scope.room(self.layout.names(("part", self.layout.width(of)), "part_"),

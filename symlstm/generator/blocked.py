@@ -13,8 +13,8 @@ from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.layout import Layout, Scope
 from symlstm.generator.program import Program
-from symlstm.generator.weights import Stacking
 from symlstm.generator.units import Unit
+from symlstm.generator.weights import Stacking
 
 HELPERS = f'''CHUNK = {CHUNK}  # columns that one product sums over for the gradients of the weights
 CACHE = {CACHE}  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
@@ -145,7 +145,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         forward, backward = ahead.lines(), back.lines()
     except NotSupported:
         return ""
-    stacking = Stacking(layout, {*ahead.scope.weights, *back.scope.weights})
+    stacking = Stacking(layout)
     made = dict(stacking.kept())
     sizes = [size for size in layout.sizes() if size != "m"]
     arguments = ", ".join(dict.fromkeys(("m", *sizes)))
@@ -165,6 +165,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         names = [*sizes, *(name for name in scope.weights)]
         return _list(names), "".join(
             f"    {name} = {name}.reshape(-1, *ones)\n" for name in names if name in upright)
+    by_columns = _by_columns(ahead.scope.turned, layout.wide(program.states[0]))
     ahead_read, back_read = read(ahead.scope), read(back.scope)
     return _short(FUNCTION.format(
         **fields,
@@ -174,7 +175,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         rooms=_rooms(ahead.scope), back_rooms=_rooms(back.scope), wide=layout.wide(*members),
         errors=_errors(forward), back_errors=_errors(backward),
         states=as_tuple(state.name for state in unit.seen), read=ahead_read[0], upright=ahead_read[1],
-        names=_list(ahead.scope.rooms), taken=_indented(taken), forward=_indented(forward),
+        names=_list(ahead.scope.rooms), taken=_indented([*taken, *by_columns]), forward=_indented(forward),
         outputs=_one_or_many([f"batch_first({layout.value(output).base}[1:], batch)" for output in unit.outputs]),
         last=as_tuple(f"{layout.value(state).base}[-1].T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen),
         kept=", ".join(("batch", "weights", "workspace", *kept_arrays)),
@@ -185,6 +186,12 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         backward=_indented(backward),
         d_states=as_tuple(
             f"{layout.state_adjoint(state)}.T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen)))
+
+
+def _by_columns(names: Iterable[str], width: str) -> list[str]:
+    """The lines that lay matrices in the order in which BLAS takes a matrix and a vector soonest."""
+    lines = [f"    {name} = np.asfortranarray({name})" for name in names]
+    return [f"if B == 1 and T > {width}:  # products with one vector each are quicker down the columns", *lines] if lines else []
 
 
 def imported(text: str) -> str:
@@ -213,8 +220,7 @@ def _list(names: Iterable[str]) -> str:
 
 def _errors(lines: Iterable[str]) -> str:
     """What NumPy does not warn of: exp(-z) may be infinite, and 1 / (1 + inf) = 0 is what is wanted then."""
-    over = 'over="ignore", ' if any("exp(" in line for line in lines) else ""
-    return f'@np.errstate({over}under="ignore")\n'
+    return '@np.errstate(over="ignore")\n' if any("exp(" in line for line in lines) else ""
 
 
 def _indented(lines: Iterable[str]) -> str:

@@ -117,7 +117,9 @@ class Forward:
             if started:
                 part = layout.names((block.members, "part"), f"{name}_part")
                 out = self.scope.room(part, f"({layout.width(*block.members)}, *tail)")
-            self.loop.append(f"{self.scope.weight(layout.ahead(block, vector))}.dot({self._ref(vector, False)}, {out})")
+            weights = self.scope.weight(layout.ahead(block, vector))
+            self.scope.turned.setdefault(weights)
+            self.loop.append(f"{weights}.dot({self._ref(vector, False)}, {out})")
             self.loop += [f"{name} += {out}"] * started
             started = True
         self.loop += [f"{name} += {each}" for each in bias]

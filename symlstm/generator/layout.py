@@ -72,6 +72,7 @@ class Scope:
         self.now_views: dict[str, str] = {}
         self.step_views: dict[str, str] = {}
         self.weights: dict[str, None] = {}  # what is read of the prepared weights
+        self.turned: dict[str, None] = {}  # those that meet a vector of each step
         self._allocated, self._made = allocated, set(given)
 
     def make(self, name: str, definition: str) -> str:
@@ -268,6 +269,10 @@ class Layout:
         """The weights as the forward pass reads them: with halved rows, and the bias in a last column, which meets a 1."""
         halves, one = bool(self.halved & {*block.members}), self.one(block, vector)
         return self.names((block.members, vector, "ahead"), f"{'half_' * halves}{self.weights(block, vector)}{'_1' * one}")
+
+    def turned(self, block: Block, vector: Sym) -> str:
+        """The weights transposed, as the loop of the backward pass reads them: contiguous, so that no product turns them."""
+        return self.names((block.members, vector, "turned"), f"{self.weights(block, vector)}_turned")
 
     def one(self, block: Block, vector: Sym) -> bool:
         """Whether the bias of a block is a column of the weights that meet this vector: the input, with a 1 below it."""

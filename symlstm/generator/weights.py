@@ -7,7 +7,7 @@ reads a copy with the bias as a last column, which meets the 1 below the input, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from symlstm.algebra import Sym
 from symlstm.generator.layout import Layout, runs
@@ -17,10 +17,10 @@ from symlstm.generator.splitting import Piece
 
 
 class Stacking:
-    """Writes `prepare`. `wanted` are the names that the two passes read of it."""
+    """Writes `prepare`."""
 
-    def __init__(self, layout: Layout, wanted: Collection[str]) -> None:
-        self.layout, self.program, self.wanted = layout, layout.program, wanted
+    def __init__(self, layout: Layout) -> None:
+        self.layout, self.program = layout, layout.program
 
     def lines(self) -> list[str]:
         """The body of `prepare`, without the last line."""
@@ -29,18 +29,16 @@ class Stacking:
         return [*(f"{size} = {shown}" for size, shown in sizes.items() if size != "m" or re.search(r"\bm\b", text)), *made]
 
     def kept(self) -> Iterator[tuple[str, str]]:
-        """What `prepare` gives: each name, and its text."""
+        """What `prepare` can give: each name, and its text."""
         yield from ((size, size) for size in self.layout.sizes() if size != "m")
         for block in self.program.blocks:
-            names = [name for vector in block.vectors for name in (
-                self.layout.weights(block, vector), self.layout.ahead(block, vector))]
-            if self.layout.apart(block):
-                names.append(self.layout.bias(block))
-            yield from ((name, name) for name in dict.fromkeys(names) if name in self.wanted)
+            for vector in block.vectors:
+                weights = self.layout.weights(block, vector)
+                yield from ((name, name) for name in (weights, self.layout.ahead(block, vector)))
+                yield self.layout.turned(block, vector), f"{weights}.T.copy()"
+            yield self.layout.bias(block), self.layout.bias(block)
         for symbol in self.program.cell.parameter_terms:
-            name = self.layout.parameter(symbol)
-            if name in self.wanted:
-                yield name, f"np.array({given(self.program.pieces, symbol)})"
+            yield self.layout.parameter(symbol), f"np.array({given(self.program.pieces, symbol)})"
         for name, text in self.layout.constants.items():
             yield name, f"np.array({text}, dtype)"
 
