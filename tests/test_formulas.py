@@ -227,3 +227,73 @@ def test_a_size_is_found_where_it_stands_beside_others() -> None:
     assert function(**given).tolist() == [12.0, 12.0]
     with pytest.raises(NotValid, match="wrong shape"):
         function(**{**given, "W_i": np.ones((3, 6))})
+
+
+# --- several equations, and long arrays -------------------------------------------------------------------------------
+
+
+def test_several_equations_are_one_function_and_read_what_is_before_them() -> None:
+    cell = sl.cell("scalar")
+    gradients = sl.derive(cell, "gradients").steps
+    whole = sl.lambdify([*cell.equations, *gradients])
+    names = ("c_prev", "z_f_t", "z_i_t", "z_t", "z_o_t", "delta_a_t", "delta_c_t_arriving")
+    assert whole.names == names
+    known = dict(zip(names, np.random.default_rng(2).standard_normal((7, 5)), strict=True))
+    found = whole(**known)
+    for line, value in zip((*cell.equations, *gradients), found, strict=True):
+        alone = sl.lambdify(line)
+        name = str(line.lhs if isinstance(line, Equation) else line.equation.lhs)
+        np.testing.assert_allclose(value, np.broadcast_to(alone(**{each: known[each] for each in alone.names}), 5), rtol=1e-15)
+        known[name] = value
+    assert whole.source.count("np.tanh(") == 2 and whole.source.count("np.exp(") == 3  # one for each gate, value and slope
+
+
+def test_several_equations_of_vectors() -> None:
+    cell = zoo.LSTM
+    rng, shapes = np.random.default_rng(3), cell.parameter_shapes(n=3, m=2)
+    known = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    known |= {"x_t": rng.standard_normal(2), "h_prev": rng.standard_normal(3), "c_prev": rng.standard_normal(3)}
+    *_, last = sl.lambdify(cell.equations)(**known)
+    trace = sl.lambdify(cell).forward({name: known[name] for name in shapes}, known["x_t"][None], (known["h_prev"], known["c_prev"]))
+    np.testing.assert_allclose(last, trace.outputs[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("what", "words"), [
+    ([Equation(k, s + 1), Equation(k, s)], "defined twice"), ([Equation(k, s), Equation(s, k)], "read before it is defined"),
+    ([], "nothing here to compute")])
+def test_a_list_of_equations_that_cannot_be(what: Any, words: str) -> None:
+    with pytest.raises(NotValid, match=words):
+        sl.lambdify(what)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_long_array_is_worked_on_in_pieces(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    function = sl.lambdify([*sl.cell("scalar").equations])
+    given = dict(zip(function.names, np.random.default_rng(4).standard_normal((5, 5003)).astype(dtype), strict=True))
+    whole = function(**given)
+    monkeypatch.setattr("symlstm.formulas.pieces.CACHE", 1)
+    for one, other in zip(function(**given), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == dtype
+    given["c_prev"] = given["c_prev"].copy()
+    given["c_prev"][-1] = np.nan
+    with pytest.raises(NotValid, match="c_prev holds a NaN"):
+        function(**given)
+
+
+def test_arrays_of_other_shapes_go_together_as_in_numpy() -> None:
+    a, b, wide = np.arange(3.0)[:, None], np.arange(4.0), np.arange(24.0).reshape(3, 8)[:, ::2]
+    found = sl.lambdify(k * s + sympy.exp(-k))
+    np.testing.assert_array_equal(found(k=a, s=b), a * b + np.exp(-a))
+    np.testing.assert_array_equal(found(k=wide, s=2), wide * 2 + np.exp(-wide))
+    np.testing.assert_array_equal(found(k=wide.T, s=np.float64(2)), wide.T * 2 + np.exp(-wide.T))
+    np.testing.assert_allclose(found(k=1j * b, s=b), 1j * b * b + np.exp(-1j * b))
+    with pytest.raises(NotValid, match="do not go together"):
+        found(k=np.ones(3), s=np.ones(4))
+
+
+def test_a_result_is_the_callers_own() -> None:
+    function, given = sl.lambdify(Equation(k, s)), np.ones(3)
+    first = function(s=given)
+    first[...] = 7
+    assert given.tolist() == [1, 1, 1] and function(s=given).tolist() == [1, 1, 1]

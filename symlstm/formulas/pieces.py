@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS, STAND_INS
-from symlstm.algebra import NotSupported
+from symlstm.algebra import NotSupported, NotValid
 from symlstm.generator.codes import Code, activated, in_numpy, leaves, sloped
 from symlstm.generator.layout import Names
 from symlstm.generator.ulps import called
@@ -36,8 +36,8 @@ class Pieces:
         self._run: Any = compiled(self.source)["formula"]
 
     def __call__(self, arrays: Mapping[str, Any], dtype: Any) -> tuple[list[Any], bool]:
-        """The outputs as new arrays of this dtype, and whether they hold a NaN."""
-        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        """The outputs as new arrays of this dtype, and whether they hold a NaN. Raises `NotValid` for shapes that do not fit."""
+        shape = _common(arrays)
         size = prod(shape)
         found = [np.empty(size, dtype) for _ in self.outputs]
         whole = [*found, *(_flat(arrays[name].astype(dtype, copy=False), shape) for name in self.args)]
@@ -65,6 +65,15 @@ def _shown(args: Sequence[str], outputs: Mapping[str, Code]) -> list[int]:
         chosen.append([*outputs].index(best))
         missing -= read[best]
     return chosen
+
+
+def _common(arrays: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape that arrays have together."""
+    try:
+        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items() if array.ndim)
+        raise NotValid("The shapes of the arrays do not go together.", shapes, "one shape, or numbers beside it") from None
 
 
 def _flat(array: Any, shape: tuple[int, ...]) -> Any:
