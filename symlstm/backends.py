@@ -36,7 +36,7 @@ class BackendFunction:
 
     package = ""
 
-    def __init__(self, cell: Cell, source: str, load: Load, in_numpy: Load) -> None:
+    def __init__(self, cell: Cell, source: str, load: Load, in_numpy: Load | None = None) -> None:
         installed(self.package)
         self.cell, self.source = cell, source
         self._module, self._checks = self._loaded(load, in_numpy), Checks(cell)
@@ -69,8 +69,8 @@ class BackendFunction:
 
     # --- what back ends differ in ---
 
-    def _loaded(self, load: Load, in_numpy: Load) -> dict[str, Any]:
-        """The names of the module; `in_numpy` loads that for NumPy."""
+    def _loaded(self, load: Load, in_numpy: Load | None) -> dict[str, Any]:
+        """The names of the module; `in_numpy` loads that for NumPy, where it may be used."""
         return load()
 
     def _own(self, value: Any) -> Array:
@@ -163,10 +163,12 @@ class TorchFunction(BackendFunction):
         return self._module["Module"]({name: (2 * torch.rand(shape, generator=generator) - 1) * bound
                                        for name, shape in shapes.items()})
 
-    def _loaded(self, load: Load, in_numpy: Load) -> dict[str, Any]:
+    def _loaded(self, load: Load, in_numpy: Load | None) -> dict[str, Any]:
         import torch
 
-        module, numpy = load(), in_numpy()
+        module, numpy = load(), in_numpy and in_numpy()
+        if numpy is None:
+            return module
         ahead, back = module["forward"], module["backward"]
 
         def array(tensor: Any) -> Any:

@@ -89,7 +89,6 @@ class Assembly:
         parts = {text for place in self.places for text in (place.name, f"d_{place.name}")}
         self.frame = Quantities(cell, target, RESERVED | HELPERS | functions | parts)
         self.exchange = Exchange(self.frame)
-        self.truncates = True  # whether the functions of all parts can
         self.still = {place: Still(cell, place, self.exchange) for place in self.places if not place.form}
 
     def functions(self) -> str:
@@ -272,8 +271,7 @@ class Assembly:
         found = f"d_{place.name}"
         given = [_way(place, self.exchange.outside(output, self.exchange.adjoint(output), "T", "B")) for output in place.outputs]
         yield (f"{found} = {place.form.unit.name('backward')}({self.exchange.keep(place.name)}, "
-               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}"
-               f"{', truncate' * self.truncates})")
+               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}, truncate)")
         if place.parameters:
             yield f'gather(d_params, {found}.params, "{place.name}")'
         one = len(place.reads) == 1

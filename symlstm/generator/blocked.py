@@ -194,10 +194,10 @@ def _by_columns(names: Iterable[str], width: str) -> list[str]:
     return [f"if B == 1 and T > {width}:  # products with one vector each are quicker down the columns", *lines] if lines else []
 
 
-def imported(text: str) -> str:
-    """The line that imports the functions that are called without np."""
+def imported(text: str, own: frozenset[str]) -> str:
+    """The line that imports the functions that are called without np, but for the module's own."""
     code = re.sub(r"#.*", "", text)
-    found = sorted(name for name in FUNCTIONS if re.search(rf"(?<![\w.]){name}\(", code))
+    found = sorted(name for name in {*FUNCTIONS} - own if re.search(rf"(?<![\w.]){name}\(", code))
     return f"\nfrom numpy import {', '.join(found)}" if found else ""
 
 

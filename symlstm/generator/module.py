@@ -129,7 +129,6 @@ def _assembled(cell: Cell, target: Target, *, blocked: bool) -> str:
     parts = "\n".join(f"    {words}" for words in assembly.words())
     head = ASSEMBLED.format(title=title, parts=parts, forms="".join(forms), note=_open(cell))
     pairs = [functions(form.unit, target, blocked=blocked) for form in assembly.forms]
-    assembly.truncates = all("truncate=None" in pair for pair in pairs)
     code = "\n\n".join((*pairs, assembly.functions(), *[target.rest] * bool(target.rest)))
     return head + _classes(cell, target, code) + code
 
@@ -157,7 +156,7 @@ def _classes(cell: Cell, target: Target, code: str) -> str:
         outputs=axes(cell.output_term),
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{tuple(self.inputs.shape)}",
-        imports=target.imports + imported(code),
+        imports=target.imports + imported(code, target.names),
         more="".join(f"{text}\n\n" for text in (target.classes, in_block_helpers(code), *helpers, called(code, target)) if text))
 
 

@@ -8,7 +8,7 @@ from symlstm.generator.targets.target import Target
 _EXACT = ("exp", "expm1", "log", "log1p", "tanh", "sqrt", "sign")
 
 HELPERS = f'''{", ".join(_EXACT)} = (
-    np.frompyfunc(function, 1, 1) for function in ({", ".join(f"mpmath.{name}" for name in _EXACT)}))
+    np.frompyfunc(getattr(mpmath, name), 1, 1) for name in {_EXACT})
 
 
 def numbers(array):
