@@ -180,7 +180,7 @@ class CellFunction:
         except (FloatingPointError, RuntimeWarning):  # NumPy raises these only where somebody asked for it
             self._explain(params, x, start, fit, plan, None)
             raise
-        if not finite(trace.outputs, *[trace.state[k] for k in checks.beside]):
+        if not _finite(trace) and not finite(trace.outputs, *[trace.state[k] for k in checks.beside]):
             self._explain(params, x, start, fit, plan, trace)
         return trace
 
@@ -196,7 +196,7 @@ class CellFunction:
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
         back: Callable[..., Any] = self._module["backward"] if run is None else run.backward
         found = back(trace, d_outputs, parts)
-        if not finite(*arrays(found.inputs), *found.state):
+        if not _finite(found) and not finite(*arrays(found.inputs), *found.state):
             from symlstm.origins import of_backward
 
             raise of_backward(self._checks, d_outputs if run is None else run.plan.silent(d_outputs), parts, found)
@@ -220,6 +220,11 @@ class CellFunction:
 
         cell, ahead = _with(self.cell, self.functions), self._module["forward"]
         of_forward(cell, self._checks, ahead, params, x if plan is None else plan.held(x), state, fit, plan, trace)
+
+
+def _finite(result: Any) -> bool:
+    """Whether the module has looked over what it gives, and all is finite: its `check` is zero then."""
+    return getattr(result, "check", None) == 0
 
 
 def _with(cell: Cell, functions: Mapping[str, str]) -> Cell:

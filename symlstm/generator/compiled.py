@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
 from symlstm.generator.frame import as_tuple
@@ -15,12 +15,14 @@ FUNCTIONS = '''@kernel
 def {run}({forward_args}):
     """The steps forward: from the states in `ends`, which it leaves there after the last step."""
 {forward_lines}
+    return {forward_check}
 
 
 @kernel
 def {back_run}({backward_args}):
     """The steps backward: from adjoints of states in `d_ends` to those before the first step; `d_params` is added to."""
 {backward_lines}
+    return {backward_check}
 
 
 def {prepare}(params):
@@ -71,12 +73,12 @@ def {forward}(params, x, state=None, workspace=None):
 {taken}
     arrays = {new}({shape_here}) if workspace is None else workspace.ahead
     kept, ends, flat, outputs, last = arrays
-    if state is None:
-        ends.fill(0)
-    else:
+    if state is not None:
         np.concatenate(state, axis=None, out=ends)
-    {run}({forward_call})
-    return Trace(outputs, last, (weights, kept, workspace), ({trace_sizes}))
+    check = {run}({forward_call})
+    trace = Trace(outputs, last, (weights, kept, workspace), ({trace_sizes}))
+    trace.check = check
+    return trace
 
 
 def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
@@ -89,16 +91,14 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
     {trace_sizes} = trace.sizes
     arrays = {back_new}({shape_there}) if workspace is None else workspace.back
     d_params, d_ends, flat, gradients, d_x, first = arrays
-    if d_state is None:
-        d_ends.fill(0)
-    else:
+    if d_state is not None:
         np.concatenate(d_state, axis=None, out=d_ends)
-    if into is None:
-        d_params.fill(0)
-    else:
+    if into is not None:
         d_params[:] = into.sums
-    {back_run}({backward_call})
-{late}    return Gradients(gradients, {inputs}, first, d_params)
+    check = {back_run}({backward_call})
+{late}    found = Gradients(gradients, {inputs}, first, d_params)
+    found.check = check
+    return found
 '''
 
 
@@ -128,11 +128,11 @@ def compiled(unit: Unit) -> str:
         ("outputs", outputs), ("d_x", d_inputs)))
     weights = ["weights.arrays[0]"] * bool(frame.parameters)
     forward_call = [*weights, *(f"{text}.ravel()" for text in x), "kept",
-                    *_each("flat", outputs), "ends", "T", "B", *frame.sizes]
+                    *_each("flat", outputs), "ends", "state is not None", "T", "B", *frame.sizes]
     backward_call = [*weights, "kept", *(f"{text}.ravel()" for text in _each("d_outputs", outputs)), "d_ends",
                      *["d_params"] * bool(frame.parameters),
                      *_each("flat", d_inputs),
-                     "truncate or 0", "T", "B", *frame.sizes]
+                     "d_state is not None", "into is not None", "truncate or 0", "T", "B", *frame.sizes]
     return FUNCTIONS.format(
         **{key: unit.name(name) for key, name in names.items()},
         **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,
@@ -144,11 +144,16 @@ def compiled(unit: Unit) -> str:
         outputs=_one(outputs), d_inputs=_one(d_inputs), flat_outputs=_one(flat_outputs), flat_inputs=_one(flat_inputs),
         last=indented((f"{flat['ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.ends.items()), 2),
         first=indented((f"{flat['d_ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.d_ends.items()), 2),
+        forward_check=_checked(loops.results), backward_check=_checked(loops.back_results),
         sums=indented(_sums(loops)), gradients=indented(_views(loops), 2),
         late="".join(f"{indented([line])}\n" for line in _late(loops)),
         words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
         forward_call=", ".join(forward_call), backward_call=", ".join(backward_call),
         inputs="d_x" if frame.single else _inputs(loops))
+
+
+def _checked(names: Iterable[str]) -> str:
+    return " + ".join(f"looked_over({name})" for name in names)
 
 
 def _each(name: str, of: Sequence[object]) -> list[str]:

@@ -42,7 +42,7 @@ class Flat:
         for each in arrays:
             if len(each.lengths) == 2 and all(len(length) == 1 for length in each.lengths):
                 (rows, many_rows), (columns, many_columns) = (length[0] for length in each.lengths)
-                counts[self.text(((rows, 1),)) + " * " + self.text(((columns, 1),))] += many_rows * many_columns
+                counts[" * ".join(sorted((self.text(((rows, 1),)), self.text(((columns, 1),)))))] += many_rows * many_columns
             elif len(each.lengths) == 2:
                 counts[" * ".join(f"({self.text(length)})" for length in each.lengths)] += 1
             else:

@@ -8,7 +8,7 @@ parameters in one, all that the backward pass reads in another, all gradients of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from symlstm.algebra import NOW, Adj, Relation, Sym, Term, defined, equation, plain, term
 from symlstm.generator.entries import Array, Entries, Made, Value, bare
@@ -24,13 +24,15 @@ from symlstm.shapes import ONE
 
 NAMES = frozenset({
     "j", "k", "l", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
-    "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat"})
+    "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat",
+    "check", "started", "ended", "summed"})
 
 
 class Loops:
     """Writes the two kernels of a unit: `forward_args` and `forward_lines`, `backward_args` and `backward_lines`.
 
-    The flat arrays are `weights`, `kept`, `ends`, `d_params` and `d_ends`.
+    The flat arrays are `weights`, `kept`, `ends`, `d_params` and `d_ends`. Those that `results` and `back_results` name show
+    whether all numbers are finite.
     """
 
     def __init__(self, unit: Unit) -> None:
@@ -154,8 +156,12 @@ class Loops:
         given, outputs, d_outputs, d_inputs = ([f"all_{array.name}" for array in own.values()] for own in (
             self.given, self.outputs, self.d_outputs, self.d_inputs))
         sizes = ["T", "B", *frame.sizes]
-        self.forward_args = [*weights, *given, "kept", *outputs, "ends", *sizes]
-        self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "truncate", *sizes]
+        self.results, self.back_results = [*outputs, "ends"], [*d_inputs, "d_ends"]
+        self.forward_args = [*weights, *given, "kept", *outputs, "ends", "started", *sizes]
+        self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "ended", "summed", "truncate", *sizes]
+        forward[:0] = [*self._fits(weights, given, outputs, ["ends"]), *self._cleared("ends", "started")]
+        backward[:0] = [*self._fits(weights, d_outputs, d_inputs, ["d_ends"], d_params), *self._cleared("d_ends", "ended"),
+                        *(line for name in d_params for line in self._cleared(name, "summed"))]
         self.forward_lines, self.backward_lines = self._kernel(forth, forward), self._kernel(back, backward)
 
     def _nests(self, made: Iterable[Made]) -> Nests:
@@ -195,9 +201,31 @@ class Loops:
         yield from (f"    {line}" for line in lines)
 
     def _cut(self) -> Iterator[str]:
-        yield "    if truncate > 0 and t < T and t % truncate == 0:  # nothing arrives from the next stretch"
-        yield "        for k in range(d_ends.size):"
-        yield f"            d_ends[k] = {self._constant('0')}"
+        """What arrives from the next stretch is dropped."""
+        yield "    if truncate > 0 and t < T and t % truncate == 0:"
+        yield from (f"        {line}" for line in self._zeros("d_ends"))
+
+    def _cleared(self, name: str, unless: str) -> Iterator[str]:
+        """Zeros in an array that has not been given."""
+        yield f"if not {unless}:"
+        yield from (f"    {line}" for line in self._zeros(name))
+
+    def _zeros(self, name: str) -> Iterator[str]:
+        yield f"for k in range({name}.size):"
+        yield f"    {name}[k] = {self._constant('0')}"
+
+    def _fits(self, *names: Sequence[str]) -> Iterator[str]:
+        """The lines that refuse arrays of another size: a loop would read past their ends."""
+        own = {f"all_{array.name}": one.size() for array in (
+            *self.given.values(), *self.outputs.values(), *self.d_outputs.values(), *self.d_inputs.values())
+            if (one := Flat("", self.frame.text, "T * B")).add(array) is None}
+        sizes = {name: own.get(name) or self.flat[name].size() for each in names for name in each}
+        kept = f"kept.shape != (T + 1, B, {self.flat['kept'].size()})"
+        *wrong, last = (f"{name}.size != {size}" for name, size in sizes.items())
+        yield f"if ({kept}"
+        yield from (f"        or {text}" for text in wrong)
+        yield f"        or {last}):"
+        yield '    raise ValueError("the arrays are not of the sizes of each other, or of those of the workspace")'
 
     def _kernel(self, nests: Nests, body: list[str]) -> list[str]:
         """The body of a kernel, after the numbers, the parameters and the scratch arrays that it reads."""

@@ -15,6 +15,15 @@ CLASSES = '''class Workspace:
 
 # compiled when it is first called; kept on disk where the module itself is a file
 kernel = numba.njit(error_model="numpy", cache="__file__" in globals())
+
+
+@kernel
+def looked_over(numbers):
+    """Zero if all numbers are finite, and else none."""
+    total = numbers.dtype.type(0)
+    for number in numbers:
+        total += number - number
+    return total
 '''
 
 NUMBA = replace(NUMPY, name="numba", title="NumPy and Numba", imports="import numba\nimport numpy as np", classes=CLASSES)
