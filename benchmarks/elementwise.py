@@ -42,8 +42,8 @@ def plain(z: Any, z_i: Any, z_f: Any, z_o: Any, c_prev: Any, d_a: Any, d_c: Any)
     return c, a, d_c, d_c * i * (1 - g * g), d_c * g * i * (1 - i), d_c * c_prev * f * (1 - f), d_a * h * o * (1 - o), d_c * f
 
 
-def gates(signals: list[Any], places: list[Any], half: Any, one: Any) -> None:
-    """The logistic function of each signal, into its place."""
+def gates(signals: list[Any], places: list[Any], half: Any, one: Any, *, inverse: bool = False) -> None:
+    """The logistic function of each signal, into its place; in float64, where asked for, one over it."""
     import numpy as np
 
     for signal, place in zip(signals, places, strict=True):
@@ -56,7 +56,8 @@ def gates(signals: list[Any], places: list[Any], half: Any, one: Any) -> None:
             np.negative(signal, out=place)
             np.exp(place, out=place)
             np.add(place, one, out=place)
-            np.divide(one, place, out=place)
+            if not inverse:
+                np.divide(one, place, out=place)
 
 
 def forward(z: Any, z_i: Any, z_f: Any, z_o: Any, c_prev: Any) -> tuple[Any, ...]:
@@ -67,17 +68,18 @@ def forward(z: Any, z_i: Any, z_f: Any, z_o: Any, c_prev: Any) -> tuple[Any, ...
     half, one = np.array(0.5, z.dtype), np.array(1, z.dtype)
     step = PIECE // (10 * z.itemsize)
     parts = np.empty((3, step), z.dtype)
+    share = np.multiply if z.dtype == np.float32 else np.divide
     for start in range(0, len(z), step):
         now = slice(start, start + step)
         c_now, a_now = c[now], a[now]
         i, f, o = parts[:, :len(c_now)]
-        gates([z_i[now], z_f[now], z_o[now]], [i, f, o], half, one)
+        gates([z_i[now], z_f[now], z_o[now]], [i, f, o], half, one, inverse=True)
         np.tanh(z[now], out=c_now)
-        c_now *= i
-        f *= c_prev[now]
+        share(c_now, i, out=c_now)
+        share(c_prev[now], f, out=f)
         c_now += f
         np.tanh(c_now, out=a_now)
-        a_now *= o
+        share(a_now, o, out=a_now)
     return c, a
 
 

@@ -132,6 +132,7 @@ class Lines:
         found = {name: self._node(code) for name, code in outputs.items()}
         self.known = list(self.calls)
         self.reads = Counter(arg for _, args in self.known for arg in args)
+        self.passing = {node for node, count in self.reads.items() if count == 1} - {*found.values()}  # read once, and no output
         self.place: dict[Node, str] = {}  # where a value stands
         self.home: dict[Node, str] = {}  # the output that a value is, or on whose way alone it lies
         for name, node in found.items():
@@ -159,7 +160,7 @@ class Lines:
         if isinstance(node, str):
             return self.given[node] if node in self.given else self._number(node)
         if node not in self.place:
-            function, args = self.known[node]
+            function, args = self._divided(*self.known[node])
             values = [self._value(arg) for arg in args]
             for arg in args:
                 self._read(arg)
@@ -167,6 +168,15 @@ class Lines:
             self.made.append(in_numpy(function, (*values, f"out={place}")))
             self.place[node] = place
         return self.place[node]
+
+    def _divided(self, function: str, args: tuple[Node, ...]) -> tuple[str, tuple[Node, ...]]:
+        """A product with 1 / y as a division by y, where nobody else reads 1 / y."""
+        for k, arg in enumerate(args if function == "multiply" else ()):
+            if isinstance(arg, int) and arg in self.passing and self.known[arg][0] == "divide":
+                one, below = self.known[arg][1]
+                if one == "1":
+                    return "divide", (args[1 - k], below)
+        return function, args
 
     def _read(self, node: Node) -> None:
         """A value has been read once more; after the last time its array is free."""
