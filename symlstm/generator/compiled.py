@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import fill
 
 from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
 from symlstm.generator.frame import as_tuple
@@ -76,7 +77,7 @@ def {forward}(params, x, state=None, workspace=None):
     if state is not None:
         np.concatenate(state, axis=None, out=ends)
     check = {run}({forward_call})
-    trace = Trace(outputs, last, (weights, kept, workspace), ({trace_sizes}))
+    trace = Trace(outputs, last, (weights, kept, workspace, {trace_sizes}))
     trace.check = check
     return trace
 
@@ -87,8 +88,7 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
     With `truncate`, nothing arrives from the step after where a stretch of so many steps ends. Gradients of parameters are
     summed from the last step to the first, and to `into` if given.
     """
-    weights, kept, workspace = trace.kept
-    {trace_sizes} = trace.sizes
+    weights, kept, workspace, {trace_sizes} = trace.kept
     arrays = {back_new}({shape_there}) if workspace is None else workspace.back
     d_params, d_ends, flat, gradients, d_x, first = arrays
     if d_state is not None:
@@ -115,8 +115,8 @@ def compiled(unit: Unit) -> str:
     by_inputs = {size: text for size, text in frame.sizes.items() if size not in by_params}
     sizes = ", ".join(frame.sizes)
     shape, trace_sizes = ", ".join(("T", "batch", "dtype", *frame.sizes)), ", ".join(
-        ("T", "B", "batch", *frame.sizes, *["named"] * (not frame.single)))
-    taken = [*frame.taken(by_inputs)]
+        ("T", "batch", *frame.sizes, *["named"] * (not frame.single)))
+    *taken, _ = frame.taken(by_inputs)  # the kernels see the number of sequences for themselves
     if by_params:
         taken.insert(0, f"{as_tuple(by_params)} = weights.arrays[1]")
     names = {"run": "run", "back_run": "run_back", "new": "new", "back_new": "new_back"}
@@ -128,11 +128,11 @@ def compiled(unit: Unit) -> str:
         ("outputs", outputs), ("d_x", d_inputs)))
     weights = ["weights.arrays[0]"] * bool(frame.parameters)
     forward_call = [*weights, *(f"{text}.ravel()" for text in x), "kept",
-                    *_each("flat", outputs), "ends", "state is not None", "T", "B", *frame.sizes]
+                    *_each("flat", outputs), "ends", "state is not None", *frame.sizes]
     backward_call = [*weights, "kept", *(f"{text}.ravel()" for text in _each("d_outputs", outputs)), "d_ends",
                      *["d_params"] * bool(frame.parameters),
                      *_each("flat", d_inputs),
-                     "d_state is not None", "into is not None", "truncate or 0", "T", "B", *frame.sizes]
+                     "d_state is not None", "into is not None", "truncate or 0", *frame.sizes]
     return FUNCTIONS.format(
         **{key: unit.name(name) for key, name in names.items()},
         **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,
@@ -148,8 +148,13 @@ def compiled(unit: Unit) -> str:
         sums=indented(_sums(loops)), gradients=indented(_views(loops), 2),
         late="".join(f"{indented([line])}\n" for line in _late(loops)),
         words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
-        forward_call=", ".join(forward_call), backward_call=", ".join(backward_call),
+        forward_call=_wrapped(forward_call), backward_call=_wrapped(backward_call),
         inputs="d_x" if frame.single else _inputs(loops))
+
+
+def _wrapped(args: Iterable[str]) -> str:
+    """The arguments of a call, over several lines if need be."""
+    return fill(", ".join(arg.replace(" ", "~") for arg in args), 90, subsequent_indent=" " * 8).replace("~", " ")
 
 
 def _checked(names: Iterable[str]) -> str:

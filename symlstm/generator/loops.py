@@ -155,7 +155,7 @@ class Loops:
         weights, d_params = ([name] * bool(frame.parameters) for name in ("weights", "d_params"))
         given, outputs, d_outputs, d_inputs = ([f"all_{array.name}" for array in own.values()] for own in (
             self.given, self.outputs, self.d_outputs, self.d_inputs))
-        sizes = ["T", "B", *frame.sizes]
+        sizes = list(frame.sizes)
         self.results, self.back_results = [*outputs, "ends"], [*d_inputs, "d_ends"]
         self.forward_args = [*weights, *given, "kept", *outputs, "ends", "started", *sizes]
         self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "ended", "summed", "truncate", *sizes]
@@ -220,7 +220,7 @@ class Loops:
             *self.given.values(), *self.outputs.values(), *self.d_outputs.values(), *self.d_inputs.values())
             if (one := Flat("", self.frame.text, "T * B")).add(array) is None}
         sizes = {name: own.get(name) or self.flat[name].size() for each in names for name in each}
-        kept = f"kept.shape != (T + 1, B, {self.flat['kept'].size()})"
+        kept = f"kept.shape[2] != {self.flat['kept'].size()}"
         *wrong, last = (f"{name}.size != {size}" for name, size in sizes.items())
         yield f"if ({kept}"
         yield from (f"        or {text}" for text in wrong)
@@ -242,7 +242,7 @@ class Loops:
             scratch.add(*nests.scratch)
             head += [f"scratch = np.empty({scratch.size()}, kept.dtype)  # of one step",
                      *(shaped(array, scratch.part(array), text) for array in scratch.arrays)]
-        return ["real = kept.dtype.type", *head, *body]
+        return ["real, T, B = kept.dtype.type, kept.shape[0] - 1, kept.shape[1]", *head, *body]
 
     # --- numbers ---
 
