@@ -184,8 +184,11 @@ class CellFunction:
             self._explain(params, x, start, fit, plan, trace)
         return trace
 
-    def backward(self, trace: Trace, d_outputs: Array, d_state: Sequence[Array] | None = None) -> Gradients:
+    def backward(self, trace: Trace, d_outputs: Array, d_state: Sequence[Array] | None = None, *,
+                 truncate: int | None = None) -> Gradients:
         """All gradients of a loss, from its gradient by the outputs and, beside it, by the last state (zero if None).
+
+        With `truncate=k` nothing flows back from the step after where a stretch of k steps ends (docs/long-sequences.md).
 
         Raises `NotValid` for a trace of another function, and for arrays that do not fit the trace.
         """
@@ -195,7 +198,7 @@ class CellFunction:
                            "trace = f.forward(params, x)")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
         back: Callable[..., Any] = self._module["backward"] if run is None else run.backward
-        found = back(trace, d_outputs, parts)
+        found = back(trace, d_outputs, parts, None if truncate is None else counted("truncate", truncate))
         if not _finite(found) and not finite(*arrays(found.inputs), *found.state):
             from symlstm.origins import of_backward
 
@@ -206,7 +209,7 @@ class CellFunction:
     def _plan(self, fit: Fit, checkpoint: int | None, lengths: Sequence[int] | None) -> Plan:
         """How a long run is cut in segments."""
         return Plan(fit.steps, fit.batch, None if lengths is None else self._checks.lengths(lengths, fit),
-                    None if checkpoint is None else counted("checkpoint", checkpoint))
+                    None if checkpoint is None else counted("checkpoint", checkpoint), self._module.get("chunk_of", lambda _: 1))
 
     def _cut(self, plan: Plan) -> Whole | Parts:
         """The functions of the module over the segments of a plan; what runs backward in time somewhere, part by part."""

@@ -41,9 +41,9 @@ class Segment:
 class Plan:
     """How a run is cut: `steps` in all, `batch` as the axes behind them, () or (B,), the `lengths` of the sequences.
 
-    A segment has at most `checkpoint` steps, rounded up to whole chunks, counted from where the batch last changed: within
-    a chunk, whose length `chunk` gives by the size of the batch, sums over time are one product, which must not be cut if
-    every gradient is to be the same to the last bit.
+    A segment has `checkpoint` steps, rounded up to whole chunks, counted from where the batch last changed, and what is left
+    is less than a chunk more: in a chunk, whose length `chunk` gives by the size of the batch, sums over time are one product,
+    which must not be cut if every gradient is to be the same to the last bit.
 
     >>> [segment.steps.stop for segment in Plan(5, (3,), np.array([5, 2, 5]), 2).segments]
     [2, 4, 5]
@@ -70,9 +70,10 @@ class Plan:
             count = int((self.lengths > start).sum()) if self.lengths is not None else self.batch[0] if self.batch else 1
             chunk = self.chunk(count)
             most = -(-self.checkpoint // chunk) * chunk if self.checkpoint else stop - start
-            for first in range(start, stop, most):
-                yield Segment(slice(first, min(first + most, stop)), slice(count) if self.batch else ...)
-            start = stop
+            while start < stop:
+                end = start + most if start + most + chunk <= stop else stop
+                yield Segment(slice(start, end), slice(count) if self.batch else ...)
+                start = end
 
     # --- what is over time, and what each sequence has one of ---
 
@@ -144,6 +145,15 @@ class Plan:
         return array[::-1] if self.lengths is None else self.silent(self.turned(self.let_go(array)))
 
 
+    def dropped(self, d: Array, truncate: int | None, turn: bool = False) -> Array:
+        """What is handed back over all steps, without what crosses the end of a stretch; `turn` counts from each end."""
+        if truncate is None:
+            return d
+        t = np.arange(self.steps)[:, None]
+        count = (self.steps if self.lengths is None else self.lengths) - t if turn else t + 1
+        return np.where((count % truncate == 0).reshape(*count.shape, *[1] * (d.ndim - 2)), 0, d)
+
+
 class LongTrace:
     """What a forward pass in segments gives: `outputs` at every step, `state` at the end, and what its `run` keeps."""
 
@@ -189,11 +199,13 @@ class Whole:
         for segment, own in zip(reversed(plan.segments), reversed(kept), strict=True):
             if plan.checkpoint:
                 own = self.ahead(params, plan.cut(x, segment), own)
-            later, found = found, self.back(own, plan.cut(d_outputs, segment), tuple(part[segment.rows] for part in d_ends))
-            if later is not None:
-                found.params = {name: later.params[name] + found.params[name] for name in found.params}
+            start, d_end = segment.steps.start, tuple(part[segment.rows] for part in d_ends)
+            found = self.back(own, plan.cut(d_outputs, segment), d_end, truncate, into=found, since=start)
             d_x = plan.put(d_x, found.inputs, segment)
             d_ends = _handed(d_ends, found.state, segment)
+            if truncate and start and start % truncate == 0:  # nothing goes on to the segment before
+                for part in d_ends:
+                    part[segment.rows] = 0
         found.inputs, found.state = d_x, plan.restored(d_ends)
         return found
 
@@ -218,7 +230,7 @@ class Parts:
         for name in _parts(module):
             ahead, back = module[f"{name}_forward"], module[f"{name}_backward"]
             module[f"{name}_forward"] = partial(self._part_forward, Whole(ahead, back, plan))
-        module["turned"] = self.plan.turned
+        module["turned"], module["Weights"] = self.plan.turned, type(params)
         trace = module["forward"](params, self.plan.held(x), self._batched(state))
         return LongTrace(self.plan.silent(trace.outputs), trace.state, self, trace)
 
@@ -235,12 +247,13 @@ class Parts:
         module = self.fresh()
         for name in _parts(module):
             module[f"{name}_backward"] = self._part_backward
-        module["turned"] = self.plan.turned_back
-        found = module["backward"](trace.kept, self.plan.silent(d_outputs), self._batched(d_state))
+        module["turned"], module["cut"] = self.plan.turned_back, self.plan.dropped
+        found = module["backward"](trace.kept, self.plan.silent(d_outputs), self._batched(d_state), truncate)
         found.inputs = self.plan.let_go(found.inputs)
         return found
 
-    def _part_backward(self, trace: LongTrace, d_outputs: Values, d_state: States | None, truncate: int | None = None) -> Any:
+    def _part_backward(self, trace: LongTrace, d_outputs: Values, d_state: States | None, truncate: int | None = None,
+                       *_: Any) -> Any:
         return trace.run.backward(trace, self.plan.let_go(d_outputs), d_state, truncate)
 
 

@@ -6,6 +6,7 @@ Forward is the component-wise interpreter, and every gradient a complex step thr
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,8 @@ def judged(found: Any, problem: Problem) -> None:
 def changed(found: Any, source: str) -> Any:
     """The function with another source."""
     object.__setattr__(found, "source", source)
-    object.__setattr__(found, "_module", _run(source, compile(source, "<changed>", "exec"), "<changed>"))
+    object.__setattr__(found, "_fresh", partial(_run, source, compile(source, "<changed>", "exec"), "<changed>"))
+    object.__setattr__(found, "_module", found._fresh())
     return found
 
 

@@ -15,7 +15,7 @@ from symlstm.algebra import NOW, Sym, plain
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
-from symlstm.generator.functional import indented
+from symlstm.generator.functional import INTO, indented
 from symlstm.generator.still import Still
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.model import Cell
@@ -42,24 +42,33 @@ def picked(states, *places):
     return None if states is None else tuple(states[place] for place in places)
 
 
-{helpers}{above}def forward(params, x, state=None):
+{helpers}def prepare(params):
+    """The parameters as the functions of the parts read them; `forward` takes the result in place of `params`."""
+    arrays = {{}}
+{prepare}
+    return Weights(dict(params), arrays)
+
+
+{above}def forward(params, x, state=None):
     """Run all parts over {words}.
 
 {start}
     """
+    weights = params if isinstance(params, Weights) else prepare(params)
+    params = weights.params
 {forward}
 {kept}
     return Trace(outputs, state, kept, ({sizes}))
 
 
-{above_back}def backward(trace, d_outputs, d_state=None, truncate=None):
+{above_back}def backward(trace, d_outputs, d_state=None, truncate=None{into}):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last states.
 
-    With `truncate`, nothing arrives in a part from its step after where a stretch of so many steps ends.
+    With `truncate`, nothing arrives in a part from its step after where a stretch of so many steps ends.{into_words}
     """
     ({sizes}), d_params = trace.sizes, {{}}
 {backward}
-    return Gradients({{name: d_params[name] for name in order}}, {d_inputs}, d_state)
+    return Gradients({{name: d_params[name] for name in order}}, {d_inputs}, d_state{sums})
 '''
 TURNED = '''def turned(x):
     """A sequence from its last step to its first."""
@@ -67,11 +76,11 @@ TURNED = '''def turned(x):
 
 
 '''
-CUT = '''def cut(d, truncate, turn=False):
+CUT = '''def cut(d, truncate, since=0, turn=False):
     """What arrives from the step after, but nothing where a stretch of steps ends; `turn` counts the steps from the last one."""
     if truncate is None:
         return d
-    steps = {backward} if turn else {forward}
+    steps = {backward} if turn else {forward} + since
     return {where}((steps % truncate != 0).reshape((-1, *[1] * (d.ndim - 1))), d, 0)
 
 
@@ -104,14 +113,26 @@ class Assembly:
             backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
         sizes = self._sizes((*backward, *inputs))
         static = ", ".join(("order", "batch", "T", "B", *sizes, *["named"] * (not frame.single)))
-        kept = as_tuple(self.exchange.kept)
+        kept, into = as_tuple(self.exchange.kept), self.target.stretches
+        if into:
+            found = (f'    "{place.name}": d_{place.name},' for place in self.places if place.form or place.parameters)
+            backward += ["sums = {", *found, "}"]
         backward = [f"{kept} = trace.kept", *backward]
         return FUNCTIONS.format(
             parameters="\n".join(self._table()), helpers=self._helpers(), words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
             kept=indented([f"kept = {kept}"]), sizes=static, above=self.target.ahead, above_back=self.target.back,
-            backward=indented(backward),
-            d_inputs=inputs[0] if frame.single else "d_x")
+            prepare=indented(self._prepare()), into=", into=None, since=0" * into, into_words=INTO * into,
+            sums=", sums" * into, backward=indented(backward), d_inputs=inputs[0] if frame.single else "d_x")
+
+    def _prepare(self) -> Iterator[str]:
+        """The parameters of every part that has some, or a memory."""
+        for place in self.places:
+            if place.form:
+                yield f'arrays["{place.name}"] = {place.form.unit.name("prepare")}({self._own(place)})'
+            elif place.parameters:
+                yield from map(self.frame.owned, place.part.parameters)
+                yield f'arrays["{place.name}"] = {as_tuple(map(self.frame.name, place.part.parameters))}'
 
     def _helpers(self) -> str:
         """The functions that only some cells need."""
@@ -178,8 +199,8 @@ class Assembly:
         names = [self.frame.name(output) for output in place.outputs]
         one, function = len(names) == 1, place.form.unit.name("forward")
         lines = [f"# {self._words(place)}",
-                 f"{place.name} = {function}({self._own(place)}, {given[0] if len(given) == 1 else as_tuple(given)}, "
-                 f"{self._picked('state', place)})"]
+                 f'{place.name} = {function}(weights.arrays["{place.name}"], '
+                 f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('state', place)})"]
         for k, (output, name) in enumerate(zip(place.outputs, names, strict=True)):
             array = _way(place, f"{place.name}.outputs{'' if one else f'[{k}]'}")
             lines.append(f"{name} = {self.exchange.inside(output, array, 'T', 'B')}")
@@ -233,9 +254,10 @@ class Assembly:
         yield f"# what {plain(read)} gives back"
         yield from self.exchange.whole(read)
         d, forth = self.exchange.adjoint(read), read == read.at(NOW).prev
+        since = ", since" * self.target.stretches if forth else ", turn=True"
         zero = self.target.call("zeros_like", f"{d}[:1]")
         back = self.target.call("concatenate", f"[{d}[1:], {zero}]" if forth else f"[{zero}, {d}[:-1]]")
-        yield self.exchange.share(read.at(NOW), f"cut({back}, truncate{', turn=True' * (not forth)})", fresh=True)
+        yield self.exchange.share(read.at(NOW), f"cut({back}, truncate{since})", fresh=True)
 
     # --- backward ---
 
@@ -271,7 +293,8 @@ class Assembly:
         found = f"d_{place.name}"
         given = [_way(place, self.exchange.outside(output, self.exchange.adjoint(output), "T", "B")) for output in place.outputs]
         yield (f"{found} = {place.form.unit.name('backward')}({self.exchange.keep(place.name)}, "
-               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}, truncate)")
+               f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('d_state', place)}, "
+               f"truncate{self.exchange.later(place.name)})")
         if place.parameters:
             yield f'gather(d_params, {found}.params, "{place.name}")'
         one = len(place.reads) == 1

@@ -20,12 +20,12 @@ from symlstm.generator.program import Block
 from symlstm.generator.weights import quoted
 from symlstm.rules import times
 
-CHUNK, CACHE = 512, 2**18
+CACHE = 2**18
 ONE = term(1)
 HEAD = """for start in range((T - 1) // chunk * chunk, -1, -chunk):  # the chunks, the last first
     stop = late = min(start + chunk, T)
     while late > start:  # a stretch of steps that stays in the cache
-        first = max(late - steps, start, (late - 1) // truncate * truncate if truncate else 0)
+        first = max(late - steps, start, (late - 1 + since) // truncate * truncate - since if truncate else 0)
         now, here = slice(first, late), slice(first - start, late - start)"""
 
 
@@ -67,7 +67,8 @@ class Backward:
         factors = ["# the factors that need no adjoint", *self.factors] if self.factors else []
         carried = [f"    {layout.state_adjoint(state)}[...] = 0" for state in program.states]
         body = [*views, *factors, *loop_over(self.scope.step_views, self.loop),
-                "if truncate and first % truncate == 0 < first:  # nothing goes on to the step before", *carried, "late = first"]
+                "if truncate and (first + since) % truncate == 0 < first:  # nothing goes on to the step before", *carried,
+                "late = first"]
         return [*self.scope.head, *HEAD.splitlines(), *(f"        {line}" for line in body),
                 *(f"    {line}" for line in products), *self._after(shares)]
 

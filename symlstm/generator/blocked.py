@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textwrap import fill
 
 from symlstm.algebra import NotSupported
-from symlstm.generator.backward import CACHE, CHUNK, Backward
+from symlstm.generator.backward import CACHE, Backward
 from symlstm.generator.codes import FUNCTIONS
 from symlstm.generator.forward import Forward
 from symlstm.generator.frame import as_tuple
@@ -16,8 +16,7 @@ from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
 from symlstm.generator.weights import Stacking
 
-HELPERS = f'''CHUNK = {CHUNK}  # columns that one product sums over for the gradients of the weights
-CACHE = {CACHE}  # bytes of factors that are prepared at a time: they stay in the second-level cache until they are used
+HELPERS = f'''CACHE = {CACHE}  # bytes of factors prepared at a time: they stay in the second-level cache until they are read
 
 
 class Workspace:
@@ -29,10 +28,12 @@ class Workspace:
 
 def ahead(matrix, vectors, out):
     """The product of a matrix and the vectors of all steps."""
-    if out.ndim == 2:
-        vectors.dot(matrix.T, out)
-    else:
+    if out.ndim == 3:
         np.matmul(matrix, vectors, out)
+    else:
+        chunk = chunk_of(1)
+        for start in range(0, len(out), chunk):
+            vectors[start:start + chunk].dot(matrix.T, out[start:start + chunk])
 
 
 def batch_last(array):
@@ -79,7 +80,7 @@ def {prefix}arrays(T, B, dtype, {arguments}):
 def {prefix}back_arrays(T, B, dtype, {arguments}):
     """The lengths of a chunk and of a stretch of steps, and what a backward pass writes to."""
     tail = () if B == 1 else (B,)
-    chunk = min(T, max(1, CHUNK // B))
+    chunk = min(T, chunk_of(B))
     steps = min(chunk, max(1, CACHE // (B * {wide} * dtype.itemsize)))
     return (
         chunk, steps,
@@ -113,11 +114,11 @@ def {prefix}workspace(T, B, dtype, *, {arguments}):
     return Trace(outputs, state, ({kept}))
 
 
-{back_errors}def {prefix}backward(trace, d_outputs, d_state=None, truncate=None, into=None):
+{back_errors}def {prefix}backward(trace, d_outputs, d_state=None, truncate=None, into=None, since=0):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
 
-    With `truncate`, every so many steps nothing goes on to the step before. `into` are the gradients of the steps after
-    these, of the same run: those of the parameters are added to them, in place.
+    With `truncate`, every so many steps nothing goes on to the step before. Of a longer run, `into` are the gradients of the
+    steps after these, to which those of the parameters are added, in place, and `since` is how many steps came before.
     """
     ({kept}) = trace.kept
     T, B, m = {x}.shape
@@ -165,7 +166,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         names = [*sizes, *(name for name in scope.weights)]
         return _list(names), "".join(
             f"    {name} = {name}.reshape(-1, *ones)\n" for name in names if name in upright)
-    by_columns = _by_columns(ahead.scope.turned, layout.wide(program.states[0]))
+    by_columns = _by_columns(ahead.scope.turned)
     ahead_read, back_read = read(ahead.scope), read(back.scope)
     return _short(FUNCTION.format(
         **fields,
@@ -188,10 +189,15 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
             f"{layout.state_adjoint(state)}.T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen)))
 
 
-def _by_columns(names: Iterable[str], width: str) -> list[str]:
-    """The lines that lay matrices in the order in which BLAS takes a matrix and a vector soonest."""
+def _by_columns(names: Iterable[str]) -> list[str]:
+    """The lines that lay matrices in the order in which BLAS takes a matrix and a vector soonest.
+
+    Sums are then taken in another order, so it must be done in all parts of a long run or in none: none is shorter than a
+    chunk, unless the whole is.
+    """
     lines = [f"    {name} = np.asfortranarray({name})" for name in names]
-    return [f"if B == 1 and T > {width}:  # products with one vector each are quicker down the columns", *lines] if lines else []
+    why = "products with one vector each are quicker down the columns"
+    return [f"if B == 1 and T >= chunk_of(1):  # {why}", *lines] if lines else []
 
 
 def imported(text: str, own: frozenset[str]) -> str:

@@ -82,11 +82,11 @@ def {forward}(params, x, state=None, workspace=None):
     return trace
 
 
-def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None):
+def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None, since=0):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
 
-    With `truncate`, nothing arrives from the step after where a stretch of so many steps ends. Gradients of parameters are
-    summed from the last step to the first, and to `into` if given.
+    With `truncate`, nothing arrives from the step after where a stretch of so many steps ends. Of a longer run, `into` are the
+    gradients of the steps after these, to which those of the parameters are added, and `since` is how many steps came before.
     """
     weights, kept, workspace, {trace_sizes} = trace.kept
     arrays = {back_new}({shape_there}) if workspace is None else workspace.back
@@ -132,7 +132,7 @@ def compiled(unit: Unit) -> str:
     backward_call = [*weights, "kept", *(f"{text}.ravel()" for text in _each("d_outputs", outputs)), "d_ends",
                      *["d_params"] * bool(frame.parameters),
                      *_each("flat", d_inputs),
-                     "d_state is not None", "into is not None", "truncate or 0", *frame.sizes]
+                     "d_state is not None", "into is not None", "truncate or 0", "since", *frame.sizes]
     return FUNCTIONS.format(
         **{key: unit.name(name) for key, name in names.items()},
         **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,

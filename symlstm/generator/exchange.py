@@ -34,6 +34,10 @@ class Exchange:
         self.kept.setdefault(name)
         return name
 
+    def later(self, part: str) -> str:
+        """Further arguments: what the steps after gave for a part, and how many came before, where gradients are summed so."""
+        return f', into and into.sums["{part}"], since' if self.frame.target.stretches else ""
+
     def share(self, read: Sym, text: str, *, fresh: bool = False) -> str:
         """The line that adds a share to an adjoint; `fresh` says that the text is an array that nothing else holds."""
         name, more = self.adjoint(read), read in self.fresh

@@ -18,7 +18,7 @@ from symlstm.shapes import ONE, Length
 RESERVED = frozenset({
     "np", "Trace", "Gradients", "Weights", "prepare", "forward", "backward", "params", "weights", "x", "d_x", "named", "state",
     "trace", "outputs", "d_outputs", "d_state", "d_params", "kept", "batch", "truncate", "into", "scan", "step", "before", "now",
-    "arrives", "summed", "share", "CHUNK", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
+    "arrives", "summed", "share", "chunk_of", "since", "T", "B", "t", "_", "len", "range", "tuple", "dict", "isinstance"})
 
 
 class Quantities:

@@ -8,11 +8,11 @@ the adjoint equations of the reverse sweep, arranged in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from textwrap import fill
 
-from symlstm.algebra import NOW, Add, Adj, Partial, Relation, Rows, Sym, Term, equation, plain, term, walk
+from symlstm.algebra import NOW, Add, Adj, Blocks, Partial, Relation, Rows, Sym, Term, equation, plain, term, walk
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import Call, Code, folded
 from symlstm.generator.frame import Frame, Quantities, as_tuple
@@ -54,7 +54,8 @@ FUNCTIONS = '''def {prepare}(params):
     return Gradients(d_params, {d_inputs}, d_state)
 '''
 INTO = """
-    Gradients of parameters are summed a stretch of steps at a time, from the last to the first, and to `into` if given."""
+    Of a longer run, `into` are the gradients of the steps after these, to which those of the parameters are added, and `since`
+    is how many steps came before."""
 
 
 # --- which equation is computed when -----------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def functional(unit: Unit, target: Target = NUMPY) -> str:
         x_words=frame.words(), states=as_tuple(state.name for state in unit.seen), forward=indented(forward),
         outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), last=indented(last, 2),
         kept=indented([f"kept = {kept}"]), sizes=sizes,
-        into=", into=None" * target.stretches, into_words=INTO * target.stretches, backward=indented(backward),
+        into=", into=None, since=0" * target.stretches, into_words=INTO * target.stretches, backward=indented(backward),
         first=indented(first, 2), d_inputs=inputs[0] if frame.single else "d_x")
 
 
@@ -140,8 +141,9 @@ def _prepared(frame: Frame, stack: Stacked) -> Iterator[str]:
         if node == symbol:
             yield frame.owned(symbol)
         else:
+            text = _parameters(frame, stack, node)
             yield f"# {symbol.name} = {plain(node)}"
-            yield f"{frame.name(symbol)} = {_parameters(frame, stack, node)}"
+            yield f"{frame.name(symbol)} = {text if isinstance(node, Blocks) else frame.target.own.format(text)}"
 
 
 def _parameters(frame: Frame, stack: Stacked, node: Term) -> str:
@@ -376,7 +378,9 @@ class Backward(Pass):
         outside = [frame.outside(of) for of in plan.loop if of in self.outside]
         values = sorted({frame.name(node) for node in within if isinstance(node, Sym) and node.time is not None})
         cut = as_tuple(self.target.kept_if.format(*[name] * self.target.kept_if.count("{}")) for name in names)
-        head = ["if truncate is not None:", "    arrives = (t % truncate != 0) | (t == T)", f"    {as_tuple(names)} = {cut}"]
+        count = "(t + since)" if self.target.stretches else "t"
+        head = ["if truncate is not None:", f"    arrives = ({count} % truncate != 0) | (t == T)",
+                f"    {as_tuple(names)} = {cut}"]
         ends = [frame.adjoint(state.prev) for state in self.carried]
         return Loop(
             carry=names, starts=[frame.end(state) for state in self.carried],
@@ -421,10 +425,7 @@ class Backward(Pass):
             yield from (*sums, "d_params = {", *lines, "}")
             return
         rows = sorted({self._leaf(node) for node in self.totals if isinstance(node, Adj) or node.time is not None})
-        yield from ("", "def share(now):", f"    {as_tuple(rows)} = now", *(f"    {line}" for line in sums), "    return {")
-        yield from (f"    {line}" for line in lines)
-        yield from ("    }", "")
-        yield f"d_params = summed(share, {as_tuple(rows)}, T, B, into)"
+        yield from summing(lines, rows, "d_params", "into and into.params", sums)
 
     def _total(self, symbol: Sym) -> tuple[str, str]:
         """The gradient of one parameter of the code, after its equation."""
@@ -443,6 +444,16 @@ class Backward(Pass):
     def first(self, state: Sym) -> str:
         """The adjoint of a state before the first step."""
         return self.frame.adjoint(state.prev) if state in self.carried else self.zeros(state, "B")
+
+
+def summing(entries: Iterable[str], rows: Sequence[str], found: str, into: str, before: Iterable[str] = ()) -> Iterator[str]:
+    """Lines that sum the entries of a dictionary over time, a chunk of steps at a time; with the lines `before` them they
+    read the arrays `rows`."""
+    body = [*before, "return {", *entries, "}"]
+    if any("(T, B" in line for line in body):
+        body.insert(0, f"T = len({rows[0]})")
+    yield from ("", "def share(now):", f"    {as_tuple(rows)} = now", *(f"    {line}" for line in body), "")
+    yield f"{found} = summed(share, {as_tuple(rows)}, T, chunk_of(B), {into})"
 
 
 def total(arrays: Arrays, line: Relation, symbol: Sym, frame: Quantities) -> str:

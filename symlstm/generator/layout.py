@@ -28,9 +28,9 @@ from symlstm.shapes import Length
 _RESERVED = frozenset({
     "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward", "backward",
     "params", "x", "x_1", "state", "trace", "outputs", "d_outputs", "d_state", "d_params", "d_x", "rows_d_x", "kept", "batch",
-    "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "chunk", "steps", "start", "stop", "late",
-    "first", "now", "here", "found", "sums", "CHUNK", "CACHE", "ahead", "batch_first", "batch_last", "columns", "totals",
-    "added", "part", "zip", "slice", "max", "min", "tuple", "range", "isinstance", "len", *FUNCTIONS})
+    "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since", "chunk", "steps", "start", "stop",
+    "late", "first", "now", "here", "found", "sums", "chunk_of", "CACHE", "ahead", "batch_first", "batch_last", "columns",
+    "totals", "added", "part", "zip", "slice", "max", "min", "tuple", "range", "isinstance", "len", *FUNCTIONS})
 
 
 class Names:

@@ -25,7 +25,7 @@ from symlstm.shapes import ONE
 NAMES = frozenset({
     "j", "k", "l", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
     "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat",
-    "check", "started", "ended", "summed"})
+    "since", "check", "started", "ended", "summed"})
 
 
 class Loops:
@@ -158,7 +158,8 @@ class Loops:
         sizes = list(frame.sizes)
         self.results, self.back_results = [*outputs, "ends"], [*d_inputs, "d_ends"]
         self.forward_args = [*weights, *given, "kept", *outputs, "ends", "started", *sizes]
-        self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "ended", "summed", "truncate", *sizes]
+        self.backward_args = [*weights, "kept", *d_outputs, "d_ends", *d_params, *d_inputs, "ended", "summed",
+                              "truncate", "since", *sizes]
         forward[:0] = [*self._fits(weights, given, outputs, ["ends"]), *self._cleared("ends", "started")]
         backward[:0] = [*self._fits(weights, d_outputs, d_inputs, ["d_ends"], d_params), *self._cleared("d_ends", "ended"),
                         *(line for name in d_params for line in self._cleared(name, "summed"))]
@@ -202,7 +203,7 @@ class Loops:
 
     def _cut(self) -> Iterator[str]:
         """What arrives from the next stretch is dropped."""
-        yield "    if truncate > 0 and t < T and t % truncate == 0:"
+        yield "    if truncate > 0 and t < T and (t + since) % truncate == 0:"
         yield from (f"        {line}" for line in self._zeros("d_ends"))
 
     def _cleared(self, name: str, unless: str) -> Iterator[str]:

@@ -29,7 +29,8 @@ from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import Call
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Place, shifted_name
-from symlstm.generator.functional import own_shares, total
+from symlstm.generator.frame import as_tuple
+from symlstm.generator.functional import own_shares, summing, total
 from symlstm.generator.layout import Names
 from symlstm.generator.normal import valued
 from symlstm.model import Cell
@@ -60,7 +61,8 @@ class Still:
 
     def forward(self) -> Iterator[str]:
         """Every equation under itself."""
-        yield from map(self.frame.owned, self.place.part.parameters)
+        if self.place.parameters:
+            yield f'{as_tuple(map(self.frame.name, self.place.part.parameters))} = weights.arrays["{self.place.name}"]'
         made, target = dict[str, str](), self.frame.target
         for of, line in self.lines.items():
             value = self._arrays(line, self.frame.name(self.frame.inputs[0]), made, kept=False)(line.rhs)
@@ -107,14 +109,20 @@ class Still:
         if not adjoints:
             return
         made: dict[str, str] = {}
+        rows: dict[str, None] = {}
         lines: list[str] = []
         for symbol, line in adjoints.items():
             if line.rhs == term(0):
                 self.exchange.keep(self.frame.name(symbol))
-            text = total(self._arrays(line, "d_outputs", made, kept=True), line, symbol, self.frame)
+            text = total(self._arrays(line, "d_outputs", made, kept=True, over_time=rows), line, symbol, self.frame)
             lines += [f"    # {plain(line)}, summed over t", f'    "{symbol.name}": {text},']
         yield from (f"{name} = {text}" for name, text in made.items())
-        yield from ("gather(d_params, {", *lines, f'}}, "{self.place.name}")')
+        found = f"d_{self.place.name}"
+        if self.frame.target.stretches:
+            yield from summing(lines, list(rows), found, f'into and into.sums["{self.place.name}"]')
+        else:
+            yield from (f"{found} = {{", *lines, "}")
+        yield f'gather(d_params, {found}, "{self.place.name}")'
 
     # --- names ---
 
@@ -137,17 +145,19 @@ class Still:
         lengths = [length for length in self.cell.shapes.lengths[of.name] if length != (("", 1),)]
         return ", ".join(("T", "B", *(map(self.frame.text, lengths) if lengths else ["1"])))
 
-    def _arrays(self, line: Relation, like: str, made: dict[str, str], *, kept: bool) -> Arrays:
-        """How the terms of an equation are carried to code; `made` gathers the constants that it needs."""
+    def _arrays(self, line: Relation, like: str, made: dict[str, str], *, kept: bool,
+                over_time: dict[str, None] | None = None) -> Arrays:
+        """How the terms of an equation are carried to code; `made` gathers the constants, `over_time` the arrays it needs."""
         def constant(kind: str, size: str) -> str:
             name, text = self.frame.constant(kind, size, like)
             made[name] = text
             return name
 
         def leaf(node: Sym | Adj) -> str:
-            if isinstance(node, Adj):
-                return self._adjoint(node.of)
-            return self.exchange.keep(self._name(node)) if kept else self._name(node)
+            name = self._adjoint(node.of) if isinstance(node, Adj) else self._name(node)
+            if over_time is not None and (isinstance(node, Adj) or node.time is not None):
+                over_time.setdefault(name)
+            return self.exchange.keep(name) if kept and isinstance(node, Sym) else name
 
         def value_of(node: Term) -> Sym | None:
             return next((of for of, each in self.lines.items() if each.rhs == node and of != line.lhs), None)

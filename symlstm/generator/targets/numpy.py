@@ -16,16 +16,17 @@ SCAN = '''def scan(step, carry, rows, T, reverse=False):
     return carry, found
 '''
 
-SUMMED = '''CHUNK = 8192  # steps times sequences of which gradients of parameters are summed at once
-
-
-def summed(share, rows, T, B, into):
-    """The sum of the shares of stretches of steps, counted from the first step; the last is added first, to `into` if given."""
-    steps = max(1, CHUNK // B)
-    for first in reversed(range(0, T, steps)):
-        found = share(tuple(row[first:first + steps] for row in rows))
+SUMMED = '''def summed(share, rows, T, chunk, into):
+    """The sum of the shares of chunks of steps, counted from the first step; the last is added first, to `into` if given."""
+    for first in reversed(range(0, T, chunk)):
+        found = share(tuple(row[first:first + chunk] for row in rows))
         into = found if into is None else {name: into[name] + part for name, part in found.items()}
     return into
+'''
+
+CHUNK = '''def chunk_of(B):
+    """How many steps of B sequences one product over time takes: a run that is cut where a chunk ends gives the same bits."""
+    return max(1, min(32, 512 // B))
 '''
 
 NUMPY = Target(
@@ -43,7 +44,7 @@ NUMPY = Target(
         "dtype": "{like}.dtype.type",
         "largest": "np.finfo({like}.dtype).max  # an exponential that is too large for the dtype is its largest number",
     },
-    helpers={"scan": SCAN, "summed": SUMMED},
+    helpers={"scan": SCAN, "chunk_of": CHUNK, "summed": SUMMED},
     own="np.array({})",
     given="{}.copy()",
     ahead='@np.errstate(over="ignore", under="ignore")\n',
