@@ -9,16 +9,18 @@ given is checked (`symlstm.checks`), and where a number comes out that is not fi
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
-from symlstm.cache import compiled
+from symlstm.cache import compiled, script
 from symlstm.checks import Checks, Fit, Prepared, counted, finite
 from symlstm.model import Adjoints, Cell
 from symlstm.segments import LongTrace, Parts, Plan, Whole, arrays, each
@@ -283,7 +285,7 @@ def _module_of(cell: Cell, backend: str, accuracy: str) -> tuple[str, Callable[[
     """The source of a cell's module, and what runs it."""
     file = f"<symlstm {cell.name}{'' if backend == 'numpy' else f' for {backend}'}>"
     source, code = compiled(file, (cell, backend, accuracy), partial(_written, cell, backend, accuracy))
-    return source, partial(_run, source, code, file)
+    return source, partial(_run_as_file if backend == "numba" else _run, source, code, file)
 
 
 def _written(cell: Cell, backend: str, accuracy: str) -> str:
@@ -300,3 +302,14 @@ def _run(source: str, code: CodeType, file: str) -> dict[str, Any]:
     module: dict[str, Any] = {"__name__": file.strip("<>").replace(" ", "_")}
     exec(code, module)  # the source is written by symlstm.generator from terms, never from text
     return module
+
+
+def _run_as_file(source: str, code: CodeType, file: str) -> dict[str, Any]:
+    """The same as a module from a file in the cache, if there is one: beside it Numba keeps what it compiled."""
+    path = script(source)
+    spec = path and spec_from_file_location(f"symlstm_{path.stem}", path)
+    if not spec or not spec.loader:
+        return _run(source, code, file)
+    module = sys.modules[spec.name] = module_from_spec(spec)  # Numba asks for it by its name
+    spec.loader.exec_module(module)
+    return vars(module)
