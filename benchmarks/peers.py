@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import symlstm as sl
+from symlstm.algebra import Apply, walk
 
 Passes = Callable[[], Any]
 Params = Mapping[str, np.ndarray]
@@ -118,6 +119,33 @@ def by_hand(cell: sl.Cell, params: Params, x: np.ndarray, d_outputs: np.ndarray)
 
     hand = ByHand(dict(params))
     return lambda: hand.backward(hand.forward(x), d_outputs)[3]
+
+
+def bound(cell: sl.Cell, params: Params, x: np.ndarray, d_outputs: np.ndarray) -> Passes | None:
+    """What no NumPy can do without: the matrix products of both passes and one tanh for each function, and nothing else."""
+    (T, B, m), n = x.shape, d_outputs.shape[-1]
+    rows = sum(len(value) for name, value in params.items() if name.startswith("W_"))
+    functions = sum(isinstance(part, Apply) for line in cell.named for part in walk(line))
+    if isinstance(cell, sl.Network) or any(value.shape not in ((n, m), (n, n), (n,)) for value in params.values()):
+        return None
+    one = () if B == 1 else (B,)
+    W, U = (np.ones((rows, size), x.dtype) for size in (m, n))
+    turned, h, z = np.ascontiguousarray(U.T), np.ones((n, *one), x.dtype), np.ones((rows, *one), x.dtype)
+    over, d_h = np.ones((functions * n, *one), x.dtype), np.empty((n, *one), x.dtype)
+    inputs, states, d_z = (np.ones((size, T * B), x.dtype) for size in (m, n, rows))
+
+    def passes() -> None:
+        np.dot(W, inputs)
+        for _ in range(T):
+            np.dot(U, h, z)
+            np.tanh(over, over)
+        for _ in range(T):
+            np.dot(turned, z, d_h)
+        np.dot(d_z, inputs.T)
+        np.dot(d_z, states.T)
+        np.dot(d_z.T, W)
+
+    return passes
 
 
 PEERS = {"PyTorch": pytorch, "JAX": jax, "NumPy by hand": by_hand}
