@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import symlstm as sl
-from symlstm.algebra import Component, NotSupported, equation
+from symlstm.algebra import Component, NotSupported, NotValid, equation
 from symlstm.functions import source_of
 from tests.problems import Problem, arrays, judged, near
 from tests.test_functions import CELLS, W, h, made, x
@@ -67,6 +68,36 @@ def test_so_they_are_when_they_are_compiled(name: str, dtype: str) -> None:
         assert {str(array.dtype) for array in (*arrays(trace), *arrays(found))} == {dtype}
         for key, gradient in problem.gradients(found).items():
             near(gradient, problem.slopes(key), 1e-2 if name == "slstm" else 1e-4)
+
+
+@pytest.mark.numba
+def test_what_is_compiled_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second function of the same cell compiles nothing."""
+    monkeypatch.setenv("SYMLSTM_CACHE", str(tmp_path))
+    problem, hits = Problem(CELLS["rnn"]), []
+    for _ in range(2):
+        function = sl.lambdify(CELLS["rnn"], backend="numba")
+        judged(function, problem)
+        hits.append(sum(function._module["run"].stats.cache_hits.values()))
+    assert hits == [0, 1]
+
+
+@pytest.mark.numba
+def test_a_number_that_is_not_finite_is_named() -> None:
+    problem, function = Problem(CELLS["lstm"]), sl.lambdify(CELLS["lstm"], backend="numba")
+    wrong = {**problem.params, "U_o": np.full((3, 3), np.nan)}
+    with pytest.raises(NotValid, match="U_o"):
+        function.forward(wrong, problem.x)
+    trace = function.forward(problem.params, problem.x)
+    with pytest.raises(NotValid, match="d_outputs"):
+        function.backward(trace, np.full_like(problem.d_outputs, np.inf))
+
+
+@pytest.mark.numba
+def test_a_workspace_of_another_size_is_refused() -> None:
+    problem, own = Problem(CELLS["lstm"]), sl.lambdify(CELLS["lstm"], backend="numba")._module
+    with pytest.raises(ValueError, match="sizes"):
+        own["forward"](problem.params, problem.x, None, own["workspace"](4, 3, np.dtype(float), n=3, m=2))
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "mlstm", "lstm-full-feedback"])
