@@ -128,7 +128,7 @@ def main() -> int:
     rows = []
     B, m, n, cell = 1, 32, 32, sl.cell(options.cells[0])
     runs: dict[str, Callable[[], Any]] = {str(T): passes(cell, T, B, m, n, "float64") for T in options.steps}
-    timing = side_by_side(runs, seconds=options.seconds * len(runs), least=5)
+    timing = side_by_side(runs, seconds=options.seconds * len(runs), least=5, clock=options.clock)
     for T in options.steps:
         seconds, least = timing.median(str(T)), 8 * kept(cell, T, B, m, n)[1]
         root = round(T**0.5)

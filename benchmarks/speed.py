@@ -3,11 +3,11 @@
     python benchmarks/speed.py [--cell lstm] [--layers 2 --both-ways] [--dtypes float64] [--shapes 50,1,32,32 ...]
                                [--backends numba jax torch] [--seconds 4] [--threads 1]
 
-Every number is a time divided by PyTorch's, or by JAX's where PyTorch has no such cell; all take turns in one process, have
-the same weights and agree, or this stops. "ours" is the NumPy module, "prepared" the same with weights stacked once and a
-workspace that is used again, "ours, numba" a module for another back end, and "products" what NumPy cannot do without: the
-matrix products of both passes and one tanh for each function. Of the LSTM the goals stand in parentheses; the exit code is 1
-where one is missed.
+Every number is a time of the processor divided by PyTorch's, or by JAX's where PyTorch has no such cell; all take turns in one
+process, have the same weights and agree, or this stops. "ours" is the NumPy module, "prepared" the same with weights stacked
+once and a workspace that is used again, "ours, numba" a module for another back end, and "products" what NumPy cannot do
+without: the matrix products of both passes and one tanh for each function. Of the LSTM the goals stand in parentheses; the
+exit code is 1 where one is missed.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def main() -> int:
     rows, missed, names = [], 0, list[str]()
     for shape in options.shapes:
         for dtype in options.dtypes:
-            timing = side_by_side(candidates(cell, shape, dtype, options.backends), seconds=options.seconds, least=5)
+            work = candidates(cell, shape, dtype, options.backends)
+            timing = side_by_side(work, seconds=options.seconds, least=5, clock=options.clock)
             names = names or list(timing.seconds)
             base = next((name for name in ("PyTorch", "JAX") if name in names), "ours")
             cells = []

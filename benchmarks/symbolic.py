@@ -184,7 +184,7 @@ def main() -> None:
     rows = []
     for shape in options.shapes:
         for dtype in options.dtypes:
-            timing = side_by_side(candidates(shape, dtype), seconds=options.seconds, least=3)
+            timing = side_by_side(candidates(shape, dtype), seconds=options.seconds, least=3, clock=options.clock)
             ratios = {name: f"{timing.ratio(name, 'PyTorch'):.3g}" for name in timing.seconds}
             rows.append((shape, dtype, *(ratios.get(name, "-") for name in PEERS)))
     rows.append(("first", "float64", *(f"{first(name, SHAPES[1], 'float64'):.1f} s" for name in PEERS)))
