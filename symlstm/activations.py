@@ -144,10 +144,10 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
         numpy="x / (1 + exp(-x))", numpy_slope="(1 + x / (1 + exp(x))) / (1 + exp(-x))", ulps=(5, 6),
         # half the exponential at a time: x exp(x) is a normal number where exp(x) is none
         ulp="h = exp(-abs(x) / 2); s = where(x >= 0, 1, h); x * s / (1 + h * h) * s",
-        # of the slope e^x (1 + x + e^x) / (1 + e^x)^2 the numerator is 0 at -1.278...; d is the way from there, in two parts
+        # of the slope e^x (1 + x + e^x) / (1 + e^x)^2 the sum is 0 at -1.278...; d is the way from there, but for the last digits
         ulp_slope="h = exp(-abs(x) / 2); s = where(x >= 0, 1, h); e = h * h; "
-        "d = x + 1.2784645427610737 + 1.0946994183093437e-16; "
-        "n = where(x >= 0, 1 + e + x * e, d + 0.2784645427610738 * expm1(minimum(d, 2))); s * (n / (1 + e * (2 + e))) * s",
+        "d = x + 1.2784645427610737; p = d + 0.27846454276107385 * expm1(minimum(d, 2)) + 1.3995343912896686e-16; "
+        "n = where(x >= 0, 1 + e + x * e, p); s * (n / (1 + e * (2 + e))) * s",
         words="the sigmoid-weighted linear unit, also called swish", rule="product rule",
         bounded="the ends are rounded outward",
         source="sigmoid-weighted linear unit; Elfwing, Uchibe & Doya (2018)",

@@ -20,6 +20,8 @@ from symlstm import zoo
 from symlstm.activations import ACTIVATIONS, sigma, tanh
 from symlstm.algebra import Apply, NotSupported, NotValid, Prime, Sym, equation, quantities, symbols
 from symlstm.formulas.pieces import functions
+from symlstm.generator.targets import TARGETS
+from symlstm.generator.ulps import called
 from symlstm.model import Cell
 from tests.problems import Problem, judged
 
@@ -176,6 +178,20 @@ def test_pytorch_loses_what_our_module_for_it_keeps() -> None:
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize(("name", "slope"), [(name, slope) for name, row in ACTIVATIONS.items()
+                                            for slope, form in enumerate((row.ulp, row.ulp_slope)) if form])
+def test_the_functions_of_a_module_for_pytorch_keep_the_bounds(name: str, slope: int) -> None:
+    import torch
+
+    own = f"{name}{'_slope' * slope}_ulp"
+    module: dict[str, Any] = {"torch": torch}
+    exec(called(f"{own}(", TARGETS["torch"]), module)
+    x = accuracy.points(np.float64, 2500)
+    found = accuracy.worst(lambda x: module[own](torch.from_numpy(x)).numpy(), accuracy.EXACT[name][slope], x)
+    assert found.ulps <= ACTIVATIONS[name].ulps[slope], found
+
+
+@pytest.mark.oracle
 def test_jax_keeps_them_as_long_as_they_are_normal_numbers() -> None:
     import jax
 
@@ -190,6 +206,17 @@ def test_jax_keeps_them_as_long_as_they_are_normal_numbers() -> None:
 
 
 # --- what there is not ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_knows_both() -> None:
+    from typer.testing import CliRunner
+
+    from symlstm.cli import app
+
+    written = CliRunner().invoke(app, ["codegen", "rnn", "--accuracy", "ulp"])
+    assert written.exit_code == 0 and "tanh_slope_ulp(" in written.stdout
+    unknown = CliRunner().invoke(app, ["codegen", "rnn", "--accuracy", "exact"])
+    assert isinstance(unknown.exception, NotValid) and "'fast' or 'ulp'" in str(unknown.exception)
 
 
 @pytest.mark.parametrize("what", [sl.cell("rnn"), 1 / (1 + sympy.exp(-s)), Apply("sigma", Sym("x"))], ids=["cell", "expression", "term"])
