@@ -25,8 +25,8 @@ LENGTHS = ([7, 3, 5, 3], [2, 6, 1, 6])  # with the longest first, and not; the s
 def chunked(name: str) -> Any:
     """The function of a cell with sums over chunks of two steps, so that a few steps are several."""
     source = function(name).source
-    assert source.count("min(32, 512 // B)") <= 1
-    return changed(sl.lambdify(CELLS[name.removeprefix(SLOW)]), source.replace("min(32, 512 // B)", "min(2, 512 // B)"))
+    assert source.count("min(64, 512 // B)") <= 1
+    return changed(sl.lambdify(CELLS[name.removeprefix(SLOW)]), source.replace("min(64, 512 // B)", "min(2, 512 // B)"))
 
 
 def ends(lengths: list[int], values: Any) -> Any:

@@ -15,19 +15,14 @@ from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
 from symlstm.generator.adjoints import Part, Solved
 from symlstm.generator.codes import Call, Code, activated, elementwise, slope_reads, sloped, statements, with_constants
 from symlstm.generator.forward import loop_over
+from symlstm.generator.frame import as_tuple
 from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
 from symlstm.generator.program import Block
 from symlstm.generator.weights import quoted
 from symlstm.rules import times
 
-CACHE = 2**18
+CACHE = 2**18  # bytes
 ONE = term(1)
-HEAD = """for start in range((T - 1) // chunk * chunk, -1, -chunk):  # the chunks, the last first
-    stop = late = min(start + chunk, T)
-    while late > start:  # a stretch of steps that stays in the cache
-        first = max(late - steps, start, (late - 1 + since) // truncate * truncate - since if truncate else 0)
-        now, here = slice(first, late), slice(first - start, late - start)"""
-
 
 class Backward:
     """Writes the backward pass from the adjoint equations. `kept` are the arrays that it needs from the forward pass."""
@@ -50,11 +45,9 @@ class Backward:
             k, shape = program.unit.place(state), f"({layout.width(state)}, *tail)"
             given = "" if k is None else f" if d_state is None else d_state[{k}].T.reshape({shape})"
             self.scope.head.append(f"{self._adjoint(state)}[...] = 0{given}")
-        for output in program.unit.outputs:
-            array = layout.given_adjoint(output)
-            self.scope.now_views[f"now_{array.name}"] = f"np.ascontiguousarray(batch_last({array.base}[now]))"
-            self.scope.step_views[array.name] = f"now_{array.name}[::-1]"
-            self.loop.append(f"{layout.state_adjoint(output)} += {array.name}")
+        given = [layout.given_adjoint(output) for output in program.unit.outputs]
+        pairs = zip(program.unit.outputs, given, strict=True)
+        self.loop += [f"{layout.state_adjoint(output)} += {array.name}" for output, array in pairs]
         for state in program.states:
             self._stored_state(state, whole=True)
         for of in self.adjoints.lines:
@@ -63,14 +56,18 @@ class Backward:
         for block in program.blocks:
             self._prepare(block)
         products, shares = self._products()
-        views = [f"{name} = {view}" for name, view in self.scope.now_views.items()]
+        views = self.scope.step_views
+        steps = ["steps"] * bool(views)
+        names = ["now", *self.scope.now_views, *steps]
+        over = [*(f"np.ascontiguousarray(batch_last({array.base}[now]))[::-1]" for array in given), *steps]
+        each = f"zip({', '.join(over)})" if len(over) > 1 else over[0]
+        loop = loop_over(views, each, self.loop, ", ".join(array.name for array in given))
         factors = ["# the factors that need no adjoint", *self.factors] if self.factors else []
         carried = [f"    {layout.state_adjoint(state)}[...] = 0" for state in program.states]
-        body = [*views, *factors, *loop_over(self.scope.step_views, self.loop),
-                "if truncate and (first + since) % truncate == 0 < first:  # nothing goes on to the step before", *carried,
-                "late = first"]
-        return [*self.scope.head, *HEAD.splitlines(), *(f"        {line}" for line in body),
-                *(f"    {line}" for line in products), *self._after(shares)]
+        body = [*factors, *loop, "start = now.start",
+                "if truncate and (since + start) % truncate == 0 < start:  # nothing goes on to the step before", *carried,
+                "if start % chunk:", "    continue", "stop = min(start + chunk, T)", *products]
+        return [*self.scope.head, f"for {as_tuple(names)} in parts:", *(f"    {line}" for line in body), *self._after(shares)]
 
     # --- names of values and of adjoints ---
 
@@ -95,7 +92,7 @@ class Backward:
         return self.scope.step_back(array, "here" if self._own(array) else "now")
 
     def _chunk(self, array: Array) -> str:
-        return f"{self.scope.all(array)}[{':stop - start' if self._own(array) else 'start:stop'}]"
+        return self.scope.there(array).at(":stop - start" if self._own(array) else "start:stop")
 
     def _value(self, view: Callable[[Array], str]) -> Callable[[Term], Code]:
         """How a formula of values is read: `view` says for a chunk, for a stretch or for one step."""
@@ -125,7 +122,7 @@ class Backward:
             return self._step(home)
         name = self._adjoint_name(root)
         if root in self.spread:
-            return self.scope.make(name, self.spread[root])
+            return self.scope.part(name, self.spread[root])
         return self.scope.room(name, f"({self.layout.width(root)}, *tail)")
 
     def _adjoint_name(self, root: Sym) -> str:
@@ -139,11 +136,11 @@ class Backward:
             return self._value(self._step)(factor)
         layout, width = self.layout, self.layout.width(like)
         name = layout.names(("factor", factor, width), f"factor_{like.name}")
-        self.scope.room(f"all_{name}", f"(steps, {width}, *tail)")
+        self.scope.room(f"all_{name}", f"(length, {width}, *tail)")
         if f"now_{name}" not in self.scope.now_views:
-            self.scope.now_views[f"now_{name}"] = f"all_{name}[:late - first]"
+            self.scope.now_views[f"now_{name}"] = f"all_{name}[:now.stop - now.start]"
             self.factors += self._evaluated(elementwise(factor, self._value(self._now)), f"now_{name}", like)
-        self.scope.step_views[name] = f"now_{name}[::-1]"
+        self.scope.step_views[name] = f"all_{name}[:now.stop - now.start][::-1]"
         return name
 
     def _constant(self, text: str) -> str:
@@ -153,8 +150,8 @@ class Backward:
         """Statements for a stretch of steps."""
         def spare(k: int) -> str:
             name = self.layout.names(("spare", self.layout.width(like), k), "spare")
-            self.scope.room(f"all_{name}", f"(steps, {self.layout.width(like)}, *tail)")
-            self.scope.now_views[f"now_{name}"] = f"all_{name}[:late - first]"
+            self.scope.room(f"all_{name}", f"(length, {self.layout.width(like)}, *tail)")
+            self.scope.now_views[f"now_{name}"] = f"all_{name}[:now.stop - now.start]"
             return f"now_{name}"
         return statements(with_constants(code, self._constant), out, spare)
 
@@ -320,7 +317,7 @@ class Backward:
             rows = f"{spread}[{self._rows(block, start, first, last)}]"
             if last - first > 1:
                 rows += f".reshape({last - first}, {layout.width(block.members[first])}, *tail)"
-            self.loop.append(f"{self.scope.make(name, rows)}[...] = {value}")
+            self.loop.append(f"{self.scope.part(name, rows)}[...] = {value}")
         return spread
 
     def _single(self, slot: Sym) -> Sym | None:
@@ -414,9 +411,10 @@ class Backward:
     def _sides(self, vector: Sym, one: bool, lines: list[str]) -> str:
         """The rows of a vector at the steps of a chunk, for all sequences."""
         if vector == self.program.input:
-            base = "x_1" if one else "x"
+            bare = any(self.layout.one(block, vector) for block in self.program.blocks) and not one
+            base, width = ("x_1", "m + 1") if one or bare else ("own_x", "m")
             self._keep(base)
-            return f"{base}.reshape(T * B, {'m + 1' if one else 'm'})[start * B:stop * B]"
+            return f"{base}.reshape(T * B, {width})[start * B:stop * B{', :m' * bare}]"
         name = self.layout.names(("rows", vector), f"rows_{self.layout.value(vector).name}")
         line = f"{name} = columns({self._chunk(self.layout.value(vector))}).T"
         if line not in lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from textwrap import fill
 
 from symlstm.algebra import NotSupported
@@ -16,7 +16,7 @@ from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
 from symlstm.generator.weights import Stacking
 
-HELPERS = f'''CACHE = {CACHE}  # bytes of factors prepared at a time: they stay in the second-level cache until they are read
+HELPERS = f'''CACHE = {CACHE}  # bytes of factors that are prepared at a time: they stay in the cache until they are used
 
 
 class Workspace:
@@ -27,13 +27,13 @@ class Workspace:
 
 
 def ahead(matrix, vectors, out):
-    """The product of a matrix and the vectors of all steps."""
-    if out.ndim == 3:
-        np.matmul(matrix, vectors, out)
-    else:
+    """The product of a matrix and the vectors of all steps: of one sequence some at a time, as a part of it has them."""
+    if out.ndim == 2:
         chunk = chunk_of(1)
         for start in range(0, len(out), chunk):
             vectors[start:start + chunk].dot(matrix.T, out[start:start + chunk])
+    else:
+        np.matmul(matrix, vectors, out)
 
 
 def batch_last(array):
@@ -51,6 +51,16 @@ def columns(array):
     return array.T if array.ndim == 2 else array.transpose(1, 0, 2).reshape(array.shape[1], -1)
 
 
+def stretches(T, chunk, length, truncate, since):
+    """Stretches of steps that stay in the cache, the last first: where they are in time, and where in their chunk."""
+    late = T
+    while late > 0:
+        start = (late - 1) // chunk * chunk
+        first = max(late - length, start, (since + late - 1) // truncate * truncate - since if truncate else 0)
+        yield slice(first, late), slice(first - start, late - start)
+        late = first
+
+
 def totals(array):
     """The sum over some steps and all sequences."""
     return array.sum(0) if array.ndim == 2 else array.sum((0, 2))
@@ -61,6 +71,8 @@ def added(sums, found):
     for total, part in zip(sums, found):
         total += part
     return sums
+
+
 '''
 FUNCTION = '''def {prefix}prepare(params):
     """The parameters as the products read them: stacked, so that one product serves several of them; new arrays."""
@@ -70,28 +82,30 @@ FUNCTION = '''def {prefix}prepare(params):
 
 
 def {prefix}arrays(T, B, dtype, {arguments}):
-    """What a forward pass writes to. Time comes first and the batch last; one sequence has no axis for that."""
-    tail = () if B == 1 else (B,)
-    return (
+    """What a forward pass writes to{steps_words}."""
+    tail = () if B == 1 else (B,)  # time comes first and the batch last; one sequence has no axis for it
 {rooms}
-    )
+    return {names}
 
 
-def {prefix}back_arrays(T, B, dtype, {arguments}):
-    """The lengths of a chunk and of a stretch of steps, and what a backward pass writes to."""
+def {prefix}back_arrays(T, B, dtype, {arguments}, truncate, since, {back_given}):
+    """What a backward pass writes to, and last, for each stretch of steps, its parts and those of what it reads."""
     tail = () if B == 1 else (B,)
     chunk = min(T, chunk_of(B))
-    steps = min(chunk, max(1, CACHE // (B * {wide} * dtype.itemsize)))
-    return (
-        chunk, steps,
+    length = min(chunk, max(1, CACHE // (B * {wide} * dtype.itemsize)))
 {back_rooms}
-    )
+    parts = ((
+{parts}
+    ) for now, here in stretches(T, chunk, length, truncate, since))
+    return {back_names}
 
 
 def {prefix}workspace(T, B, dtype, *, {arguments}):
     """Arrays for runs over T steps of B sequences."""
     dtype = np.dtype(dtype)
-    return Workspace({prefix}arrays(T, B, dtype, {arguments}), {prefix}back_arrays(T, B, dtype, {arguments}))
+    {names} = {prefix}arrays(T, B, dtype, {arguments})
+    *rest, parts = {prefix}back_arrays(T, B, dtype, {arguments}, None, 0, {back_given})
+    return Workspace({held}, (*rest, {back_held}))
 
 
 {errors}def {prefix}forward(params, x, state=None, workspace=None):
@@ -107,7 +121,6 @@ def {prefix}workspace(T, B, dtype, *, {arguments}):
     tail, ones = ((), ()) if B == 1 else ((B,), (1,))
 {upright}    {names} = (
         {prefix}arrays(T, B, x.dtype, {arguments}) if workspace is None else workspace.forward)
-{taken}
 {forward}
     outputs = {outputs}
     state = {last}
@@ -125,7 +138,8 @@ def {prefix}workspace(T, B, dtype, *, {arguments}):
 {m}    {back_read} = weights.arrays[1]
     tail, ones = ((), ()) if B == 1 else ((B,), (1,))
 {back_upright}    {back_names} = (
-        {prefix}back_arrays(T, B, {x}.dtype, {arguments}) if workspace is None else workspace.backward)
+        {prefix}back_arrays(T, B, {x}.dtype, {arguments}, truncate, since, {back_given}) if workspace is None or truncate
+        else workspace.backward)
 {given}
     d_x, sums = np.empty((T, B, m), {x}.dtype), into and into.sums
 {backward}
@@ -151,53 +165,46 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
     sizes = [size for size in layout.sizes() if size != "m"]
     arguments = ", ".join(dict.fromkeys(("m", *sizes)))
     given = [layout.given_adjoint(output).base for output in unit.outputs]
-    one = "x_1" if any(layout.one(block, program.input) for block in program.blocks) else "x"
-    taken = ["x_1[..., :m] = x.reshape(T, B, m)", "x_1[..., m] = 1", "x = x_1[..., :m]"] if one == "x_1" else [
-        'x = np.array(x, order="C").reshape(T, B, m)']
-    if one == "x_1":
-        ahead.scope.rooms["x_1"] = "(T, B, m + 1)"
-    kept_arrays = list(dict.fromkeys((one, *back.kept)))
+    rooms = [*ahead.scope.rooms, *ahead.scope.parts]
+    back_rooms = _read(backward, [*back.scope.rooms, *back.scope.parts])
+    steps = ["steps"] * bool(ahead.scope.step_views)
+    kept = list(dict.fromkeys((ahead.x, *back.kept)))
+    read_by_parts = _read([*back.scope.now_views.values(), *back.scope.step_views.values()], kept)
     first_parameter = program.original.parameter_terms[0].name
     members = [member for block in program.blocks for member in block.members] or [program.states[0]]
     fields = {"prefix": unit.prefix, "arguments": arguments}
     def read(scope: Scope) -> tuple[str, str]:
         upright = {layout.parameter(symbol) for symbol in program.cell.parameter_terms} | {
             layout.bias(block) for block in program.blocks if layout.apart(block)}
-        names = [*sizes, *(name for name in scope.weights)]
+        names = [*sizes, *scope.weights]
         return _list(names), "".join(
             f"    {name} = {name}.reshape(-1, *ones)\n" for name in names if name in upright)
-    by_columns = _by_columns(ahead.scope.turned)
+    by_columns = [f"{name} = {layout.by_columns(name)} if B == 1 else {name}" for name in ahead.scope.turned]
     ahead_read, back_read = read(ahead.scope), read(back.scope)
     return _short(FUNCTION.format(
         **fields,
         dtype=f'params["{first_parameter}"].dtype',
         prepare=_indented(stacking.lines()),
         weights=", ".join(_list(made[name] for name in (*sizes, *scope.weights)) for scope in (ahead.scope, back.scope)),
-        rooms=_rooms(ahead.scope), back_rooms=_rooms(back.scope), wide=layout.wide(*members),
+        rooms=_indented([*_made(ahead.scope), *(f"steps = {_zipped(ahead.scope)}" for _ in steps)]),
+        steps_words=", and last its parts for each step" * bool(steps),
+        held=_list((*rooms, *(f"list({each})" for each in steps))), back_given=", ".join(read_by_parts),
+        back_rooms=_indented(_made(back.scope)), parts=_indented(f"    {text}," for text in _parts(back.scope)),
+        back_held="[(*views, list(steps)) for *views, steps in parts]" if back.scope.step_views else "list(parts)",
+        wide=layout.wide(*members),
         errors=_errors(forward), back_errors=_errors(backward),
         states=as_tuple(state.name for state in unit.seen), read=ahead_read[0], upright=ahead_read[1],
-        names=_list(ahead.scope.rooms), taken=_indented([*taken, *by_columns]), forward=_indented(forward),
+        names=_list((*rooms, *steps)), forward=_indented([*by_columns, *forward]),
         outputs=_one_or_many([f"batch_first({layout.value(output).base}[1:], batch)" for output in unit.outputs]),
         last=as_tuple(f"{layout.value(state).base}[-1].T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen),
-        kept=", ".join(("batch", "weights", "workspace", *kept_arrays)),
-        x=one, m="    m -= 1\n" * (one == "x_1"), back_read=back_read[0], back_upright=back_read[1],
-        back_names=_list(["chunk", "steps", *back.scope.rooms]),
+        kept=", ".join(("batch", "weights", "workspace", *kept)),
+        x=ahead.x, m="    m -= 1\n" * (ahead.x == "x_1"), back_read=back_read[0], back_upright=back_read[1],
+        back_names=_list(("chunk", *back_rooms, "parts")),
         given=_indented([f"{', '.join(given)} = " + (
             "d_outputs.reshape(T, B, -1)" if len(given) == 1 else "(part.reshape(T, B, -1) for part in d_outputs)")]),
         backward=_indented(backward),
         d_states=as_tuple(
             f"{layout.state_adjoint(state)}.T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen)))
-
-
-def _by_columns(names: Iterable[str]) -> list[str]:
-    """The lines that lay matrices in the order in which BLAS takes a matrix and a vector soonest.
-
-    Sums are then taken in another order, so it must be done in all parts of a long run or in none: none is shorter than a
-    chunk, unless the whole is.
-    """
-    lines = [f"    {name} = np.asfortranarray({name})" for name in names]
-    why = "products with one vector each are quicker down the columns"
-    return [f"if B == 1 and T >= chunk_of(1):  # {why}", *lines] if lines else []
 
 
 def imported(text: str, own: frozenset[str]) -> str:
@@ -216,8 +223,25 @@ def _one_or_many(texts: list[str]) -> str:
     return texts[0] if len(texts) == 1 else as_tuple(texts)
 
 
-def _rooms(scope: Scope) -> str:
-    return "\n".join(f"        np.empty({shape}, dtype),  # {name}" for name, shape in scope.rooms.items())
+def _made(scope: Scope) -> Iterator[str]:
+    """The lines that make what a function writes to."""
+    yield from (f"{name} = {text}" for name, text in (*scope.rooms.items(), *scope.parts.items()))
+
+
+def _zipped(scope: Scope) -> str:
+    views = list(scope.step_views.values())
+    return f"zip({', '.join(views)})" if len(views) > 1 else views[0]
+
+
+def _parts(scope: Scope) -> list[str]:
+    """What there is for a stretch of steps: its slice, the views of the factors, and those of each step."""
+    return ["now", *scope.now_views.values(), *[_zipped(scope)] * bool(scope.step_views)]
+
+
+def _read(texts: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Which of the names are in the texts."""
+    text = " ".join(texts)
+    return [name for name in names if re.search(rf"\b{name}\b", text)]
 
 
 def _list(names: Iterable[str]) -> str:
@@ -241,6 +265,7 @@ def _short(text: str) -> str:
             return line
         code = line.lstrip()
         start = " " * (len(line) - len(code))
-        held = re.sub(r"(?<!,) ", "~", code)  # it is broken after commas only
+        held = re.sub(r"\[[^\[\]]*\]", lambda found: found[0].replace(" ", "~"), code)
+        held = re.sub(r"(?<!,) ", "~", held)  # it is broken after commas only, and not within an index
         return fill(held, WIDTH, initial_indent=start, subsequent_indent=start + " " * 8).replace("~", " ")
     return "\n".join(map(short, text.split("\n")))

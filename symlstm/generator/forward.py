@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from textwrap import fill
+from collections.abc import Iterable
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
 from symlstm.generator.codes import Code, activated, elementwise, limited, parsed, statements, with_constants
@@ -27,16 +26,19 @@ class Forward:
             shape = f"({layout.width(state)}, *tail)"
             given = "" if k is None else f" if state is None else state[{k}].T.reshape({shape})"
             self.scope.head.append(f"{base}[0] = 0{given}")
-        self.read = self.program.input in self._elementwise()
-        if self.read:
-            self.scope.head.append(f"{self.scope.all(layout.value(self.program.input))}[...] = batch_last(x)")
+        one = any(layout.one(block, self.program.input) for block in self.program.blocks)
+        self.x, self.bare = ("x_1", "x_1[..., :m]") if one else ("own_x", "own_x")
+        self.scope.rooms[self.x] = "np.ones((T, B, m + 1), dtype)" if one else "np.empty((T, B, m), dtype)"
+        self.scope.head.append(f"{self.x}[..., :m] = x.reshape(T, B, m)")
+        if self.program.input in self._elementwise():
+            self.scope.head.append(f"{self.scope.all(layout.value(self.program.input))}[...] = batch_last({self.bare})")
 
     def lines(self) -> list[str]:
         """The body of `forward`, from the states at the start to the end of the loop."""
         for of, rhs in self.program.lines.items():
             if of not in self.done:
                 self._line(of, rhs)
-        return [*self.scope.head, *loop_over(self.scope.step_views, self.loop)]
+        return [*self.scope.head, *loop_over(self.scope.step_views, "steps", self.loop)]
 
     def _elementwise(self) -> set[Sym]:
         """What elementwise formulas of either pass read."""
@@ -107,7 +109,7 @@ class Forward:
         """The vectors of all steps, which a product meets."""
         if vector != self.program.input:
             return self.scope.all(self.layout.value(vector))
-        return "batch_last(x_1)" if self.layout.one(block, vector) else "batch_last(x)"
+        return f"batch_last({self.x if self.layout.one(block, vector) else self.bare})"
 
     def _late(self, block: Block, vectors: list[Sym], bias: list[str], *, started: bool) -> None:
         layout = self.layout
@@ -119,6 +121,7 @@ class Forward:
                 out = self.scope.room(part, f"({layout.width(*block.members)}, *tail)")
             weights = self.scope.weight(layout.ahead(block, vector))
             self.scope.turned.setdefault(weights)
+            self.scope.weight(layout.by_columns(weights))
             self.loop.append(f"{weights}.dot({self._ref(vector, False)}, {out})")
             self.loop += [f"{name} += {out}"] * started
             started = True
@@ -156,24 +159,12 @@ class Forward:
         return limited(code, lambda: self._constant("np.finfo(dtype).max"))
 
 
-def loop_over(views: dict[str, str], body: list[str]) -> list[str]:
-    """A loop over the steps of several arrays at once."""
+def loop_over(views: Iterable[str], steps: str, body: list[str], first: str = "") -> list[str]:
+    """A loop over the parts of several arrays at each step. `first` stands before them, in a zip of its own."""
     if not body:
         return []
-    names, arrays = ", ".join(views), ", ".join(views.values())
-    if len(names) > 110:
-        names = fill(f"({names})", 110, subsequent_indent=" " * 8)
-    head = [f"for {names} in zip({arrays}):" if len(views) > 1 else f"for {names} in {arrays}:"]
-    if len(head[0].splitlines()[-1]) > 120 or "\n" in names:
-        head = [f"for {names} in zip(", *_wrapped(list(views.values())), "):"]
-    return [*"\n".join(head).splitlines(), *(f"    {line}" for line in body)]
-
-
-def _wrapped(parts: list[str]) -> Iterator[str]:
-    line = "       "
-    for part in parts:
-        if len(line) + len(part) > 110:
-            yield line
-            line = "       "
-        line += f" {part},"
-    yield line.rstrip(",")
+    names = ", ".join(views)
+    if first and names:
+        names = f"{first}, ({names})" if "," in names else f"{first}, {names}"
+    names = names or first
+    return [f"for {names} in {steps}:", *(f"    {line}" for line in body)]

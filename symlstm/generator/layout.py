@@ -27,10 +27,11 @@ from symlstm.shapes import Length
 
 _RESERVED = frozenset({
     "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward", "backward",
-    "params", "x", "x_1", "state", "trace", "outputs", "d_outputs", "d_state", "d_params", "d_x", "rows_d_x", "kept", "batch",
-    "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since", "chunk", "steps", "start", "stop",
-    "late", "first", "now", "here", "found", "sums", "chunk_of", "CACHE", "ahead", "batch_first", "batch_last", "columns",
-    "totals", "added", "part", "zip", "slice", "max", "min", "tuple", "range", "isinstance", "len", *FUNCTIONS})
+    "params", "x", "x_1", "own_x", "state", "trace", "outputs", "d_outputs", "d_state", "d_params", "d_x", "rows_d_x", "kept",
+    "batch", "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since", "chunk", "chunk_of", "length",
+    "stretches", "parts", "rest", "steps", "start", "stop", "now", "here", "found", "sums", "CACHE", "ahead", "batch_first",
+    "batch_last", "columns", "totals", "added", "part", "views", "zip", "slice", "max", "min", "tuple", "range", "list",
+    "isinstance", "len", *FUNCTIONS})
 
 
 class Names:
@@ -58,35 +59,43 @@ class Array:
     width: str
     index: str = ""
 
+    @property
+    def whole(self) -> str:
+        """All steps."""
+        return self.base + self.index
+
+    def at(self, steps: str) -> str:
+        """Some steps, given as a slice."""
+        if self.index.startswith("[:, "):
+            return f"{self.base}[{steps}, {self.index[4:]}"
+        return f"{self.base}{self.index if self.index == '[1:]' else ''}[{steps}]"
+
 
 class Scope:
-    """The lines at the head of a function, and the views that its loops use; each array is made where it is first needed.
+    """What a function writes to, the lines at its head, and the views that its loops use.
 
-    `allocated` gives the text that makes the base of an array, "" for one that is there already; what is made so, or by
-    `room`, is in `rooms`: a workspace can hold it from one run to the next.
+    `rooms` are the arrays that it writes to, `parts` views of them: a workspace can hold them from one run to the next.
+    `allocated` gives the shape of the base of an array, "" for one that is there already.
     """
 
-    def __init__(self, allocated: Callable[[Array], str], given: Iterable[str] = ()) -> None:
+    def __init__(self, allocated: Callable[[Array], str]) -> None:
         self.head: list[str] = []
         self.rooms: dict[str, str] = {}
+        self.parts: dict[str, str] = {}
         self.now_views: dict[str, str] = {}
         self.step_views: dict[str, str] = {}
         self.weights: dict[str, None] = {}  # what is read of the prepared weights
         self.turned: dict[str, None] = {}  # those that meet a vector of each step
-        self._allocated, self._made = allocated, set(given)
-
-    def make(self, name: str, definition: str) -> str:
-        """A line at the head, unless it is there already."""
-        if name not in self._made:
-            self._made.add(name)
-            self.head.append(f"{name} = {definition}")
-        return name
+        self._allocated = allocated
 
     def room(self, name: str, shape: str) -> str:
-        """An array to write to, unless it is there already."""
-        if name not in self._made:
-            self._made.add(name)
-            self.rooms[name] = shape
+        """An array to write to."""
+        self.rooms.setdefault(name, f"np.empty({shape}, dtype)")
+        return name
+
+    def part(self, name: str, view: str) -> str:
+        """A part of such an array."""
+        self.parts.setdefault(name, view)
         return name
 
     def weight(self, name: str) -> str:
@@ -94,28 +103,31 @@ class Scope:
         self.weights.setdefault(name)
         return name
 
-    def all(self, array: Array) -> str:
-        """The whole of an array."""
-        if array.base not in self._made:
-            shape = self._allocated(array)
-            if shape:
-                self.room(array.base, shape)
-            self._made.add(array.base)
-        return self.make(f"all_{array.name}", array.base + array.index) if array.index else array.base
+    def there(self, array: Array) -> Array:
+        """The array, once its base is there."""
+        shape = self._allocated(array)
+        if shape:
+            self.room(array.base, shape)
+        return array
 
-    def now(self, array: Array, index: str = "now") -> str:
-        """Its part for a stretch of steps."""
-        self.now_views[f"now_{array.name}"] = f"{self.all(array)}[{index}]"
+    def all(self, array: Array) -> str:
+        """The whole of an array, by name."""
+        self.there(array)
+        return self.part(f"all_{array.name}", array.whole) if array.index else array.base
+
+    def now(self, array: Array, steps: str) -> str:
+        """Its part for a stretch of steps, by name."""
+        self.now_views[f"now_{array.name}"] = self.there(array).at(steps)
         return f"now_{array.name}"
 
     def step(self, array: Array) -> str:
         """Its part for one step of a loop over all of them."""
-        self.step_views[array.name] = self.all(array)
+        self.step_views[array.name] = self.there(array).whole
         return array.name
 
-    def step_back(self, array: Array, index: str = "now") -> str:
+    def step_back(self, array: Array, steps: str) -> str:
         """Its part for one step of a loop backwards over a stretch."""
-        self.step_views[array.name] = f"{self.now(array, index)}[::-1]"
+        self.step_views[array.name] = f"{self.there(array).at(steps)}[::-1]"
         return array.name
 
 
@@ -269,6 +281,10 @@ class Layout:
         """The weights as the forward pass reads them: with halved rows, and the bias in a last column, which meets a 1."""
         halves, one = bool(self.halved & {*block.members}), self.one(block, vector)
         return self.names((block.members, vector, "ahead"), f"{'half_' * halves}{self.weights(block, vector)}{'_1' * one}")
+
+    def by_columns(self, weights: str) -> str:
+        """Weights that lie column by column: so BLAS multiplies one vector soonest."""
+        return self.names(("by columns", weights), f"{weights}_by_columns")
 
     def turned(self, block: Block, vector: Sym) -> str:
         """The weights transposed, as the loop of the backward pass reads them: contiguous, so that no product turns them."""

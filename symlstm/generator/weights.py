@@ -34,7 +34,9 @@ class Stacking:
         for block in self.program.blocks:
             for vector in block.vectors:
                 weights = self.layout.weights(block, vector)
-                yield from ((name, name) for name in (weights, self.layout.ahead(block, vector)))
+                ahead = self.layout.ahead(block, vector)
+                yield from ((name, name) for name in (weights, ahead))
+                yield self.layout.by_columns(ahead), f"np.asfortranarray({ahead})"
                 yield self.layout.turned(block, vector), f"{weights}.T.copy()"
             yield self.layout.bias(block), self.layout.bias(block)
         for symbol in self.program.cell.parameter_terms:

@@ -26,7 +26,7 @@ SUMMED = '''def summed(share, rows, T, chunk, into):
 
 CHUNK = '''def chunk_of(B):
     """How many steps of B sequences one product over time takes: a run that is cut where a chunk ends gives the same bits."""
-    return max(1, min(32, 512 // B))
+    return max(1, min(64, 512 // B))
 '''
 
 NUMPY = Target(
