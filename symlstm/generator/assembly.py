@@ -15,7 +15,7 @@ from symlstm.algebra import NOW, Sym, plain
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
-from symlstm.generator.functional import INTO, indented
+from symlstm.generator.functional import INTO, NO_WORKSPACE, WORKSPACE, indented
 from symlstm.generator.still import Still
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.model import Cell
@@ -43,13 +43,13 @@ def picked(states, *places):
 
 
 {helpers}def prepare(params):
-    """The parameters as the functions of the parts read them; `forward` takes the result in place of `params`."""
+    """The parameters of all parts as their functions read them; `forward` takes the result in place of `params`."""
     arrays = {{}}
 {prepare}
     return Weights(dict(params), arrays)
 
 
-{above}def forward(params, x, state=None):
+{no_workspace}{above}def forward(params, x, state=None{workspace}):
     """Run all parts over {words}.
 
 {start}
@@ -119,7 +119,9 @@ class Assembly:
             backward += ["sums = {", *found, "}"]
         backward = [f"{kept} = trace.kept", *backward]
         return FUNCTIONS.format(
-            parameters="\n".join(self._table()), helpers=self._helpers(), words=frame.words(),
+            parameters="\n".join(self._table()), helpers=self._helpers(),
+            workspace=WORKSPACE * self.target.stretches,
+            no_workspace=NO_WORKSPACE.format(workspace="workspace") * self.target.stretches, words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
             kept=indented([f"kept = {kept}"]), sizes=static, above=self.target.ahead, above_back=self.target.back,
             prepare=indented(self._prepare()), into=", into=None, since=0" * into, into_words=INTO * into,

@@ -28,7 +28,7 @@ FUNCTIONS = '''def {prepare}(params):
 {prepared}
 
 
-{above}def {ahead}(params, x, state=None):
+{workspace}{above}def {ahead}(params, x, state=None{takes_workspace}):
     """Run the cell over {x_words}.
 
     It starts in the state {states}, in zero if that is None.
@@ -52,6 +52,12 @@ FUNCTIONS = '''def {prepare}(params):
 {first}
     )
     return Gradients(d_params, {d_inputs}, d_state)
+'''
+WORKSPACE = ", workspace=None"
+NO_WORKSPACE = '''def {workspace}(T, B, dtype, **sizes):
+    """Nothing: all arrays are made anew for each run."""
+
+
 '''
 INTO = """
     Of a longer run, `into` are the gradients of the steps after these, to which those of the parameters are added, and `since`
@@ -123,7 +129,8 @@ def functional(unit: Unit, target: Target = NUMPY) -> str:
         backward += ["d_x = {", *pairs, "}", "d_x = d_x if named else tuple(d_x.values())"]
     return FUNCTIONS.format(
         prepare=unit.name("prepare"), ahead=unit.name("forward"), back=unit.name("backward"),
-        above=target.ahead, above_back=target.back, prepared=indented(prepared),
+        workspace=NO_WORKSPACE.format(workspace=unit.name("workspace")) * target.stretches,
+        takes_workspace=WORKSPACE * target.stretches, above=target.ahead, above_back=target.back, prepared=indented(prepared),
         x_words=frame.words(), states=as_tuple(state.name for state in unit.seen), forward=indented(forward),
         outputs=outputs[0] if len(outputs) == 1 else as_tuple(outputs), last=indented(last, 2),
         kept=indented([f"kept = {kept}"]), sizes=sizes,
