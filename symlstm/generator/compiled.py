@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 
 from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
+from symlstm.generator.entries import Array
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.functional import indented, of_parameters
 from symlstm.generator.lengths import axes, solved
@@ -110,46 +111,71 @@ def compiled(unit: Unit) -> str:
     True
     """
     loops = Loops(unit)
+    names = {"run": "run", "back_run": "run_back", "new": "new", "back_new": "new_back"}
+    names |= {name: name for name in ("prepare", "workspace", "forward", "backward")}
+    return FUNCTIONS.format(**{key: unit.name(name) for key, name in names.items()}, **_kernels(loops), **_arrays(loops),
+                            **_parameters(loops), **_runs(loops))
+
+
+def _kernels(loops: Loops) -> dict[str, str]:
+    """The two kernels."""
+    return {
+        "forward_args": ", ".join(loops.forward_args), "forward_lines": indented(loops.forward_lines),
+        "forward_check": _checked(loops.results),
+        "backward_args": ", ".join(loops.backward_args), "backward_lines": indented(loops.backward_lines),
+        "backward_check": _checked(loops.back_results)}
+
+
+def _arrays(loops: Loops) -> dict[str, str]:
+    """The arrays that they write to, flat and as the caller sees them."""
     frame, flat = loops.frame, loops.flat
+
+    def states(name: str, own: Mapping[Sym, Array]) -> str:
+        return indented((f"{flat[name].part(array)}.reshape({frame.user(of)})," for of, array in own.items()), 2)
+
+    def new(name: str, of: Sequence[Sym]) -> tuple[str, str]:
+        made = [f"np.empty({frame.user(each, 'T')}, dtype)" for each in of]
+        return _one(made), _one([f"{text}.reshape(-1)" for text in _each(name, of)])
+
+    (outputs, flat_outputs), (d_inputs, flat_inputs) = new("outputs", loops.unit.outputs), new("d_x", frame.inputs)
+    shape = ", ".join(("T", "batch", "dtype", *frame.sizes))
+    x = _each("x", frame.inputs)[0]
+    return {
+        **{name: flat[name].size() for name in ("kept", "ends", "d_params", "d_ends")},
+        "outputs": outputs, "flat_outputs": flat_outputs, "d_inputs": d_inputs, "flat_inputs": flat_inputs,
+        "last": states("ends", loops.ends), "first": states("d_ends", loops.d_ends), "keywords": ", ".join(frame.sizes),
+        "shape": shape, "shape_here": shape.replace("dtype", f"{x}.dtype", 1),
+        "shape_there": shape.replace("dtype", "kept.dtype", 1)}
+
+
+def _parameters(loops: Loops) -> dict[str, str]:
+    """How the parameters of the loops are made, and the gradients that a caller gets from theirs."""
+    sizes = dict(_sizes_of(loops))
+    return {
+        "prepared": indented(_prepared(loops, sizes)), "weights": _weights(loops), "sizes": as_tuple(sizes),
+        "sums": indented(_sums(loops)), "gradients": indented(_views(loops), 2),
+        "late": "".join(f"{indented([line])}\n" for line in _late(loops))}
+
+
+def _runs(loops: Loops) -> dict[str, str]:
+    """What a caller gives, and how the kernels are called with it."""
+    frame, outputs = loops.frame, loops.unit.outputs
     by_params = dict(_sizes_of(loops))
-    by_inputs = {size: text for size, text in frame.sizes.items() if size not in by_params}
-    sizes = ", ".join(frame.sizes)
-    shape, trace_sizes = ", ".join(("T", "batch", "dtype", *frame.sizes)), ", ".join(
-        ("T", "batch", *frame.sizes, *["named"] * (not frame.single)))
-    *taken, _ = frame.taken(by_inputs)  # the kernels see the number of sequences for themselves
+    *taken, _ = frame.taken({size: text for size, text in frame.sizes.items() if size not in by_params})  # kernels see B
     if by_params:
         taken.insert(0, f"{as_tuple(by_params)} = weights.arrays[1]")
-    names = {"run": "run", "back_run": "run_back", "new": "new", "back_new": "new_back"}
-    arrays = {name: flat[name].size() for name in ("kept", "ends", "d_params", "d_ends")}
-    x = _each("x", frame.inputs)
-    outputs = [f"np.empty({frame.user(output, 'T')}, dtype)" for output in unit.outputs]
-    d_inputs = [f"np.empty({frame.user(symbol, 'T')}, dtype)" for symbol in frame.inputs]
-    flat_outputs, flat_inputs = ([f"{text}.reshape(-1)" for text in _each(name, arrays)] for name, arrays in (
-        ("outputs", outputs), ("d_x", d_inputs)))
-    weights = ["weights.arrays[0]"] * bool(frame.parameters)
-    forward_call = [*weights, *(f"{text}.ravel()" for text in x), "kept",
-                    *_each("flat", outputs), "ends", "state is not None", *frame.sizes]
-    backward_call = [*weights, "kept", *(f"{text}.ravel()" for text in _each("d_outputs", outputs)), "d_ends",
-                     *["d_params"] * bool(frame.parameters),
-                     *_each("flat", d_inputs),
-                     "d_state is not None", "into is not None", "truncate or 0", "since", *frame.sizes]
-    return FUNCTIONS.format(
-        **{key: unit.name(name) for key, name in names.items()},
-        **{name: unit.name(name) for name in ("prepare", "workspace", "forward", "backward")}, **arrays,
-        forward_args=", ".join(loops.forward_args), forward_lines=indented(loops.forward_lines),
-        backward_args=", ".join(loops.backward_args), backward_lines=indented(loops.backward_lines),
-        prepared=indented(_prepared(loops, by_params)), weights=_weights(loops), sizes=as_tuple(by_params), keywords=sizes,
-        shape=shape,
-        shape_here=shape.replace("dtype", f"{x[0]}.dtype", 1), shape_there=shape.replace("dtype", "kept.dtype", 1),
-        outputs=_one(outputs), d_inputs=_one(d_inputs), flat_outputs=_one(flat_outputs), flat_inputs=_one(flat_inputs),
-        last=indented((f"{flat['ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.ends.items()), 2),
-        first=indented((f"{flat['d_ends'].part(array)}.reshape({frame.user(of)})," for of, array in loops.d_ends.items()), 2),
-        forward_check=_checked(loops.results), backward_check=_checked(loops.back_results),
-        sums=indented(_sums(loops)), gradients=indented(_views(loops), 2),
-        late="".join(f"{indented([line])}\n" for line in _late(loops)),
-        words=frame.words(), states=as_tuple(state.name for state in unit.seen), taken=indented(taken), trace_sizes=trace_sizes,
-        forward_call=_wrapped(forward_call), backward_call=_wrapped(backward_call),
-        inputs="d_x" if frame.single else _inputs(loops))
+    weights, d_params = (["weights.arrays[0]"], ["d_params"]) if frame.parameters else ([], [])
+    given, d_given = ([f"{text}.ravel()" for text in _each(name, of)]
+                      for name, of in (("x", frame.inputs), ("d_outputs", outputs)))
+    forward = [*weights, *given, "kept", *_each("flat", outputs), "ends", "state is not None", *frame.sizes]
+    backward = [*weights, "kept", *d_given, "d_ends", *d_params, *_each("flat", frame.inputs), "d_state is not None",
+                "into is not None", "truncate or 0", "since", *frame.sizes]
+    listed = ", ".join(f'"{symbol.name}"' for symbol in frame.inputs)
+    return {
+        "words": frame.words(), "states": as_tuple(state.name for state in loops.unit.seen), "taken": indented(taken),
+        "trace_sizes": ", ".join(("T", "batch", *frame.sizes, *["named"] * (not frame.single))),
+        "forward_call": _wrapped(forward), "backward_call": _wrapped(backward),
+        "inputs": "d_x" if frame.single else f"dict(zip(({listed}), d_x)) if named else d_x"}
 
 
 def _wrapped(args: Iterable[str]) -> str:
@@ -158,6 +184,7 @@ def _wrapped(args: Iterable[str]) -> str:
 
 
 def _checked(names: Iterable[str]) -> str:
+    """Whether all numbers in some arrays are finite."""
     return " + ".join(f"looked_over({name})" for name in names)
 
 
@@ -167,6 +194,7 @@ def _each(name: str, of: Sequence[object]) -> list[str]:
 
 
 def _one(texts: Sequence[str]) -> str:
+    """One thing as it is, several in a tuple."""
     return texts[0] if len(texts) == 1 else as_tuple(texts)
 
 
@@ -241,8 +269,3 @@ def _late(loops: Loops) -> Iterator[str]:
     if late:
         yield from _sums(loops)
         yield from ("gradients = {**gradients,", *(f'    "{symbol.name}": {text},' for symbol, text in late.items()), "}")
-
-
-def _inputs(loops: Loops) -> str:
-    names = ", ".join(f'"{symbol.name}"' for symbol in loops.frame.inputs)
-    return f"dict(zip(({names}), d_x)) if named else d_x"
