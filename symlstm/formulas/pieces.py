@@ -39,7 +39,7 @@ class Pieces:
         """The outputs as new arrays of this dtype, and whether they hold a NaN. Raises `NotValid` for shapes that do not fit."""
         shape = _common(arrays)
         size = prod(shape)
-        found = [np.empty(size, dtype) for _ in self.outputs]
+        found = [*np.empty((len(self.outputs), size), dtype)]  # in one block, which the system gives in larger pages
         whole = [*found, *(_flat(arrays[name].astype(dtype, copy=False), shape) for name in self.args)]
         step = max(LEAST, CACHE // (found[0].itemsize * (len(whole) + self.parts)))
         parts, squares = np.empty((self.parts, min(step, size)), dtype), 0.0
