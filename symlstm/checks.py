@@ -60,6 +60,30 @@ class Prepared:
         return f"Prepared({_listed(self.params)})"
 
 
+@dataclass(slots=True, eq=False)
+class Workspace:
+    """Arrays for runs of one size: a run that is given it writes over those of the run before. `runs` counts the runs.
+
+    `arrays` is None where the module makes all arrays anew in any case.
+    """
+
+    arrays: Any
+    steps: int
+    sequences: int
+    dtype: Any
+    sizes: dict[str, int]
+    checks: Checks
+    runs: int = 0
+    fit: Fit | None = None  # what it was found right for the last time
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.told()})"
+
+    def told(self) -> str:
+        """Its sizes in words."""
+        return _told(self.steps, self.sequences, self.sizes, self.dtype)
+
+
 class Checks:
     """The checks of one cell's function."""
 
@@ -145,6 +169,34 @@ class Checks:
         refuse(arrays)
         same = self._last is not None and self._last.params == shapes
         return Prepared(arrays, self._last.params if same else shapes, dtype, stack(arrays), self)  # type: ignore[union-attr]
+
+    def workspace(self, steps: Any, sequences: Any, dtype: Any, sizes: Mapping[str, Any],
+                  make: Callable[..., Any] | None) -> Workspace:
+        """A workspace for runs of these sizes, with arrays that `make` makes. Raises `NotValid` for what sizes cannot be."""
+        for name, size in {"T": steps, "B": sequences, **sizes}.items():
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+                raise NotValid(f"The size {name} is a number.", f"{name}={size!r}", "an integer from 1 on")
+        if set(sizes) != set(self._wanted):
+            raise NotValid(f"The cell {self._cell.name} has other sizes.", f"given are {_listed(sizes)}",
+                           f"its sizes are {_listed(self._wanted)}")
+        dtype = np.dtype(dtype)
+        _floats("the workspace", np.empty(0, dtype))
+        arrays = make(steps, sequences, dtype, **sizes) if make else None
+        return Workspace(arrays, steps, sequences, dtype, dict(sizes), self)
+
+    def lent(self, workspace: Any, fit: Fit) -> Any:
+        """The arrays of a workspace, for one more run. Raises `NotValid` for one of another function or size."""
+        if type(workspace) is not Workspace or workspace.checks is not self:
+            raise NotValid("The workspace is not one of this function.", f"workspace is {workspace!r}",
+                           f"f.workspace(T, B, {', '.join(f'{size}=...' for size in self._wanted)})")
+        if workspace.fit is not fit:
+            own = {name: fit.sizes[name] for name in workspace.sizes}
+            has = _told(fit.steps, fit.batch[0] if fit.batch else 1, own, fit.dtype)
+            if workspace.told() != has:
+                raise NotValid("The workspace is for runs of another size.", repr(workspace), f"for this run, {has}")
+            workspace.fit = fit
+        workspace.runs += 1
+        return workspace.arrays
 
     def start(self, state: Any, fit: Fit) -> tuple[Array, ...]:
         """The state to start from, as arrays. Raises `NotValid` for one that does not fit."""
@@ -321,6 +373,12 @@ def _listed(names: Collection[object]) -> str:
     shown = [str(name) for name in names][:MOST]
     more = [f"... ({len(names)} in all)"] if len(names) > MOST else []
     return ", ".join([*shown, *more]) or "nothing"
+
+
+def _told(steps: int, sequences: int, sizes: Mapping[str, int], dtype: Any) -> str:
+    """The sizes of a run in words."""
+    known = {"T": steps, "B": sequences, **dict(sorted(sizes.items()))}
+    return ", ".join((*(f"{name} = {size}" for name, size in known.items()), str(dtype)))
 
 
 def _same(parts: tuple[Any, ...], shapes: Sequence[Shape], dtype: Any) -> bool:

@@ -21,9 +21,10 @@ import numpy as np
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equation, transform, walk
 from symlstm.cache import compiled, script
-from symlstm.checks import Checks, Fit, Prepared, counted, finite
+from symlstm.checks import Checks, Fit, Prepared, Workspace, counted, finite
 from symlstm.model import Adjoints, Cell
-from symlstm.segments import LongTrace, Parts, Plan, Whole, arrays, each
+from symlstm.segments import LongTrace, Parts, Plan, Whole, each
+from symlstm.segments import arrays as arrays_of
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -154,12 +155,24 @@ class CellFunction:
         """
         return self._checks.prepared(params, self._module.get("prepare", dict))
 
+    def workspace(self, T: int, B: int = 1, /, m: int | None = None, n: int | None = None, dtype: Any = "float64",
+                  **sizes: int) -> Workspace:
+        """Arrays for runs over T steps of B sequences (1 without a batch), of a cell with these sizes, others by name.
+
+        A run that is given it writes over the arrays of the run before, and so over its trace and gradients. Raises `NotValid`
+        for sizes that the cell does not have, or that are missing.
+        """
+        given = {name: size for name, size in {"m": m, "n": n, **sizes}.items() if size is not None}
+        return self._checks.workspace(T, B, dtype, given, self._module.get("workspace"))
+
     def forward(self, params: Mapping[str, Array] | Prepared, x: Any, state: Sequence[Array] | None = None, *,
-                checkpoint: int | None = None, lengths: Sequence[int] | None = None) -> Trace:
+                workspace: Workspace | None = None, checkpoint: int | None = None,
+                lengths: Sequence[int] | None = None) -> Trace:
         """Run the cell over x, from a state (zero if None): a tuple of arrays (B, n), or (n,) unbatched.
 
         Of a cell with several inputs x is a tuple in their order or a mapping of their names; the gradients have its form.
 
+        With a `workspace` nothing is allocated that can be reused, and the trace is good until the next run with the same one.
         With `checkpoint=k` only every k-th state is kept, and `backward` runs the steps between again. With `lengths`, one for
         each sequence of the batch, nothing past the end of a sequence is read; outputs and gradients there are zero, and
         `state` is that at its own end. Both are described in docs/long-sequences.md.
@@ -172,18 +185,24 @@ class CellFunction:
         if fit is None:
             params, x, fit = checks.examined(params, x)
         start = None if state is None else checks.start(state, fit)
-        ahead, plan = self._module["forward"], None
+        ahead, plan, more = self._module["forward"], None, ()
+        if workspace is not None and (arrays := checks.lent(workspace, fit)) is not None:
+            more = (arrays,)
         if checkpoint is not None or lengths is not None:
+            if workspace is not None:
+                raise NotValid("A run in segments makes its own arrays.", repr(workspace), "leave workspace out")
             plan = self._plan(fit, checkpoint, lengths)
             params = params if isinstance(params, Prepared) else self.prepare(params)
             ahead, x = self._cut(plan).forward, x if checkpoint is None else each(np.copy, x)
         try:
-            trace = ahead(params.weights if type(params) is Prepared else params, x, start)
+            trace: Any = ahead(params.weights if type(params) is Prepared else params, x, start, *more)
         except (FloatingPointError, RuntimeWarning):  # NumPy raises these only where somebody asked for it
             self._explain(params, x, start, fit, plan, None)
             raise
         if not _finite(trace) and not finite(trace.outputs, *[trace.state[k] for k in checks.beside]):
             self._explain(params, x, start, fit, plan, trace)
+        if workspace is not None:
+            trace.lent = workspace, workspace.runs
         return trace
 
     def backward(self, trace: Trace, d_outputs: Array, d_state: Sequence[Array] | None = None, *,
@@ -198,10 +217,13 @@ class CellFunction:
         if type(trace) is not self._module["Trace"] and (run is None or run.home not in (self._fresh, self._module["forward"])):
             raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
                            "trace = f.forward(params, x)")
+        workspace, number = getattr(trace, "lent", (None, 0))
+        if workspace is not None and workspace.runs != number:
+            raise NotValid("Another run has written over this trace.", repr(workspace), "a workspace of its own, or none")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
         back: Callable[..., Any] = self._module["backward"] if run is None else run.backward
         found = back(trace, d_outputs, parts, None if truncate is None else counted("truncate", truncate))
-        if not _finite(found) and not finite(*arrays(found.inputs), *found.state):
+        if not _finite(found) and not finite(*arrays_of(found.inputs), *found.state):
             from symlstm.origins import of_backward
 
             raise of_backward(self._checks, d_outputs if run is None else run.plan.silent(d_outputs), parts, found)

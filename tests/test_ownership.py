@@ -112,3 +112,47 @@ def test_what_cannot_be_prepared_is_named() -> None:
     refused(lambda: F.forward(prepared, P.x.astype("float32")), "W_i is float64, x is float32")
     refused(lambda: F.forward(prepared, P.x[..., :1]), "x has the shape (5, 3, 1)", "2 along the last axis, since W_i has the shape (3, 2)")
     assert parts(F.forward(prepared, P.x).outputs)[0].shape == (5, 3, 3)
+
+
+# --- workspaces --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("name", [name for name in BOTH if name != "names"])  # which has a size T beside the number of steps
+def test_a_workspace_changes_no_number(name: str, batched: bool) -> None:
+    whole, found = Problem(CELLS[name.removeprefix(SLOW)]), function(name)
+    problem = whole if batched else whole.alone(1)
+    found.forward(problem.params, problem.x)  # it tells the sizes
+    workspace = found.workspace(5, 3 if batched else 1, **found._checks._last.sizes)
+    for scale in (1.0, 0.5, 1.0):
+        x = {key: scale * value for key, value in problem.x.items()} if isinstance(problem.x, dict) else scale * problem.x
+        trace, expected = (found.forward(problem.params, x, problem.state, **how) for how in ({"workspace": workspace}, {}))
+        equal(trace, expected)
+        gradients = found.backward(trace, problem.d_outputs, problem.d_state)
+        equal(gradients, found.backward(expected, problem.d_outputs, problem.d_state))
+
+
+def test_a_workspace_that_cannot_be_is_named() -> None:
+    workspace = F.workspace(5, 3, m=2, n=3)
+    assert repr(workspace) == "Workspace(T = 5, B = 3, m = 2, n = 3, float64)"
+    refused(lambda: F.forward(P.params, P.x[:4], workspace=workspace), "runs of another size", "T = 5", "for this run, T = 4, B = 3")
+    refused(lambda: F.forward(P.params, P.x[:, 0], workspace=workspace), "B = 3", "T = 5, B = 1")
+    single = {key: value.astype("float32") for key, value in P.params.items()}
+    refused(lambda: F.forward(single, P.x.astype("float32"), workspace=workspace), "float64", "n = 3, float32")
+    refused(lambda: F.forward(P.params, P.x, workspace=sl.lambdify(CELLS["lstm"]).workspace(5, 3, 2, 3)), "not one of this function")
+    refused(lambda: F.forward(P.params, P.x, workspace=7), "workspace is 7", "f.workspace(T, B, m=..., n=...)")
+    refused(lambda: F.forward(P.params, P.x, workspace=workspace, checkpoint=2), "leave workspace out")
+    refused(lambda: F.workspace(5, 3, m=2), "other sizes", "given are m", "its sizes are m, n")
+    refused(lambda: F.workspace(5, 3, m=2, n=3, k=1), "its sizes are m, n")
+    refused(lambda: F.workspace(0, 3, m=2, n=3), "T=0", "from 1 on")
+    refused(lambda: F.workspace(5, 3, m=2, n=2.5), "n=2.5")
+    refused(lambda: F.workspace(5, 3, m=2, n=3, dtype="int64"), "int64", "float64 or float32")
+
+
+def test_a_trace_that_was_written_over_is_named() -> None:
+    workspace = F.workspace(5, 3, m=2, n=3)
+    first, second = (F.forward(P.params, scale * P.x, workspace=workspace) for scale in (1.0, 2.0))
+    refused(lambda: F.backward(first, P.d_outputs), "Another run has written over this trace", "Workspace(T = 5")
+    equal(F.backward(second, P.d_outputs), F.backward(F.forward(P.params, 2.0 * P.x), P.d_outputs))
+    for trace in (first, second):  # outputs and states are new arrays, whoever asks
+        equal(trace, F.forward(P.params, (1.0 if trace is first else 2.0) * P.x))
