@@ -38,7 +38,8 @@ class Stacking:
                 yield from ((name, name) for name in (weights, ahead))
                 yield self.layout.by_columns(ahead), f"np.asfortranarray({ahead})"
                 yield self.layout.turned(block, vector), f"{weights}.T.copy()"
-            yield self.layout.bias(block), self.layout.bias(block)
+            if block.biased:
+                yield self.layout.bias(block), self.layout.bias(block)
         for symbol in self.program.cell.parameter_terms:
             yield self.layout.parameter(symbol), f"np.array({given(self.program.pieces, symbol)})"
         for name, text in self.layout.constants.items():
