@@ -137,13 +137,13 @@ def test_truncated_means_that_nothing_arrives_from_the_next_stretch(name: str) -
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [
-    ("lstm", "U[j, k] * factor", "U[j, n - 1 - k] * factor"),
-    ("lstm", "arriving_d_c[k] + d_tanh_c_k", "d_tanh_c_k"),
-    ("lstm", "d_z[n + k] = ", "d_z[2 * n + k] = "),
-    ("lstm-full-feedback", "one - g[k]**2", "one - g[k]"),
-    ("slstm", "z[3 * n + k]", "z[2 * n + k]"),
-    ("mlstm", "factor_3 * d_C_kl", "d_C_kl"),
-    ("transposed", "U[j, k] * factor", "U[k, j] * factor"),
+    ("lstm", "U[j, row] * factor", "U[j, n - 1 - row] * factor"),
+    ("lstm", "arriving_d_c[row] + d_tanh_c_row", "d_tanh_c_row"),
+    ("lstm", "d_z[n + row] = ", "d_z[2 * n + row] = "),
+    ("lstm-full-feedback", "one - g[row]**2", "one - g[row]"),
+    ("slstm", "z[3 * n + row]", "z[2 * n + row]"),
+    ("mlstm", "factor_3 * d_C_row_col", "d_C_row_col"),
+    ("transposed", "U[j, row] * factor", "U[row, j] * factor"),
 ])
 def test_a_mutant_is_seen(name: str, old: str, new: str) -> None:
     """The law can fail: one change of the code, and some number or gradient is another."""

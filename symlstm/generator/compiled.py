@@ -107,7 +107,7 @@ def compiled(unit: Unit) -> str:
     """The functions of a unit, loops that Numba compiles. Raises `NotSupported` for a term without entries, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "c_k = f_k * c_prev[k] + i_k * g_k" in compiled(Unit.of(zoo.LSTM))
+    >>> "c_row = f_row * c_prev[row] + i_row * g_row" in compiled(Unit.of(zoo.LSTM))
     True
     """
     loops = Loops(unit)

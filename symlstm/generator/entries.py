@@ -1,4 +1,4 @@
-"""Any term by its entries: what stands in row k and column l of it, as an expression of numbers.
+"""Any term by its entries: what stands in a row and a column of it, as an expression of numbers.
 
 A value is a function from two indices to code, so a transpose turns the indices, rows of a vector shift them, and a chain of
 elementwise terms is one expression. What is a sum over an index (a matrix product, a trace), or is put together from parts (a
@@ -44,7 +44,7 @@ from symlstm.rules import added
 from symlstm.rules import product as matrix_product
 from symlstm.shapes import ONE, Length, linear, total_length
 
-ROW, COLUMN, INNER = "k", "l", "j"  # the indices in the code: of an entry, and of a sum
+ROW, COLUMN, INNER = "row", "col", "j"  # the indices in the code: of an entry, and of a sum
 FIRST = "0"  # the index along an axis of length 1
 
 
@@ -115,7 +115,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A sum over j that is not made yet: of left[k, j] * right[j, l], or of left[i, j] * right[j, i] over both if `closed`."""
+    """A sum over j that is not made yet: of left[row, j] * right[j, col], or of left[row, j] * right[j, row] if `closed`."""
 
     left: Value
     right: Value
@@ -171,8 +171,8 @@ def transposed(value: Value) -> Value:
 def shifted(index: str, start: str) -> str:
     """An index counted from `start`.
 
-    >>> shifted("k", "n"), shifted("k", "0"), shifted("0", "n")
-    ('n + k', 'k', 'n')
+    >>> shifted("row", "n"), shifted("row", "0"), shifted("0", "n")
+    ('n + row', 'row', 'n')
     """
     return index if start == "0" else start if index == FIRST else f"{start} + {index}"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from symlstm.algebra import NOW, Adj, Relation, Sym, Term, defined, equation, plain, term
+from symlstm.algebra import NOW, Adj, Partial, Relation, Sym, Term, defined, equation, plain, term
 from symlstm.generator.entries import Array, Entries, Made, Value, bare
 from symlstm.generator.flat import Flat, shaped
 from symlstm.generator.frame import RESERVED, Quantities
@@ -19,11 +19,12 @@ from symlstm.generator.nests import Nests, needed
 from symlstm.generator.normal import valued
 from symlstm.generator.stacking import put_together, stacked
 from symlstm.generator.units import Unit
-from symlstm.reverse import sweep
+from symlstm.reverse import LOSS_TERM, sweep
+from symlstm.rules import added
 from symlstm.shapes import ONE
 
 NAMES = frozenset({
-    "j", "k", "l", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
+    "row", "col", "j", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
     "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat",
     "since", "check", "started", "ended", "summed"})
 
@@ -42,7 +43,8 @@ class Loops:
         self.lines = {defined(line): line for line in frame.cell.named}
         swept = {line.of: equation(line.relation.lhs, put_together(line.relation.rhs, frame.shapes))
                  for line in sweep(frame.cell).lines}
-        given = {of: equation(Adj(of), Adj(of, arriving=True)) for of in frame.states if of not in swept}
+        given = {of: equation(Adj(of), added(*[Partial(LOSS_TERM, of)] * (of in unit.outputs), Adj(of, arriving=True)))
+                 for of in frame.states if of not in swept}  # whole in the sweep, since its own step does not use it further
         self.adjoints = given | swept
         def arrays(kind: str, which: Iterable[Sym]) -> dict[Sym, Array]:
             return {of: array(of, self._named(kind, of), lasting=True) for of in which}
@@ -212,8 +214,8 @@ class Loops:
         yield from (f"    {line}" for line in self._zeros(name))
 
     def _zeros(self, name: str) -> Iterator[str]:
-        yield f"for k in range({name}.size):"
-        yield f"    {name}[k] = {self._constant('0')}"
+        yield f"for j in range({name}.size):"
+        yield f"    {name}[j] = {self._constant('0')}"
 
     def _fits(self, *names: Sequence[str]) -> Iterator[str]:
         """The lines that refuse arrays of another size: a loop would read past their ends."""

@@ -143,7 +143,7 @@ class Nests:
             code = self._code(self._hoisted(each.value, inner, before), known)
             body += [f"# {each.made.note}"] if each.made.note else []
             later = any(ref == each.target for other in group[k + 1:] for ref in other.refs)
-            own = "".join(index for index, _ in loops)
+            own = "_".join(index for index, _ in loops)
             if not each.array.lengths and not each.array.lasting:
                 body.append(f"{each.target} {'+=' if each.made.adds else '='} {code}")
             elif each.made.adds:
