@@ -106,6 +106,8 @@ def test_a_workspace_and_prepared_weights_change_no_number(name: str) -> None:
     problem, own = Problem(CELLS[name], T=4), plain(name)
     expected = own.backward(own.forward(problem.params, problem.x, problem.state), problem.d_outputs, problem.d_state)
     weights, workspace = own.prepare(problem.params), own.workspace(4, 3, np.dtype(float), n=3, m=2)
+    alone, one = problem.alone(0), own.workspace(4, 1, np.dtype(float), n=3, m=2)
+    assert own.forward(weights, alone.x, alone.state, one).outputs.shape == alone.d_outputs.shape
     first = own.forward(weights, 2 * problem.x, problem.state, workspace)
     trace = own.forward(weights, problem.x, problem.state, workspace)
     assert np.shares_memory(first.outputs, trace.outputs)

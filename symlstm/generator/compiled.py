@@ -60,9 +60,10 @@ def {back_new}({shape}):
 
 
 def {workspace}(T, B, dtype, {keywords}):
-    """Arrays to be used again for T steps of B sequences; B is None for one sequence without an axis for it."""
-    batch = () if B is None else (B,)
-    return Workspace({new}({shape}), {back_new}({shape}))
+    """Arrays to be used again for T steps of B sequences."""
+    def make(batch):
+        return {new}({shape}), {back_new}({shape})
+    return Workspace(make, (B,))
 
 
 def {forward}(params, x, state=None, workspace=None):
@@ -73,7 +74,7 @@ def {forward}(params, x, state=None, workspace=None):
     """
     weights = params if isinstance(params, Weights) else {prepare}(params)
 {taken}
-    arrays = {new}({shape_here}) if workspace is None else workspace.ahead
+    arrays = {new}({shape_here}) if workspace is None else workspace.ahead if batch else workspace.alone()[0]
     kept, ends, flat, outputs, last = arrays
     if state is not None:
         np.concatenate(state, axis=None, out=ends)
@@ -90,7 +91,7 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None, since=0
     gradients of the steps after these, to which those of the parameters are added, and `since` is how many steps came before.
     """
     weights, kept, workspace, {trace_sizes} = trace.kept
-    arrays = {back_new}({shape_there}) if workspace is None else workspace.back
+    arrays = {back_new}({shape_there}) if workspace is None else workspace.back if batch else workspace.alone()[1]
     d_params, d_ends, flat, gradients, d_x, first = arrays
     if d_state is not None:
         np.concatenate(d_state, axis=None, out=d_ends)

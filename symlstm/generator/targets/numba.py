@@ -7,10 +7,16 @@ from dataclasses import replace
 from symlstm.generator.targets.numpy import NUMPY
 
 CLASSES = '''class Workspace:
-    """The arrays of a forward pass and of a backward pass, for calls that may write over those of the call before."""
+    """The arrays of both passes, for calls that may write over those of the call before. `make` makes them for a batch."""
 
-    def __init__(self, ahead, back):
-        self.ahead, self.back = ahead, back
+    def __init__(self, make, batch):
+        self.make, self.own = make, None
+        self.ahead, self.back = make(batch)
+
+    def alone(self):
+        """Those of one sequence without an axis for it."""
+        self.own = self.own or self.make(())
+        return self.own
 
 
 # compiled when it is first called; kept on disk where the module itself is a file
