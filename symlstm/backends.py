@@ -90,7 +90,7 @@ class BackendFunction:
     def _examined(self, params: Any, x: Any, state: Any) -> tuple[Any, Any, Any]:
         """What a forward pass is given, as arrays of the back end, once it is found right."""
         given = self._each(params), self._each(x), None if state is None else self._each(state)
-        key = repr(_mapped(lambda array: (tuple(array.shape), str(array.dtype)), given))
+        key = tuple(map(_told, given))
         if key not in self._right:
             params, x, state = (_mapped(self._like, part) for part in given)
             *_, fit = self._checks.examined(params, x)
@@ -117,6 +117,13 @@ def _mapped(change: Callable[[Any], Any], values: Any) -> Any:
     return None if values is None else change(values)
 
 
+def _told(values: Any) -> Any:
+    """The names, shapes and dtypes of what `_mapped` takes."""
+    if isinstance(values, dict):
+        return tuple((name, array.shape, array.dtype) for name, array in values.items())
+    return tuple(map(_told, values)) if isinstance(values, tuple) else values if values is None else (values.shape, values.dtype)
+
+
 class JaxFunction(BackendFunction):
     """A cell in JAX. It is called as a pure function, `f(params, x, state=None)`, which gives the outputs and the last state.
 
@@ -129,10 +136,14 @@ class JaxFunction(BackendFunction):
         """The outputs and the last state. Raises `NotValid` as `forward` does."""
         return self._module["run"](*self._examined(params, x, state))
 
-    def _own(self, value: Any) -> Array:
-        import jax.numpy as jnp
+    def _loaded(self, load: Load, in_numpy: Load | None) -> dict[str, Any]:
+        import jax
 
-        return jnp.asarray(value)
+        self._jax = jax
+        return load()
+
+    def _own(self, value: Any) -> Array:
+        return value if isinstance(value, self._jax.Array) else self._jax.numpy.asarray(value)
 
     def _named(self, params: dict[str, Array]) -> dict[str, Array]:
         return {name: params[name] for name in self._names}  # of the kind of the parameters, as JAX wants it
@@ -156,8 +167,7 @@ class TorchFunction(BackendFunction):
 
         They start as those of `torch.nn.LSTM` do, even between -1 and 1 over the square root of n.
         """
-        import torch
-
+        torch = self._torch
         shapes = self.cell.parameter_shapes(n, m, **sizes)
         generator, bound = torch.Generator().manual_seed(seed), n**-0.5
         return self._module["Module"]({name: (2 * torch.rand(shape, generator=generator) - 1) * bound
@@ -166,6 +176,7 @@ class TorchFunction(BackendFunction):
     def _loaded(self, load: Load, in_numpy: Load | None) -> dict[str, Any]:
         import torch
 
+        self._torch = torch
         module, numpy = load(), in_numpy and in_numpy()
         if numpy is None:
             return module
@@ -194,9 +205,7 @@ class TorchFunction(BackendFunction):
         return module
 
     def _own(self, value: Any) -> Array:
-        import torch
-
-        return torch.as_tensor(value)
+        return value if isinstance(value, self._torch.Tensor) else self._torch.as_tensor(value)
 
     def _dtype(self, array: Array) -> Any:
         name = str(array.dtype).removeprefix("torch.")

@@ -11,20 +11,27 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ORACLE = {"backends.md"}  # pages that run frameworks
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -q "  # `.ci/run` runs these lines as they stand
+
+
+def _case(page: Path, *more: str) -> Any:
+    """A page as a case of a test, under the marker of what it needs."""
+    return pytest.param(page, *more, id=more[0] if more else page.name, marks=[pytest.mark.oracle] * (page.name in ORACLE))
 
 
 def _blocks(page: Path) -> list[tuple[str, str]]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [_case(page) for page in PAGES])
 def test_python_blocks(page: Path) -> None:
     found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE, encoding="utf-8")
     assert found.failed == 0
@@ -33,7 +40,7 @@ def test_python_blocks(page: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "command", "printed"),
     [
-        pytest.param(page, *case, id=case[0])
+        _case(page, *case)
         for page in PAGES
         for kind, text in _blocks(page)
         if kind == "console"
