@@ -228,6 +228,24 @@ def test_a_workspace_and_prepared_weights_change_no_bit(name: str, batch: int) -
             np.testing.assert_array_equal(value, own[key])
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("layers", [["lstm", "lstm"], ["gru", "lstm-layernorm", "rnn"]], ids="-".join)
+def test_a_network_lends_its_workspace_to_its_parts(layers: list[str], batch: int) -> None:
+    network = sl.stack(layers, bidirectional=True)
+    problem, found = Problem(network, T=5, B=batch, n=4, m=3), sl.lambdify(network)
+    trace = found.forward(problem.params, problem.x, problem.state)
+    own = problem.gradients(found.backward(trace, problem.d_outputs, problem.d_state))
+    weights, workspace = found.prepare(problem.params), found.workspace(5, batch, 3, 4)
+    lent: Any = workspace.arrays["layer_2_backward"] if layers[1] == "lstm" else workspace.arrays["layer_1_forward"]
+    for _ in range(2):
+        again: Any = found.forward(weights, problem.x, problem.state, workspace=workspace)
+        np.testing.assert_array_equal(again.outputs, trace.outputs)
+        for key, value in problem.gradients(found.backward(again, problem.d_outputs, problem.d_state)).items():
+            np.testing.assert_array_equal(value, own[key])
+    assert any(np.shares_memory(part, trace_part) for part in lent.forward if isinstance(part, np.ndarray)
+               for kept in again.kept for trace_part in kept.kept if isinstance(trace_part, np.ndarray))
+
+
 def test_a_mutant_of_every_pass_is_seen() -> None:
     """The law can fail: a wrong half, a wrong root in a spread, a seam between chunks, a wrong column for the bias."""
     problem = Problem(zoo.LSTM, T=70, B=1)

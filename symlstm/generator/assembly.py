@@ -16,6 +16,7 @@ from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
 from symlstm.generator.functional import INTO, NO_WORKSPACE, WORKSPACE, indented
+from symlstm.generator.lengths import size_text
 from symlstm.generator.still import Still
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.model import Cell
@@ -49,7 +50,7 @@ def picked(states, *places):
     return Weights(dict(params), arrays)
 
 
-{no_workspace}{above}def forward(params, x, state=None{workspace}):
+{make_workspace}{above}def forward(params, x, state=None{workspace}):
     """Run all parts over {words}.
 
 {start}
@@ -121,11 +122,39 @@ class Assembly:
         return FUNCTIONS.format(
             parameters="\n".join(self._table()), helpers=self._helpers(),
             workspace=WORKSPACE * self.target.stretches,
-            no_workspace=NO_WORKSPACE.format(workspace="workspace") * self.target.stretches, words=frame.words(),
+            make_workspace="\n".join(self._workspace()) * self.target.stretches, words=frame.words(),
             start=fill(self._start(), 120, initial_indent="    ", subsequent_indent="    "), forward=indented(forward),
             kept=indented([f"kept = {kept}"]), sizes=static, above=self.target.ahead, above_back=self.target.back,
             prepare=indented(self._prepare()), into=", into=None, since=0" * into, into_words=INTO * into,
             sums=", sums" * into, backward=indented(backward), d_inputs=inputs[0] if frame.single else "d_x")
+
+    def _workspace(self) -> Iterator[str]:
+        """The lines of `workspace`: one for every part with a memory."""
+        wanted = sorted({size for pair in self.cell.shapes.lengths.values() for length in pair for size, _ in length if size})
+        if {"T", "B", "dtype"} & {*wanted}:  # a size of that name has another in the code
+            yield NO_WORKSPACE.format(workspace="workspace")
+            return
+        yield f"def workspace(T, B, dtype, *, {', '.join(wanted)}):"
+        yield '    """Arrays for the runs of all parts over T steps of B sequences."""'
+        yield "    return {"
+        for place in self.places:
+            if place.form:
+                sizes = "".join(f", {size}={text}" for size, text in self._own_sizes(place).items())
+                yield f'        "{place.name}": {place.form.unit.name("workspace")}(T, B, dtype{sizes}),'
+        yield from ("    }", "", "", "")
+
+    def _own_sizes(self, place: Place) -> dict[str, str]:
+        """The sizes of a part with a memory, as its functions call them, in terms of those of the whole."""
+        assert place.form
+        cell = place.form.unit.cell
+        pairs = [*zip(cell.input_terms, place.reads, strict=True), *zip(place.form.unit.seen, place.states, strict=True),
+                 *((own, Sym(place.parameters[own.name])) for own in cell.parameter_terms)]
+        found: dict[str, str] = {}
+        for own, whole in pairs:
+            for length, other in zip(cell.shapes.lengths[own.name], self.cell.shapes.lengths[whole.name], strict=True):
+                if len(length) == 1 and length[0][0] and length[0][1] == 1:
+                    found.setdefault(length[0][0], size_text(other))
+        return dict(sorted(found.items()))
 
     def _prepare(self) -> Iterator[str]:
         """The parameters of every part that has some, or a memory."""
@@ -200,9 +229,10 @@ class Assembly:
         given = [_way(place, self.exchange.outside(read, self.exchange.called(read), "T", "B")) for read in place.reads]
         names = [self.frame.name(output) for output in place.outputs]
         one, function = len(names) == 1, place.form.unit.name("forward")
+        lent = f', workspace and workspace["{place.name}"]' * self.target.stretches
         lines = [f"# {self._words(place)}",
                  f'{place.name} = {function}(weights.arrays["{place.name}"], '
-                 f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('state', place)})"]
+                 f"{given[0] if len(given) == 1 else as_tuple(given)}, {self._picked('state', place)}{lent})"]
         for k, (output, name) in enumerate(zip(place.outputs, names, strict=True)):
             array = _way(place, f"{place.name}.outputs{'' if one else f'[{k}]'}")
             lines.append(f"{name} = {self.exchange.inside(output, array, 'T', 'B')}")

@@ -100,9 +100,9 @@ def {prefix}back_arrays(T, B, dtype, {arguments}, truncate, since, {back_given})
     return {back_names}
 
 
-def {prefix}workspace(T, B, dtype, *, {arguments}):
+def {prefix}workspace(T, B, dtype, *, {wanted}):
     """Arrays for runs over T steps of B sequences."""
-    dtype = np.dtype(dtype)
+    dtype = np.dtype(dtype){all_sizes}
     {names} = {prefix}arrays(T, B, dtype, {arguments})
     *rest, parts = {prefix}back_arrays(T, B, dtype, {arguments}, None, 0, {back_given})
     return Workspace({held}, (*rest, {back_held}))
@@ -164,6 +164,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
     made = dict(stacking.kept())
     sizes = [size for size in layout.sizes() if size != "m"]
     arguments = ", ".join(dict.fromkeys(("m", *sizes)))
+    wanted = sorted({size for pair in program.original.shapes.lengths.values() for length in pair for size, _ in length if size})
     given = [layout.given_adjoint(output).base for output in unit.outputs]
     rooms = [*ahead.scope.rooms, *ahead.scope.parts]
     back_rooms = _read(backward, [*back.scope.rooms, *back.scope.parts])
@@ -182,7 +183,7 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
     by_columns = [f"{name} = {layout.by_columns(name)} if B == 1 else {name}" for name in ahead.scope.turned]
     ahead_read, back_read = read(ahead.scope), read(back.scope)
     return _short(FUNCTION.format(
-        **fields,
+        **fields, wanted=", ".join(wanted), all_sizes="" if "m" in wanted else f"\n    m = {layout.width(program.input)}",
         dtype=f'params["{first_parameter}"].dtype',
         prepare=_indented(stacking.lines()),
         weights=", ".join(_list(made[name] for name in (*sizes, *scope.weights)) for scope in (ahead.scope, back.scope)),

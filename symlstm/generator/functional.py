@@ -54,7 +54,7 @@ FUNCTIONS = '''def {prepare}(params):
     return Gradients(d_params, {d_inputs}, d_state)
 '''
 WORKSPACE = ", workspace=None"
-NO_WORKSPACE = '''def {workspace}(T, B, dtype, **sizes):
+NO_WORKSPACE = '''def {workspace}(T, B, dtype, /, **sizes):
     """Nothing: all arrays are made anew for each run."""
 
 
