@@ -236,9 +236,10 @@ def test_a_network_lends_its_workspace_to_its_parts(layers: list[str], batch: in
     trace = found.forward(problem.params, problem.x, problem.state)
     own = problem.gradients(found.backward(trace, problem.d_outputs, problem.d_state))
     weights, workspace = found.prepare(problem.params), found.workspace(5, batch, 3, 4)
+    again: Any = None
     lent: Any = workspace.arrays["layer_2_backward"] if layers[1] == "lstm" else workspace.arrays["layer_1_forward"]
     for _ in range(2):
-        again: Any = found.forward(weights, problem.x, problem.state, workspace=workspace)
+        again = found.forward(weights, problem.x, problem.state, workspace=workspace)
         np.testing.assert_array_equal(again.outputs, trace.outputs)
         for key, value in problem.gradients(found.backward(again, problem.d_outputs, problem.d_state)).items():
             np.testing.assert_array_equal(value, own[key])

@@ -3,8 +3,9 @@
 `rows` carries columns to rows, `codes` formulas to calls, and `lengths` sizes to numbers. A pair of functions is written for
 a `Unit`, a cell that runs forward in time. One of vectors is written in blocks: `splitting` takes stacks apart, `normal`
 names what needs a name, `adjoints` solves the adjoint equations for what a loop must carry, `program` gathers affine maps in
-blocks, `layout` gives every value a place, `forward` and `backward` write the two passes. Any other is written equation by
-equation: `arrays` carries terms to expressions, `functional` writes both passes, for any of the `targets`.
+blocks, `layout` gives every value a place, `halving` makes of all gates one tanh, `weights` writes what is prepared of the
+parameters, `forward` and `backward` write the two passes, and `blocked` puts them together. Any other is written equation
+by equation: `arrays` carries terms to expressions, `functional` writes both passes, for any of the `targets`.
 
 A cell of several parts, such as a network, is written as calls: `forms` finds the parts that differ in names only and makes
 a unit of them, `still` writes what has no memory, `assembly` runs the parts one after the other, and `exchange` knows what

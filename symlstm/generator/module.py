@@ -2,8 +2,8 @@
 
 What is known before the loop is computed before it, for all steps at once: the input's part of every affine map, and
 in the backward pass every factor that does not depend on an adjoint. The loop holds one matrix product a block and
-step, and elementwise work in place; the gradients of the weights are one matrix product each, after the loop.
-Columns are carried to rows by `symlstm.generator.rows`, and nowhere else.
+step, and elementwise work in place; the gradients of the weights are one matrix product for each chunk of steps.
+Functional code carries columns to rows, by `symlstm.generator.rows`; in blocks columns are columns, side by side.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from symlstm.shapes import ONE
 
 ALONE = '''"""{title}: forward and backward over a sequence. Written by symlstm; needs {needs} alone.
 
-The equations of one step, for columns; in the arrays here a column is a row, along the last axis:
+The equations of one step, for columns{arrays}:
 
 {equations}
 
@@ -36,6 +36,9 @@ The adjoints of one step (delta q is the gradient of the loss with respect to q,
 {adjoints}
 {note}"""
 '''
+IN_ROWS = "; in the arrays here a column is a row, along the last axis"
+IN_BLOCKS = """, which stand side by side in the arrays here: T steps of B sequences are (T, n, B), and (T, n)
+if B is 1; what the caller gives and gets has the batch before the entries, (T, B, n)"""
 ASSEMBLED = '''"""{title}
 
 Each part runs over the whole sequence before the next one starts, for columns; in the arrays here a column is a row, along
@@ -102,8 +105,10 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
     try:
         if not alone(cell):
             return _assembled(cell, target, blocked=blocked)
-        head = ALONE.format(title=cell.title, needs=target.title, note=_open(cell), **_step(unit := Unit.of(cell)))
+        unit = Unit.of(cell)
         code = "\n\n".join((functions(unit, target, blocked=blocked), *[target.rest] * bool(target.rest)))
+        arrays = IN_BLOCKS if in_block_helpers(code) else IN_ROWS
+        head = ALONE.format(title=cell.title, needs=target.title, note=_open(cell), arrays=arrays, **_step(unit))
         return head + _classes(cell, target, code) + code
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)

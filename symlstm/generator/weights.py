@@ -1,7 +1,8 @@
 """`prepare` as lines of Python: the weights as the products of both passes read them.
 
 The parameters of the slots of a block stand above one another, so that one product serves all of them. The forward pass
-reads a copy with the bias as a last column, which meets the 1 below the input, and with halved rows (`halving`).
+reads a copy with the bias as a last column, which meets the 1 below the input, and with halved rows (`halving`). What a
+loop multiplies lies as BLAS takes it soonest: by columns for one sequence, transposed for the way back.
 """
 
 from __future__ import annotations
