@@ -37,8 +37,8 @@ The adjoints of one step (delta q is the gradient of the loss with respect to q,
 {note}"""
 '''
 IN_ROWS = "; in the arrays here a column is a row, along the last axis"
-IN_BLOCKS = """, which stand side by side in the arrays here: T steps of B sequences are (T, n, B), and (T, n)
-if B is 1; what the caller gives and gets has the batch before the entries, (T, B, n)"""
+IN_BLOCKS = """. Those of a batch stand side by side in the arrays here: T steps are (T, n, B), or
+(T, n) of one sequence; what the caller gives and gets is (T, B, n)"""
 ASSEMBLED = '''"""{title}
 
 Each part runs over the whole sequence before the next one starts, for columns; in the arrays here a column is a row, along
