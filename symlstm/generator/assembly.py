@@ -15,10 +15,11 @@ from symlstm.algebra import NOW, Sym, plain
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Form, Place, placed
 from symlstm.generator.frame import RESERVED, Quantities, as_tuple
-from symlstm.generator.functional import INTO, NO_WORKSPACE, WORKSPACE, indented
+from symlstm.generator.functional import INTO, NO_WORKSPACE, WORKSPACE
 from symlstm.generator.lengths import size_text
 from symlstm.generator.still import Still
 from symlstm.generator.targets import NUMPY, Target
+from symlstm.generator.wrapping import indented
 from symlstm.model import Cell
 
 FUNCTIONS = '''# which parameters each part has: what they are called in the functions of the part, and in the whole

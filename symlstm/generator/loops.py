@@ -14,9 +14,9 @@ from symlstm.algebra import NOW, Adj, Partial, Relation, Sym, Term, defined, equ
 from symlstm.generator.entries import Array, Entries, Made, Value, bare
 from symlstm.generator.flat import Flat, shaped
 from symlstm.generator.frame import RESERVED, Quantities
-from symlstm.generator.functional import own_shares
 from symlstm.generator.nests import Nests, needed
 from symlstm.generator.normal import valued
+from symlstm.generator.shares import own_shares
 from symlstm.generator.stacking import put_together, stacked
 from symlstm.generator.units import Unit
 from symlstm.reverse import LOSS_TERM, sweep

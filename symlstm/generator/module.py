@@ -106,9 +106,10 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
         if not alone(cell):
             return _assembled(cell, target, blocked=blocked)
         unit = Unit.of(cell)
+        step = _step(unit)  # first: what has no adjoint is told in the words of the cell
         code = "\n\n".join((functions(unit, target, blocked=blocked), *[target.rest] * bool(target.rest)))
         arrays = IN_BLOCKS if in_block_helpers(code) else IN_ROWS
-        head = ALONE.format(title=cell.title, needs=target.title, note=_open(cell), arrays=arrays, **_step(unit))
+        head = ALONE.format(title=cell.title, needs=target.title, note=_open(cell), arrays=arrays, **step)
         return head + _classes(cell, target, code) + code
     except NotSupported as error:
         line = next((line for line in cell.named if plain(line) != error.where and error.where in plain(line)), None)

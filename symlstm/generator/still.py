@@ -30,9 +30,9 @@ from symlstm.generator.codes import Call
 from symlstm.generator.exchange import Exchange
 from symlstm.generator.forms import Place, shifted_name
 from symlstm.generator.frame import as_tuple
-from symlstm.generator.functional import own_shares, summing, total
 from symlstm.generator.layout import Names
 from symlstm.generator.normal import valued
+from symlstm.generator.shares import own_shares, summing, total
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import length_term
