@@ -187,6 +187,7 @@ class Whole:
             outputs = plan.put(outputs, trace.outputs, segment)
             kept.append(trace if plan.checkpoint is None else start and tuple(part.copy() for part in start))
             ends = _handed(ends, trace.state, segment)
+            del trace  # where there are checkpoints, one segment at a time is held
         assert ends is not None
         return LongTrace(outputs, plan.restored(ends), self, (params, x, kept) if plan.checkpoint else (None, None, kept))
 
@@ -203,6 +204,7 @@ class Whole:
             found = self.back(own, plan.cut(d_outputs, segment), d_end, truncate, into=found, since=start)
             d_x = plan.put(d_x, found.inputs, segment)
             d_ends = _handed(d_ends, found.state, segment)
+            del own
             if truncate and start and start % truncate == 0:  # nothing goes on to the segment before
                 for part in d_ends:
                     part[segment.rows] = 0

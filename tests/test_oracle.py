@@ -93,11 +93,11 @@ class Torch:
 
         pieces = []
         for start in range(0, len(x), k):
-            alive = self.torch.tensor(np.flatnonzero(lengths > start))
-            steps = min(k, len(x) - start)
+            going, steps = lengths > start, min(k, len(x) - start)
+            alive = self.torch.tensor(np.flatnonzero(going))
             piece = self.torch.zeros(steps, x.shape[1], 1, dtype=x.dtype)
             if len(alive):
-                here = pack_padded_sequence(x[start:start + steps, alive], np.minimum(lengths[alive] - start, steps).tolist(),
+                here = pack_padded_sequence(x[start:start + steps, alive], np.minimum(lengths[going] - start, steps).tolist(),
                                             enforce_sorted=False)
                 before = [part[:, alive].detach() if start else part[:, alive] for part in states]
                 packed, last = self.layer(here, tuple(before) if len(before) > 1 else before[0])
@@ -131,14 +131,25 @@ def test_sequences_of_different_lengths_are_pytorchs_packed_ones(name: str, leng
     compared(name, (9, 4, 4, 3), {"lengths": lengths}, lengths=lengths, checkpoint=checkpoint)
 
 
-def compared(name: str, size: tuple[int, int, int, int], theirs: dict[str, Any] | None = None, **ours: Any) -> None:
+@pytest.mark.parametrize("checkpoint", [None, 2])
+@pytest.mark.parametrize("lengths", [None, *PACKED], ids=str)
+@pytest.mark.parametrize("truncate", [1, 4, 5])
+@pytest.mark.parametrize("name", CELLS)
+def test_truncated_gradients_are_pytorchs_with_states_detached(
+        name: str, truncate: int, lengths: list[int] | None, checkpoint: int | None) -> None:
+    theirs = {"lengths": lengths, "truncate": truncate}
+    compared(name, (9, 4, 4, 3), theirs, truncate, lengths=lengths, checkpoint=checkpoint)
+
+
+def compared(name: str, size: tuple[int, int, int, int], theirs: dict[str, Any] | None = None,
+             truncate: int | None = None, **ours: Any) -> None:
     """All numbers and gradients of a cell; `ours` and `theirs` say how it is run."""
     cell, oracle = sl.cell(name), Torch(name, *size[2:])
     x, states, d_outputs, d_states = sample(cell, *size)
     expected = oracle.run_one(x, states, d_outputs, d_states, **(theirs or {}))
     function, params = sl.lambdify(cell), sl.from_layout("pytorch", oracle.weights(), cell)
     trace = function.forward(params, x, states, **ours)
-    gradients = function.backward(trace, d_outputs, d_states)
+    gradients = function.backward(trace, d_outputs, d_states, truncate=truncate)
     close(trace.outputs, expected["outputs"])
     close(gradients.inputs, expected["inputs"])
     for found, other in zip((*trace.state, *gradients.state), (*expected["state"], *expected["d_state"]), strict=True):
@@ -182,9 +193,17 @@ def test_every_number_and_gradient_of_a_network_is_pytorchs(name: str, layers: i
 @pytest.mark.parametrize("name", CELLS)
 def test_a_network_over_different_lengths_is_pytorchs(name: str, lengths: list[int], bidirectional: bool) -> None:
     network_compared(name, 2, bidirectional, {"lengths": lengths}, lengths=lengths)
+    network_compared(name, 2, bidirectional, {"lengths": lengths}, lengths=lengths, checkpoint=2)
 
 
-def network_compared(name: str, layers: int, bidirectional: bool, how: dict[str, Any] | None = None, **ours: Any) -> None:
+@pytest.mark.parametrize("lengths", [None, *PACKED], ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_a_truncated_network_is_pytorchs(name: str, lengths: list[int] | None) -> None:
+    network_compared(name, 2, False, {"lengths": lengths, "truncate": 4}, 4, lengths=lengths)
+
+
+def network_compared(name: str, layers: int, bidirectional: bool, how: dict[str, Any] | None = None,
+                     truncate: int | None = None, **ours: Any) -> None:
     """All numbers and gradients of a network; `ours` and `how`, for PyTorch, say how it is run."""
     T, B, n, m = 9, 4, 3, 2
     network, oracle = sl.stack(name, layers=layers, bidirectional=bidirectional), Torch(name, n, m, layers, bidirectional)
@@ -198,7 +217,8 @@ def network_compared(name: str, layers: int, bidirectional: bool, how: dict[str,
     params = sl.from_layout("pytorch", oracle.weights() | states, network)
     function = sl.lambdify(network)
     trace = function.forward(params, x, params.state, **ours)
-    gradients = function.backward(trace, d_outputs, [part for parts in zip(*d_states.values(), strict=True) for part in parts])
+    gradients = function.backward(trace, d_outputs, [part for parts in zip(*d_states.values(), strict=True) for part in parts],
+                                  truncate=truncate)
     close(trace.outputs, expected["outputs"])
     close(gradients.inputs, expected["inputs"])
     for parts, theirs in ((trace.state, expected["state"]), (gradients.state, expected["d_state"])):
