@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 
 from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
-from symlstm.generator.entries import Array
 from symlstm.generator.frame import as_tuple
 from symlstm.generator.lengths import axes, solved
 from symlstm.generator.loops import Loops
 from symlstm.generator.shares import of_parameters
 from symlstm.generator.units import Unit
+from symlstm.generator.values import Array
 from symlstm.generator.wrapping import indented
 
 FUNCTIONS = '''@kernel
