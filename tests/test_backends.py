@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,6 +205,8 @@ def test_jax_takes_a_batch_by_vmap_and_starts_from_zero() -> None:
     slope = jax.grad(lambda params: found(params, x)[0].sum())(params)
     each = jax.vmap(jax.grad(lambda params, one: found(params, one)[0].sum()), (None, 1))(params, x)
     np.testing.assert_allclose(each["U_f"].sum(0), slope["U_f"], rtol=1e-11)
+    both = jax.jit(lambda params, x, d: found.backward(found.forward(params, x), d).params)
+    np.testing.assert_allclose(both(params, x, np.ones((4, 3, 3)))["U_f"], slope["U_f"], rtol=1e-11)
 
 
 def test_the_gradient_in_jax_is_ours() -> None:
@@ -215,6 +218,21 @@ def test_the_gradient_in_jax_is_ours() -> None:
     right, wrong = (jax.grad(loss_of(found, problem))(*given_) for found in (
         function("lstm", "jax"), changed("jax", zoo.LSTM, "d_g = d_c * i", "d_g = 2 * d_c * i")))
     assert np.abs(right["W_g"] - wrong["W_g"]).max() > 1e-3
+
+
+def test_a_second_derivative_is_that_of_the_equations() -> None:
+    import jax
+    import jax.numpy as jnp
+
+    problem, found = Problem(zoo.RNN, T=3, B=2), function("rnn", "jax")
+    params, x = given("jax", problem.params), given("jax", problem.x)
+
+    def by_hand(x: Any) -> Any:
+        step = lambda h, x: 2 * (jnp.tanh(x @ params["W"].T + h @ params["U"].T + params["b"]),)
+        return jax.lax.scan(step, jnp.zeros((2, 3)), x)[1]
+
+    ours, theirs = (jax.hessian(lambda x, run=run: (run(x) ** 2).sum())(x) for run in (lambda x: found(params, x)[0], by_hand))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 SHARDED = """
@@ -257,7 +275,7 @@ def test_gradcheck(name: str) -> None:
 
     def flat(*tensors: Any) -> Any:
         params, rest = dict(zip(names, tensors, strict=False)), tensors[len(names):]
-        x = rest[0] if len(inputs) == 1 else dict(zip(inputs, rest, strict=False))
+        x = rest[0] if len(inputs) == 1 else dict(reversed([*zip(inputs, rest, strict=False)]))  # by name, in any order
         outputs, last = found(params, x, rest[len(inputs):])
         return (outputs, *last)
 
@@ -293,6 +311,8 @@ def test_a_module_trains() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 10
+    other = deepcopy(module).double()
+    assert other(x.double())[0].dtype == torch.float64 and next(module.parameters()).dtype == torch.float32
 
 
 def test_parameters_may_change_after_the_forward_pass() -> None:

@@ -28,9 +28,8 @@ REST = '''class Run(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, d_outputs, *d_state):
         found = backward(ctx.trace, d_outputs, d_state)
-        inputs = found.inputs.values() if isinstance(found.inputs, dict) else found.inputs
         names, inputs_of, started = ctx.form
-        inputs = (inputs,) if inputs_of is None else inputs
+        inputs = (found.inputs,) if inputs_of is None else [found.inputs[name] for name in inputs_of]
         return (None, *(found.params[name] for name in names), *inputs, *(found.state if started else ()))
 
 
