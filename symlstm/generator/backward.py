@@ -36,6 +36,7 @@ class Backward:
         self.done: set[Sym] = set()
         self.prepared: dict[Sym, Term] = {}
         self.spread: dict[Sym, str] = {}  # adjoints that lie in the first row of a spread
+        self.cut: list[str] = []  # the lines that take the gradient of a bias from that of the weights
         self._spread_roots()
 
     def lines(self) -> list[str]:
@@ -59,7 +60,7 @@ class Backward:
         views = self.scope.step_views
         steps = ["steps"] * bool(views)
         names = ["now", *self.scope.now_views, *steps]
-        over = [*(f"np.ascontiguousarray(batch_last({array.base}[now]))[::-1]" for array in given), *steps]
+        over = [*(f"np.ascontiguousarray({array.base}[now])[::-1]" for array in given), *steps]
         each = f"zip({', '.join(over)})" if len(over) > 1 else over[0]
         loop = loop_over(views, each, self.loop, ", ".join(array.name for array in given))
         factors = ["# the factors that need no adjoint", *self.factors] if self.factors else []
@@ -385,15 +386,17 @@ class Backward:
                 gradient = f"d_{layout.weights(block, vector)}"
                 slots, one = [slot.matrices[vector] for slot in block.slots], layout.one(block, vector)
                 sums[gradient] = f"{side}.dot({self._sides(vector, one, lines)})"
-                self._share(shares, block, gradient, slots, ":m" if one else "")
+                self._share(shares, block, gradient, slots)
                 if one:
-                    self._share(shares, block, gradient, [slot.biases for slot in block.slots], "m")
+                    bias = f"d_{layout.bias(block)}"
+                    self.cut.append(f"{gradient}, {bias} = {gradient}[:, :m], {gradient}[:, m]")
+                    self._share(shares, block, bias, [slot.biases for slot in block.slots])
                 if vector == self.program.input:
                     weights = self.scope.weight(layout.weights(block, vector))
                     inputs.append(f"{side}.T.dot({weights}, rows_d_x)" if not inputs else f"rows_d_x += {side}.T.dot({weights})")
             if layout.apart(block):
                 sums[f"d_{layout.bias(block)}"] = f"{side}.sum(1)"
-                self._share(shares, block, f"d_{layout.bias(block)}", [slot.biases for slot in block.slots], "")
+                self._share(shares, block, f"d_{layout.bias(block)}", [slot.biases for slot in block.slots])
         for symbol in self.program.cell.parameter_terms:
             for text in self._elementwise(symbol.at(NOW), symbol):
                 name = layout.names(("sum", symbol, text), f"d_{symbol.name}")
@@ -424,6 +427,7 @@ class Backward:
     def _after(self, shares: dict[Sym, list[str]]) -> Iterator[str]:
         """The gradients of the parameters, from the sums."""
         yield f"{', '.join(self.sums)}{',' * (len(self.sums) == 1)} = sums"
+        yield from self.cut
         pieces = self.program.pieces
         whole = {symbol: " + ".join(shares[symbol]) for symbol in self.program.cell.parameter_terms}
         for symbol in dict.fromkeys(piece.parameter for piece in pieces.values()):
@@ -433,12 +437,11 @@ class Backward:
         yield from (f"    {quoted(symbol)}: {whole[symbol]}," for symbol in self.program.original.parameter_terms)
         yield "}"
 
-    def _share(self, shares: dict[Sym, list[str]], block: Block, gradient: str, parameters: list[tuple[Sym, ...]],
-               columns: str) -> None:
+    def _share(self, shares: dict[Sym, list[str]], block: Block, gradient: str, parameters: list[tuple[Sym, ...]]) -> None:
         """Deal the slots of a block's gradient out to the parameters: the first gets a view, others copies."""
         for k, slot in enumerate(parameters):
             span = self.layout.span(block, k, k + 1) if len(parameters) > 1 else ""
-            index = f"[{span or ':'}, {columns}]" if columns else f"[{span}]" if span else ""
+            index = f"[{span}]" if span else ""
             for count, symbol in enumerate(slot):
                 shares.setdefault(symbol, []).append(gradient + index + ".copy()" * bool(count))
 

@@ -130,8 +130,8 @@ def {prefix}workspace(T, B, dtype, *, {wanted}):
 {back_errors}def {prefix}backward(trace, d_outputs, d_state=None, truncate=None, into=None, since=0):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
 
-    With `truncate`, every so many steps nothing goes on to the step before. Of a longer run, `into` are the gradients of the
-    steps after these, to which those of the parameters are added, in place, and `since` is how many steps came before.
+    With `truncate`, every so many steps nothing goes on to the step before. Of a longer run, `into` are the gradients
+    of the steps after these, to which those of the parameters are added in place; `since` is how many steps came before.
     """
     ({kept}) = trace.kept
     T, B, m = {x}.shape
@@ -201,8 +201,8 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
         kept=", ".join(("batch", "weights", "workspace", *kept)),
         x=ahead.x, m="    m -= 1\n" * (ahead.x == "x_1"), back_read=back_read[0], back_upright=back_read[1],
         back_names=_list(("chunk", *back_rooms, "parts")),
-        given=_indented([f"{', '.join(given)} = " + (
-            "d_outputs.reshape(T, B, -1)" if len(given) == 1 else "(part.reshape(T, B, -1) for part in d_outputs)")]),
+        given=_indented([f"{given[0]} = batch_last(d_outputs.reshape(T, B, -1))" if len(given) == 1 else (
+            f"{', '.join(given)} = (batch_last(part.reshape(T, B, -1)) for part in d_outputs)")]),
         backward=_indented(backward),
         d_states=as_tuple(
             f"{layout.state_adjoint(state)}.T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen)))
