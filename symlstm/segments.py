@@ -240,7 +240,7 @@ class Parts:
         """A part always has a batch, if only of one sequence."""
         return states if states is None or self.plan.batch else tuple(part[None] for part in states)
 
-    def _part_forward(self, run: Whole, params: Any, x: Values, state: States | None, *_: Any) -> LongTrace:
+    def _part_forward(self, run: Whole, params: Any, x: Values, state: States | None, workspace: None = None) -> LongTrace:
         trace = run.forward(params, x, state)
         trace.outputs = self.plan.held(trace.outputs)
         return trace
