@@ -28,12 +28,14 @@ class Workspace:
 
 def ahead(matrix, vectors, out):
     """The product of a matrix and the vectors of all steps: of one sequence some at a time, as a part of it has them."""
-    if out.ndim == 2:
-        chunk = chunk_of(1)
+    chunk = chunk_of(1)
+    if out.ndim == 3:
+        np.matmul(matrix, vectors, out)
+    elif len(out) <= chunk:
+        vectors.dot(matrix.T, out)
+    else:
         for start in range(0, len(out), chunk):
             vectors[start:start + chunk].dot(matrix.T, out[start:start + chunk])
-    else:
-        np.matmul(matrix, vectors, out)
 
 
 def batch_last(array):
