@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 MOST = 16  # names in a message
+FEW = 24  # numbers that Python adds sooner than NumPy
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,6 @@ class Checks:
         self._solved = list(solved([length for _, _, length in self._lengths]))
         self._shown = [(name, axis, *length[0]) for name, axis, length in self._lengths if len(length) == 1 and length[0][0]]
         self._wanted = sorted({size for pair in cell.shapes.lengths.values() for length in pair for size, _ in length if size})
-        output = cell.output_term.name
-        self.beside = tuple(k for k, name in enumerate(self._states) if name != output)  # states that outputs do not show
         self._last: Fit | None = None  # what was found right the last time
 
     # --- what a forward pass is given ---
@@ -421,10 +420,11 @@ def examine(arrays: Mapping[str, Array], shapes: Mapping[str, Shape], dtype: Any
 
 
 def finite(*values: Array) -> bool:
-    """Whether all numbers are finite; a sum of squares is the quickest way to see it, but it may overflow itself."""
+    """Whether all numbers are finite. A sum of squares is the quickest way to see it, of few their sum; it may overflow."""
     total = 0.0
     for array in values:
-        total += np.vdot(array, array)
+        flat = array.ravel()
+        total += sum(flat.tolist()) if flat.size < FEW else flat.dot(flat)
     return isfinite(total) or all(np.isfinite(array).all() for array in values)
 
 

@@ -23,8 +23,7 @@ from symlstm.algebra import Apply, NotSupported, NotValid, Relation, Term, equat
 from symlstm.cache import compiled, script
 from symlstm.checks import Checks, Fit, Prepared, Workspace, counted, finite
 from symlstm.model import Adjoints, Cell
-from symlstm.segments import LongTrace, Parts, Plan, Whole, each
-from symlstm.segments import arrays as arrays_of
+from symlstm.segments import LongTrace, Parts, Plan, Whole, arrays, each
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -186,8 +185,8 @@ class CellFunction:
             params, x, fit = checks.examined(params, x)
         start = None if state is None else checks.start(state, fit)
         ahead, plan, more = self._module["forward"], None, ()
-        if workspace is not None and (arrays := checks.lent(workspace, fit)) is not None:
-            more = (arrays,)
+        if workspace is not None and (room := checks.lent(workspace, fit)) is not None:
+            more = (room,)
         if checkpoint is not None or lengths is not None:
             if workspace is not None:
                 raise NotValid("A run in segments makes its own arrays.", repr(workspace), "leave workspace out")
@@ -199,7 +198,7 @@ class CellFunction:
         except (FloatingPointError, RuntimeWarning):  # NumPy raises these only where somebody asked for it
             self._explain(params, x, start, fit, plan, None)
             raise
-        if not _finite(trace) and not finite(trace.outputs, *[trace.state[k] for k in checks.beside]):
+        if not _finite(trace) and not finite(trace.outputs, *trace.state):
             self._explain(params, x, start, fit, plan, trace)
         if workspace is not None:
             trace.lent = workspace, workspace.runs
@@ -213,22 +212,28 @@ class CellFunction:
 
         Raises `NotValid` for a trace of another function, and for arrays that do not fit the trace.
         """
-        run = trace.run if type(trace) is LongTrace else None
-        if type(trace) is not self._module["Trace"] and (run is None or run.home not in (self._fresh, self._module["forward"])):
-            raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
-                           "trace = f.forward(params, x)")
+        run = None if type(trace) is self._module["Trace"] else self._run_of(trace)
         workspace, number = getattr(trace, "lent", (None, 0))
         if workspace is not None and workspace.runs != number:
             raise NotValid("Another run has written over this trace.", repr(workspace), "a workspace of its own, or none")
         d_outputs, parts = self._checks.adjoints(trace.outputs, trace.state, d_outputs, d_state)
         back: Callable[..., Any] = self._module["backward"] if run is None else run.backward
         found = back(trace, d_outputs, parts, None if truncate is None else counted("truncate", truncate))
-        if not _finite(found) and not finite(*arrays_of(found.inputs), *found.state):
+        inputs = found.inputs
+        given = (inputs,) if type(inputs) is np.ndarray else arrays(inputs)
+        if not _finite(found) and not finite(*given, *found.state):
             from symlstm.origins import of_backward
 
             raise of_backward(self._checks, d_outputs if run is None else run.plan.silent(d_outputs), parts, found)
         found.params = Adjoints(found.params)
         return found
+
+    def _run_of(self, trace: Any) -> Whole | Parts:
+        """The run in segments that a trace is of. Raises `NotValid` for what is no trace of this function."""
+        if type(trace) is LongTrace and trace.run.home in (self._fresh, self._module["forward"]):
+            return trace.run
+        raise NotValid("The trace is not one of this function's forward passes.", f"trace is {type(trace).__name__}",
+                       "trace = f.forward(params, x)")
 
     def _plan(self, fit: Fit, checkpoint: int | None, lengths: Sequence[int] | None) -> Plan:
         """How a long run is cut in segments."""
