@@ -102,7 +102,7 @@ def test_a_name_for_something_else_is_seen() -> None:
 
 def prepared(layout: Layout, params: dict[str, Any]) -> dict[str, Any]:
     """All that `prepare` can give, by name."""
-    names: dict[str, Any] = {"np": np, "params": params, "dtype": np.dtype(float), "m": 3}
+    names: dict[str, Any] = {"np": np, "params": params, "dtype": np.dtype(float), "m": 3, "many": False}
     stacking = Stacking(layout)
     exec("\n".join(stacking.lines()), names)
     return names | {name: eval(text, names) for name, text in stacking.kept()}

@@ -76,8 +76,11 @@ def added(sums, found):
 
 
 '''
-FUNCTION = '''def {prefix}prepare(params):
-    """The parameters as the products read them: stacked, so that one product serves several of them; new arrays."""
+FUNCTION = '''def {prefix}prepare(params, many=False):
+    """The parameters as the products read them: stacked, so that one product serves several of them; new arrays.
+
+    For `many` sequences what only one by itself needs is left out.
+    """
     dtype = {dtype}
 {prepare}
     return Weights(dict(params), ({weights}))
@@ -116,10 +119,10 @@ def {prefix}workspace(T, B, dtype, *, {wanted}):
     `params` are arrays by name, or what `{prefix}prepare` made of them.
     Without a workspace the trace owns its arrays.
     """
-    weights = params if isinstance(params, Weights) else {prefix}prepare(params)
-    {read} = weights.arrays[0]
     T, *batch, m = x.shape
     B = batch[0] if batch else 1
+    weights = params if isinstance(params, Weights) else {prefix}prepare(params, B > 1)
+    {read} = weights.arrays[0]
     tail, ones = ((), ()) if B == 1 else ((B,), (1,))
 {upright}    {names} = (
         {prefix}arrays(T, B, x.dtype, {arguments}) if workspace is None else workspace.forward)

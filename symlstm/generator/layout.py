@@ -26,12 +26,12 @@ from symlstm.generator.program import Block, Program
 from symlstm.shapes import Length
 
 _RESERVED = frozenset({
-    "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward", "backward",
-    "params", "x", "x_1", "own_x", "state", "trace", "outputs", "d_outputs", "d_state", "d_params", "d_x", "rows_d_x", "kept",
-    "batch", "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since", "chunk", "chunk_of", "length",
-    "stretches", "parts", "rest", "steps", "start", "stop", "now", "here", "found", "sums", "CACHE", "ahead", "batch_first",
-    "batch_last", "columns", "totals", "added", "part", "views", "zip", "slice", "max", "min", "tuple", "range", "list",
-    "isinstance", "len", *FUNCTIONS})
+    "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward",
+    "backward", "many", "params", "x", "x_1", "own_x", "state", "trace", "outputs", "d_outputs", "d_state", "d_params",
+    "d_x", "rows_d_x", "kept", "batch", "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since",
+    "chunk", "chunk_of", "length", "stretches", "parts", "rest", "steps", "start", "stop", "now", "here", "found", "sums",
+    "CACHE", "ahead", "batch_first", "batch_last", "columns", "totals", "added", "part", "views", "zip", "slice", "max",
+    "min", "tuple", "range", "list", "isinstance", "len", *FUNCTIONS})
 
 
 class Names:

@@ -37,7 +37,7 @@ class Stacking:
                 weights = self.layout.weights(block, vector)
                 ahead = self.layout.ahead(block, vector)
                 yield from ((name, name) for name in (weights, ahead))
-                yield self.layout.by_columns(ahead), f"np.asfortranarray({ahead})"
+                yield self.layout.by_columns(ahead), f"None if many else np.asfortranarray({ahead})"
                 yield self.layout.turned(block, vector), f"{weights}.T.copy()"
             if block.biased:
                 yield self.layout.bias(block), self.layout.bias(block)
