@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +31,49 @@ GOALS = {  # of the LSTM, by shape: ours, or ours prepared, over PyTorch, in flo
 DTYPES = ("float32", "float64")
 
 
-def ours(cell: Any, params: Any, x: Any, d_outputs: Any, backend: str) -> Callable[[], Any]:
-    """A function of ours as people use it on its back end: our two passes, or the framework's gradient through our function."""
+def ours(cell: Any, n: int, params: Any, x: Any, d_outputs: Any) -> Callable[[], Any]:
+    """Our function of the NumPy module, called plainly."""
+    import symlstm as sl
+
+    function = sl.lambdify(cell)
+    return lambda: function.backward(function.forward(params, x), d_outputs).inputs
+
+
+def prepared(cell: Any, n: int, params: Any, x: Any, d_outputs: Any, backend: str = "numpy") -> Callable[[], Any]:
+    """The same with weights that are stacked once, and a workspace that is used again."""
     import symlstm as sl
 
     function: Any = sl.lambdify(cell, backend=backend)
-    if backend == "jax":
-        import jax
-        import jax.numpy as jnp
+    weights, workspace = function.prepare(params), function.workspace(*x.shape, n, dtype=x.dtype)
+    return lambda: function.backward(function.forward(weights, x, workspace=workspace), d_outputs).inputs
 
-        slopes = jax.jit(jax.grad(lambda params, x, ends: jnp.vdot(function(params, x)[0], ends), (0, 1)))
-        given = jax.tree.map(jnp.asarray, (params, x, d_outputs))
-        return lambda: jax.block_until_ready(slopes(*given))[1]
-    if backend == "torch":
-        import torch
 
-        weights = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
-        inputs, ends = torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
-        return lambda: torch.autograd.grad(function(weights, inputs)[0], (inputs, *weights.values()), ends)[0]
-    return lambda: function.backward(function.forward(params, x), d_outputs).inputs
+def in_jax(cell: Any, n: int, params: Any, x: Any, d_outputs: Any) -> Callable[[], Any]:
+    """The gradient by JAX through our function, compiled."""
+    import jax
+    import jax.numpy as jnp
+
+    import symlstm as sl
+
+    function = sl.lambdify(cell, backend="jax")
+    slopes = jax.jit(jax.grad(lambda params, x, ends: jnp.vdot(function(params, x)[0], ends), (0, 1)))
+    given = jax.tree.map(jnp.asarray, (params, x, d_outputs))
+    return lambda: jax.block_until_ready(slopes(*given))[1]
+
+
+def in_torch(cell: Any, n: int, params: Any, x: Any, d_outputs: Any) -> Callable[[], Any]:
+    """The gradient by PyTorch through our function."""
+    import torch
+
+    import symlstm as sl
+
+    function = sl.lambdify(cell, backend="torch")
+    weights = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
+    inputs, ends = torch.tensor(x, requires_grad=True), torch.tensor(d_outputs)
+    return lambda: torch.autograd.grad(function(weights, inputs)[0], (inputs, *weights.values()), ends)[0]
+
+
+BACKENDS = {"numba": partial(prepared, backend="numba"), "jax": in_jax, "torch": in_torch}
 
 
 def candidates(cell: Any, shape: str, dtype: str, backends: Sequence[str]) -> dict[str, Callable[[], Any]]:
@@ -62,18 +87,10 @@ def candidates(cell: Any, shape: str, dtype: str, backends: Sequence[str]) -> di
     generator = np.random.default_rng(0)
     params = {name: (value / n**0.5).astype(dtype) for name, value in sl.random_parameters(cell, n, m).items()}
     x = generator.standard_normal((T, B, m)).astype(dtype)
-    function = sl.lambdify(cell)
-    d_outputs = generator.standard_normal(function.forward(params, x).outputs.shape).astype(dtype)
-
-    def at_its_best(function: Any) -> Callable[[], Any]:
-        weights, workspace = function.prepare(params), function.workspace(T, B, m, n, dtype=dtype)
-        return lambda: function.backward(function.forward(weights, x, workspace=workspace), d_outputs).inputs
-
-    prepared = at_its_best(function)
-    found = {"ours": ours(cell, params, x, d_outputs, "numpy"), "prepared": prepared}
-    for backend in backends:
-        found[f"ours, {backend}"] = (at_its_best(sl.lambdify(cell, backend=backend)) if backend == "numba" else
-                                     ours(cell, params, x, d_outputs, backend))
+    shape_of = sl.lambdify(cell).forward(params, x).outputs.shape
+    d_outputs = generator.standard_normal(shape_of).astype(dtype)
+    found = {"ours": ours(cell, n, params, x, d_outputs), "prepared": prepared(cell, n, params, x, d_outputs)}
+    found |= {f"ours, {name}": BACKENDS[name](cell, n, params, x, d_outputs) for name in backends}
     for name, peer in PEERS.items():
         try:
             passes = peer(cell, params, x, d_outputs)
@@ -84,7 +101,7 @@ def candidates(cell: Any, shape: str, dtype: str, backends: Sequence[str]) -> di
             found[name] = passes
     near = 1e-3 if dtype == "float32" else 1e-10
     for name, passes in found.items():
-        np.testing.assert_allclose(np.asarray(passes()), prepared(), rtol=1e-3, atol=near, err_msg=name)
+        np.testing.assert_allclose(np.asarray(passes()), found["prepared"](), rtol=1e-3, atol=near, err_msg=name)
     if least := bound(cell, params, x, d_outputs):
         found["products"] = least
     return found
@@ -100,7 +117,7 @@ def main() -> int:
     parser.add_argument("--both-ways", action="store_true", help="a network in both directions of time")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--shapes", nargs="+", default=SHAPES, help="T,B,m,n")
-    parser.add_argument("--backends", nargs="+", choices=("numba", "jax", "torch"), default=(), help="others beside NumPy")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=(), help="others beside NumPy")
     options = arguments(parser)
 
     from timing import side_by_side, surroundings, table

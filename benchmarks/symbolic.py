@@ -4,9 +4,9 @@
     python benchmarks/symbolic.py [--dtypes float64] [--shapes 50,1,32,32 ...] [--seconds 4]
 
 PyTensor scans, with gradients by its own `grad`, compiled by each of its modes; the quickest counts. CasADi maps the step
-over time, with gradients by its own reverse mode; at the smallest shape the expression is expanded and compiled as C.
-Times are divided by PyTorch's. "first" is a fresh process from nothing to the first gradients of the second shape, in
-seconds: imports, derivation, generated code, its compilation (nothing kept from before), one call.
+over time, with gradients by its own reverse mode; at the smallest shape the expression is expanded and compiled as C. Times
+are divided by PyTorch's. "first" is a fresh process from nothing to the first gradients of the second shape, in seconds:
+imports, derivation, generated code, its compilation (nothing kept from before), one call.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -74,18 +75,26 @@ def pytorch(params: Mapping[str, Any], x: Any, d_outputs: Any) -> Passes:
 
 
 def pytensor(params: Mapping[str, Any], x: Any, d_outputs: Any, mode: str) -> Passes:
-    """A scan of PyTensor."""
+    """A scan of PyTensor; its function is compiled once for all shapes."""
     import numpy as np
+
+    function = scanned(str(x.dtype), mode)
+    given = (*stacked(params).values(), x, d_outputs, np.zeros(d_outputs.shape[1:], x.dtype))
+    return lambda: function(*given)[0]
+
+
+@cache
+def scanned(dtype: str, mode: str) -> Callable[..., Any]:
+    """The gradients by x, W, U and b, as a compiled function."""
     import pytensor as library
     import pytensor.tensor as pt
 
-    def variable(name: str, array: Any) -> Any:
-        return pt.tensor(name, dtype=str(array.dtype), shape=array.shape)
-    given = stacked(params) | {"x": x, "d": d_outputs}
-    W, U, b, inputs, ends = (variable(name, array) for name, array in given.items())
-    n, start = d_outputs.shape[-1], np.zeros(d_outputs.shape[1:], x.dtype)
+    kinds = {"W": 2, "U": 2, "b": 1, "x": 3, "d": 3, "start": 2}
+    symbols = [pt.tensor(name, dtype=dtype, shape=(None,) * axes) for name, axes in kinds.items()]
+    W, U, b, inputs, ends, start = symbols
 
     def step(z: Any, h: Any, c: Any, U: Any) -> Any:
+        n = h.shape[1]
         z = z + h @ U
         i, f, o, g = (z[:, k * n:(k + 1) * n] for k in range(4))
         c = pt.sigmoid(f) * c + pt.sigmoid(i) * pt.tanh(g)
@@ -93,9 +102,9 @@ def pytensor(params: Mapping[str, Any], x: Any, d_outputs: Any, mode: str) -> Pa
     h, _ = library.scan(
         step, sequences=[inputs @ W + b], outputs_info=[start, start], non_sequences=[U], return_updates=False)
     slopes = library.grad((h * ends).sum(), [inputs, W, U, b])
-    function = library.function([W, U, b, inputs, ends], slopes, mode=mode)
+    function = library.function(symbols, slopes, mode=mode)
     function.trust_input = True
-    return lambda: function(*given.values())[0]
+    return function
 
 
 def casadi(params: Mapping[str, Any], x: Any, d_outputs: Any) -> Passes:
@@ -125,9 +134,19 @@ def casadi(params: Mapping[str, Any], x: Any, d_outputs: Any) -> Passes:
         compiled = {"jit": True, "compiler": "shell", "jit_options": {"flags": ["-O2"], "verbose": False}}
         numbers = function.expand().sx_in()
         function = library.Function("passes", numbers, function.expand().call(numbers), compiled)
-    columns = [np.ascontiguousarray(each.transpose(2, 0, 1).reshape(each.shape[-1], T * B)) for each in (x, d_outputs)]
-    values = [library.DM(each) for each in (*columns, *given.values())]
-    return lambda: np.asarray(function(*values)[0]).reshape(m, T, B).transpose(1, 2, 0)
+    columns = [each.transpose(2, 0, 1).reshape(each.shape[-1], T * B) for each in (x, d_outputs)]
+    values = [np.array(each.T, float, order="C") for each in (*columns, *given.values())]  # by columns, as CasADi has them
+    results = [np.empty((T * B, m)), *(np.empty_like(each) for each in values[2:])]
+    buffers, evaluate = function.buffer()
+    for k, value in enumerate(values):
+        buffers.set_arg(k, memoryview(value))
+    for k, value in enumerate(results):
+        buffers.set_res(k, memoryview(value))
+
+    def passes(held: tuple[Any, ...] = (function, buffers, values)) -> Any:  # the buffers do not keep what they point to
+        evaluate()
+        return results[0].reshape(T, B, m)
+    return passes
 
 
 PEERS: dict[str, Callable[..., Passes]] = {
@@ -187,6 +206,7 @@ def main() -> None:
             timing = side_by_side(candidates(shape, dtype), seconds=options.seconds, least=3, clock=options.clock)
             ratios = {name: f"{timing.ratio(name, 'PyTorch'):.3g}" for name in timing.seconds}
             rows.append((shape, dtype, *(ratios.get(name, "-") for name in PEERS)))
+            print(*rows[-1], file=sys.stderr, flush=True)  # a row may take minutes
     rows.append(("first", "float64", *(f"{first(name, SHAPES[1], 'float64'):.1f} s" for name in PEERS)))
     modules = [sys.modules[name] for name in ("numpy", "torch", "pytensor", "casadi") if name in sys.modules]
     print(f"The LSTM: {surroundings(*modules)}; times over PyTorch's\n")
