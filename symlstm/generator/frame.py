@@ -164,6 +164,10 @@ class Frame(Quantities):
         """The array of its adjoint; of a state at t-1, of what arrives there."""
         return super().adjoint(of) if of.time in (None, NOW) else self.names(("adjoint", of), f"d_{self.name(of)}")
 
+    def is_matrix(self, of: Sym) -> bool:
+        """Whether there is a matrix of it for each step and sequence."""
+        return ONE not in self.shapes.lengths[of.name]
+
     def start(self, state: Sym) -> str:
         """The state before the first step."""
         return self.names(("start", state), f"{self.name(state).rstrip('_')}_start")

@@ -61,11 +61,12 @@ class Pass:
         """An array of zeros for a quantity."""
         return self.target.constant("zeros", self.frame.inner(of, *front), self.like)
 
-    def before(self, state: Sym) -> Iterator[str]:
-        """The lines that put a state at t-1 together, for all t."""
-        frame, both = self.frame, f"[{self.frame.start(state)}[None], {self.frame.name(state)}[:-1]]"
+    def before(self, state: Sym, *, whole: bool) -> Iterator[str]:
+        """The lines that put a state at t-1 together, for all t: the `whole` of it, or no more than what a loop reads."""
+        frame, start, name = self.frame, self.frame.start(state), self.frame.name(state)
+        both = self.target.call("concatenate", f"[{start}[None], {name}[:-1]]")
         yield f"# {plain(state.prev)}, for all t"
-        yield f"{frame.name(state.prev)} = {self.target.call('concatenate', both)}"
+        yield f"{frame.name(state.prev)} = {both if whole else self.target.shifted.format(both=both, start=start, name=name)}"
 
     def scanned(self, loop: Loop, *, reverse: bool = False) -> Iterator[str]:
         """The lines of a loop: a step as a function, and what runs it."""
@@ -109,7 +110,7 @@ class Forward(Pass):
         starts = [f"{frame.start(state)} = {self._start(state)}" for state in self.carried]
         loop = list(self.scanned(self._loop(body, read))) if plan.loop else []
         late = self._read(plan.after)
-        befores = [line for state in self.carried if state.prev in late for line in self.before(state)]
+        befores = [line for state in self.carried if state.prev in late for line in self.before(state, whole=True)]
         return [*inputs, *self.made.values(), *starts, *ahead, *loop, *befores, *after]
 
     def _loop(self, body: list[str], read: set[Sym]) -> Loop:
@@ -158,7 +159,8 @@ class Backward(Pass):
         arriving = {state.next for state in self.carried}
         for state in self.carried:
             needs[state].add(state.next)
-        self.plan = schedule(needs, arriving, {*self.carried, *(state.prev for state in self.carried)})
+        handed = {*self.carried, *(state.prev for state in self.carried)}
+        self.plan = schedule(needs, arriving, handed, set(filter(frame.is_matrix, needs)))
         self.totals = {node for symbol in frame.parameters for node in self._met(symbol.at(NOW))}
         self.read = {node for found in (*self.reads.values(), self.totals) for node in found if isinstance(node, Sym)}
 
@@ -195,7 +197,8 @@ class Backward(Pass):
         body = [line for of in plan.loop for line in self._line(of, "B")]
         after = [line for of in plan.after for line in self._line(of, "T", "B")]
         params = list(self._params())
-        befores = [line for state in self._shifted() for line in self.before(state)]
+        whole = self.totals.union(*(self.reads[of] for of in (*plan.ahead, *plan.after)))
+        befores = [line for state in self._shifted() for line in self.before(state, whole=state.prev in whole)]
         loop = [f"t = {self.target.steps}", *self.scanned(self._loop(body), reverse=True)] if plan.loop else []
         return [*given, *self.made.values(), *befores, *ahead, *loop, *after, *params]
 
@@ -224,7 +227,7 @@ class Backward(Pass):
         frame, plan = self.frame, self.plan
         names = [frame.adjoint(state) for state in self.carried]
         within = {node for of in plan.loop for node in self.reads[of]}
-        late = {node.of for of in plan.after for node in self.reads[of] if isinstance(node, Adj)}
+        late = {*frame.inputs, *(node.of for of in plan.after for node in self.reads[of] if isinstance(node, Adj))}
         late |= {node.of for node in self.totals if isinstance(node, Adj)}
         outside = [frame.outside(of) for of in plan.loop if of in self.outside]
         values = sorted({frame.name(node) for node in within if isinstance(node, Sym) and node.time is not None})

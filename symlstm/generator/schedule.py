@@ -17,11 +17,11 @@ class Schedule:
     after: tuple[Sym, ...]
 
 
-def schedule(needs: Mapping[Sym, Set[Sym | Adj]], carried: set[Sym], handed: set[Sym]) -> Schedule:
+def schedule(needs: Mapping[Sym, Set[Sym | Adj]], carried: set[Sym], handed: set[Sym], large: Set[Sym] = frozenset()) -> Schedule:
     """The schedule of equations in order of evaluation, by what each needs.
 
     What needs anything that the step before hands on, `carried`, is not ahead; what is not needed for what is `handed` on to
-    the next step is not in the loop.
+    the next step is not in the loop, unless it needs something `large` that would have to be kept for all steps.
 
     >>> from symlstm.algebra import NOW
     >>> a, b, c, h = (Sym(name, NOW) for name in "abch")
@@ -32,7 +32,7 @@ def schedule(needs: Mapping[Sym, Set[Sym | Adj]], carried: set[Sym], handed: set
     for of, needed in needs.items():
         if needed & late:
             late.add(of)
-    wanted: set[Sym | Adj] = set(handed)
+    wanted: set[Sym | Adj] = {*handed, *(of for of, needed in needs.items() if needed & late & large)}
     for of in reversed(tuple(needs)):
         if of in wanted:
             wanted |= needs[of]

@@ -47,6 +47,7 @@ JAX = Target(
     },
     helpers={"scan": "scan = jax.lax.scan\n"},
     own="jnp.asarray({})",
+    shifted="{both}",
     steps="jnp.arange(1, T + 1)",
     kept_if="jnp.where(arrives, {}, 0)",
     ahead="@jax.jit\n",

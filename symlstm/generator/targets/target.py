@@ -14,9 +14,9 @@ class Target:
 
     `functions` has what is not called as in NumPy, with `{0}` and `{1}` for the arguments where it is used in another way;
     `made` says how what is made once is made. `own` makes an array of what a caller gave, `taken` only where it must, `given`
-    another one that the caller may have; `turned` turns time around, `steps` numbers the steps from 1, `kept_if` chooses a
-    state or zeros. `ahead` and `back` stand above the two passes, of `helpers` those whose names occur above all functions,
-    `classes` below the classes, `rest` at the end.
+    another one that the caller may have; `turned` turns time around, `shifted` gives a loop a state at t-1 without a copy, or
+    as `{both}`, `steps` numbers the steps from 1, `kept_if` chooses a state or zeros. `ahead` and `back` stand above the two
+    passes, of `helpers` those whose names occur above all functions, `classes` below the classes, `rest` at the end.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Target:
     taken: str = "{}"
     given: str = "{}"
     turned: str = "{}[::-1]"
+    shifted: str = "({start}, *{name}[:-1])"
     steps: str = "range(1, T + 1)"
     kept_if: str = "{} if arrives else 0 * {}"
     ahead: str = ""
