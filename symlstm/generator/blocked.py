@@ -136,7 +136,7 @@ def {prefix}workspace(T, B, dtype, *, {wanted}):
     """All gradients of a loss, from its gradient with respect to the outputs and, if not None, to the last state.
 
     With `truncate`, every so many steps nothing goes on to the step before. Of a longer run, `into` are the gradients
-    of the steps after these, to which those of the parameters are added in place; `since` is how many steps came before.
+    of the steps after these, to which those of the parameters are added in place, and `since` steps came before.
     """
     ({kept}) = trace.kept
     T, B, m = {x}.shape

@@ -18,6 +18,8 @@ class Forward:
         self.layout, self.program = layout, layout.program
         self.scope = Scope(lambda array: f"(T, {array.width}, *tail)")
         self.loop: list[str] = []
+        self.here: dict[str, str] = {}  # the bases of blocks that stand in one place for all steps, and which that is
+        self.ends: list[str] = []
         self.done: set[Sym] = set()
         for state in self.program.states:
             base = layout.value(state).base
@@ -38,7 +40,7 @@ class Forward:
         for of, rhs in self.program.lines.items():
             if of not in self.done:
                 self._line(of, rhs)
-        return [*self.scope.head, *loop_over(self.scope.step_views, "steps", self.loop)]
+        return [*self.scope.head, *loop_over(self.scope.step_views, "steps", [*self.loop, *self.ends])]
 
     def _elementwise(self) -> set[Sym]:
         """What elementwise formulas of either pass read."""
@@ -65,6 +67,9 @@ class Forward:
     def _place(self, array: Array, early: bool, lasting: bool) -> str:
         if early:
             return self.scope.all(array)
+        if array.base in self.here:
+            room = self.here[array.base]
+            return self.scope.part(array.name, f"{room}[{array.index[4:]}") if array.index else room
         return self.scope.step(array) if lasting else self.scope.room(array.name, f"({array.width}, *tail)")
 
     def _emit(self, code: Code, out: str, early: bool, lines: list[Sym], like: Sym) -> None:
@@ -112,20 +117,24 @@ class Forward:
         return f"batch_last({self.x if self.layout.one(block, vector) else self.bare})"
 
     def _late(self, block: Block, vectors: list[Sym], bias: list[str], *, started: bool) -> None:
-        layout = self.layout
-        name = self.scope.step(layout.block(block))
+        """The products of one step. The block stands in one place, and is kept at the end of the step if it is read backwards."""
+        layout, array = self.layout, self.layout.block(block)
+        name = self.here[array.base] = self.scope.room(array.name, f"({array.width}, *tail)")
+        out, added = name, list(bias)
+        kept = bool({layout.place(member) for member in block.members} & {*map(layout.place, self.program.read_backwards)})
+        if started or kept:
+            row = self.scope.step(Array(layout.names((block.members, "row"), f"row_{name}"), array.base, array.width))
+            added += [row] * started
+            self.ends += [f"{row}[...] = {name}"] * kept
         for vector in vectors:
-            out = name
-            if started:
-                part = layout.names((block.members, "part"), f"{name}_part")
-                out = self.scope.room(part, f"({layout.width(*block.members)}, *tail)")
             weights = self.scope.weight(layout.ahead(block, vector))
             self.scope.turned.setdefault(weights)
             self.scope.weight(layout.by_columns(weights))
             self.loop.append(f"{weights}.dot({self._ref(vector, False)}, {out})")
-            self.loop += [f"{name} += {out}"] * started
-            started = True
-        self.loop += [f"{name} += {each}" for each in bias]
+            self.loop += [f"{name} += {out}"] * (out != name)
+            out = self.scope.room(layout.names((block.members, "part"), f"{name}_part"), f"({array.width}, *tail)") if (
+                vector != vectors[-1]) else out
+        self.loop += [f"{name} += {each}" for each in added]
 
     def _activation(self, of: Sym, rhs: Apply) -> None:
         """An activation; with it the same of the neighbouring slots, in place, and one tanh for all that are one."""
