@@ -145,15 +145,6 @@ class Plan:
         return array[::-1] if self.lengths is None else self.silent(self.turned(self.let_go(array)))
 
 
-    def dropped(self, d: Array, truncate: int | None, turn: bool = False) -> Array:
-        """What is handed back over all steps, without what crosses the end of a stretch; `turn` counts from each end."""
-        if truncate is None:
-            return d
-        t = np.arange(self.steps)[:, None]
-        count = (self.steps if self.lengths is None else self.lengths) - t if turn else t + 1
-        return np.where((count % truncate == 0).reshape(*count.shape, *[1] * (d.ndim - 2)), 0, d)
-
-
 class LongTrace:
     """What a forward pass in segments gives: `outputs` at every step, `state` at the end, and what its `run` keeps."""
 
@@ -249,7 +240,7 @@ class Parts:
         module = self.fresh()
         for name in _parts(module):
             module[f"{name}_backward"] = self._part_backward
-        module["turned"], module["cut"] = self.plan.turned_back, self.plan.dropped
+        module["turned"] = self.plan.turned_back
         found = module["backward"](trace.kept, self.plan.silent(d_outputs), self._batched(d_state), truncate)
         found.inputs = self.plan.let_go(found.inputs)
         return found

@@ -143,6 +143,8 @@ WAYS = (
          states=(h, r), output=y, sizes={"y": (k,), "r": (q,)}),
     made("read-a-step-off", FORTH[0], equation(r, tanh(V @ h.prev + R @ r.next + b)), equation(y, h + r * h.prev + r.next),
          states=(h, r), output=y),
+    made("read-from-behind", equation(r, tanh(V @ x + R @ r.next + b)), equation(h, tanh(W @ x + A_y @ r.next + U @ h.prev + r)),
+         states=(h, r), output=h),
     made("gives-two", equation(z, sigma(W @ x + U @ h.prev)), equation(c, z * c.prev + tanh(V @ x)), equation(h, z * tanh(c)),
          equation(r, tanh(p * h + R @ r.next + q * c)), states=(h, c, r)),
     made("gives-a-gate", equation(z, sigma(W @ x + U @ h.prev)), equation(h, z * tanh(V @ x)), equation(r, tanh(A_y @ z + R @ r.next)),

@@ -241,7 +241,6 @@ def test_how_it_cannot_be_run_backward() -> None:
     ("let_go", lambda self, values: values),
     ("turned", lambda self, array: array[::-1]),
     ("turned_back", lambda self, array: array[::-1]),
-    ("dropped", lambda self, d, truncate, turn=False: d),
 ])
 def test_a_plan_that_is_wrong_is_seen(part: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Plan, part, wrong)

@@ -78,11 +78,11 @@ TURNED = '''def turned(x):
 
 
 '''
-CUT = '''def cut(d, truncate, since=0, turn=False):
-    """What arrives from the step after, but nothing where a stretch of steps ends; `turn` counts the steps from the last one."""
+CUT = '''def cut(d, truncate, since=0):
+    """What arrives from the step after, but nothing where a stretch of steps ends."""
     if truncate is None:
         return d
-    steps = {backward} if turn else {forward} + since
+    steps = {steps} + since
     return {where}((steps % truncate != 0).reshape((-1, *[1] * (d.ndim - 1))), d, 0)
 
 
@@ -170,8 +170,7 @@ class Assembly:
         """The functions that only some cells need."""
         target = self.target
         turned = TURNED.format(turned=target.turned.format("x"))
-        cut = CUT.format(where=f"{target.alias}.where", forward=target.constant("steps", "1, len(d) + 1", "d"),
-                         backward=target.constant("steps", "len(d), 0, -1", "d"))
+        cut = CUT.format(where=f"{target.alias}.where", steps=target.constant("steps", "1, len(d) + 1", "d"))
         return turned * any(map(_turned, self.places)) + cut * any(map(self._shifted, self.places))
 
     def _start(self) -> str:
@@ -279,7 +278,9 @@ class Assembly:
         given = self.target.own.format(f"state[{k}]")
         zeros = self.target.call("zeros_like", f"{name}[:1]")
         begins = f"{zeros} if state is None else {given}.reshape(({self.frame.inner(of, '1', 'B')}))"
-        both = self.target.call("concatenate", f"[{start}, {name}[:-1]]" if read == of.prev else f"[{name}[1:], {start}]")
+        array = name if read == of.prev else f"turned({name})"
+        both = self.target.call("concatenate", f"[{start}, {array}[:-1]]")
+        both = both if read == of.prev else f"turned({both})"
         return [f"# {plain(read)}, for all t", f"{start} = {begins}", f"{self.exchange.called(read)} = {both}"]
 
     def _shift_back(self, read: Sym) -> Iterator[str]:
@@ -287,10 +288,10 @@ class Assembly:
         yield f"# what {plain(read)} gives back"
         yield from self.exchange.whole(read)
         d, forth = self.exchange.adjoint(read), read == read.at(NOW).prev
-        since = ", since" * self.target.stretches if forth else ", turn=True"
         zero = self.target.call("zeros_like", f"{d}[:1]")
-        back = self.target.call("concatenate", f"[{d}[1:], {zero}]" if forth else f"[{zero}, {d}[:-1]]")
-        yield self.exchange.share(read.at(NOW), f"cut({back}, truncate{since})", fresh=True)
+        back = self.target.call("concatenate", f"[{d if forth else f'turned({d})'}[1:], {zero}]")
+        back = f"cut({back}, truncate{', since' * self.target.stretches})"
+        yield self.exchange.share(read.at(NOW), back if forth else f"turned({back})", fresh=forth)
 
     # --- backward ---
 
@@ -344,7 +345,8 @@ class Assembly:
             text = f"{self.target.constant('zeros', self.frame.inner(state, 'B'), 'd_outputs')}.reshape({user})"
         read = self.cell.carried[state]
         if read in self._shifted(place):
-            text += f" + {self.exchange.adjoint(read)}[{'0' if read == state.prev else '-1'}].reshape({user})"
+            d = self.exchange.adjoint(read)
+            text += f" + {d if read == state.prev else f'turned({d})'}[0].reshape({user})"
         return text
 
 
