@@ -10,6 +10,7 @@ import pytest
 import symlstm as sl
 from symlstm import evaluate
 from symlstm.algebra import NotValid, Sym, equation, quantities, symbols
+from symlstm.checks import finite
 from tests.problems import Problem
 from tests.test_functions import CELLS, function, made
 
@@ -117,3 +118,15 @@ def test_a_gradient_that_explodes_is_shown() -> None:
     trace = found.forward(params, problem.x)
     message = refusal(lambda: found.backward(trace, problem.d_outputs))
     assert "the gradient by x[14" in message and "truncate=k" in message  # 100^154 is too large, and 300 - 154 = 146
+
+
+@pytest.mark.parametrize("count", [1, 5, 50])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whether_all_is_finite_is_seen_in_silence(count: int, dtype: str) -> None:
+    """Warnings are errors here."""
+    large = np.full((count, 2), np.finfo(dtype).max, dtype)
+    assert finite(large, -large, large[::-1, :1]) and finite()
+    for number in (np.nan, np.inf, -np.inf):
+        one = np.zeros((count, 2), dtype)
+        one[-1, 0] = number
+        assert not finite(one) and not finite(large, one) and not finite(one, one, -one)
