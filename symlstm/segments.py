@@ -41,9 +41,9 @@ class Segment:
 class Plan:
     """How a run is cut: `steps` in all, `batch` as the axes behind them, () or (B,), the `lengths` of the sequences.
 
-    A segment has `checkpoint` steps, rounded up to whole chunks, counted from where the batch last changed, and what is left
-    is less than a chunk more: in a chunk, whose length `chunk` gives by the size of the batch, sums over time are one product,
-    which must not be cut if every gradient is to be the same to the last bit.
+    A segment has at most `checkpoint` steps, rounded up to whole chunks, counted from where the batch last changed: what is
+    computed for a chunk of steps at once, whose length `chunk` gives by the size of the batch, must not be cut if every
+    gradient is to be the same to the last bit.
 
     >>> [segment.steps.stop for segment in Plan(5, (3,), np.array([5, 2, 5]), 2).segments]
     [2, 4, 5]
@@ -70,10 +70,9 @@ class Plan:
             count = int((self.lengths > start).sum()) if self.lengths is not None else self.batch[0] if self.batch else 1
             chunk = self.chunk(count)
             most = -(-self.checkpoint // chunk) * chunk if self.checkpoint else stop - start
-            while start < stop:
-                end = start + most if start + most + chunk <= stop else stop
-                yield Segment(slice(start, end), slice(count) if self.batch else ...)
-                start = end
+            for first in range(start, stop, most):
+                yield Segment(slice(first, min(first + most, stop)), slice(count) if self.batch else ...)
+            start = stop
 
     # --- what is over time, and what each sequence has one of ---
 
