@@ -122,8 +122,8 @@ class CellFunction:
 
     A state that runs backward in time starts after the last step and ends at the first, as in a network with two directions.
     Batched (T, B, m) or unbatched (T, m); a number has no axis of its own, a matrix two. float32 stays float32, float64
-    float64. A trace and its gradients own their arrays: no later call changes them, and no later change of `params` or `x`
-    changes them.
+    float64. A trace and its gradients own their arrays, unless a workspace is asked for: no later call changes them, and no
+    later change of `params` or `x` does.
     """
 
     cell: Cell
