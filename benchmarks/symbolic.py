@@ -26,7 +26,7 @@ SHAPES = ("1,1,3,3", "50,1,32,32", "100,32,64,128", "100,64,256,512")
 DTYPES = ("float32", "float64")
 GATES = "ifog"
 MODES = ("NUMBA", "CVM")  # of PyTensor
-LARGEST = {"CasADi": 10**9}  # products of numbers in all steps; of more a call takes many minutes
+LARGEST = {"CasADi": 10**7}  # products of numbers in all steps; of more a call takes a quarter of a minute and longer
 STRAIGHT = 16  # up to so many numbers in a state CasADi's expressions are expanded
 
 Passes = Callable[[], Any]
