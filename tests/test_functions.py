@@ -37,8 +37,8 @@ from symlstm.algebra import (
     term,
 )
 from symlstm.generator.codes import Call, statements
-from symlstm.generator.layout import Names
 from symlstm.generator.module import written
+from symlstm.generator.names import Names
 from symlstm.generator.rows import backward_product, forward_product, weight_product
 from symlstm.model import Cell
 from tests.problems import Problem, arrays, changed, judged, near
@@ -387,7 +387,7 @@ def test_names_never_meet() -> None:
     problem = Problem(cell)
     trace = sl.lambdify(cell).forward(problem.params, problem.x, problem.state)
     np.testing.assert_allclose(trace.outputs, problem.plain(problem.points())[0], rtol=1e-12)
-    names = Names()
+    names = Names(["T"])
     wishes = [(1, "T"), (2, "h"), (3, "h"), (2, "other"), (4, "lambda")]
     assert [names(key, wish) for key, wish in wishes] == ["T_", "h", "h_", "h", "lambda_"]
 

@@ -15,16 +15,16 @@ import symlstm as sl
 from symlstm import zoo
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import NOW, Apply, Blocks, NotSupported, Relation, Sym, equation, walk
+from symlstm.generator.blocks.halving import OF_TANH, halved
+from symlstm.generator.blocks.layout import Layout
+from symlstm.generator.blocks.program import Program
+from symlstm.generator.blocks.weights import Stacking
 from symlstm.generator.codes import infix, parsed
-from symlstm.generator.forms import alone
-from symlstm.generator.halving import OF_TANH, halved
-from symlstm.generator.layout import Layout
 from symlstm.generator.module import written
-from symlstm.generator.normal import normal
-from symlstm.generator.program import Program
-from symlstm.generator.splitting import split
+from symlstm.generator.networks.forms import alone
+from symlstm.generator.rewrites.normal import normal
+from symlstm.generator.rewrites.splitting import split
 from symlstm.generator.units import Unit
-from symlstm.generator.weights import Stacking
 from symlstm.model import Cell
 from tests.problems import Problem, near
 from tests.test_functions import CELLS, SLOW, function

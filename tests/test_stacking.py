@@ -9,9 +9,9 @@ import pytest
 import symlstm as sl
 from symlstm import zoo
 from symlstm.algebra import Blocks, MatMul, plain, walk
-from symlstm.generator.frame import Frame
-from symlstm.generator.hoisting import hoisted
-from symlstm.generator.stacking import stacked
+from symlstm.generator.rewrites.hoisting import hoisted
+from symlstm.generator.rewrites.stacking import stacked
+from symlstm.generator.scans.frame import Frame
 from symlstm.generator.targets import NUMPY
 from symlstm.generator.units import Unit
 from symlstm.model import Cell

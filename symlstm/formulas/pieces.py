@@ -17,7 +17,7 @@ import numpy as np
 from symlstm.activations import ACTIVATIONS, STAND_INS
 from symlstm.algebra import NotSupported, NotValid
 from symlstm.generator.codes import Code, activated, in_numpy, leaves, sloped
-from symlstm.generator.layout import Names
+from symlstm.generator.names import Names
 from symlstm.generator.ulps import called
 
 CACHE, LEAST = 2**21, 1024  # bytes that are worked on at a time, and at least so many numbers of each array

@@ -1,17 +1,13 @@
-"""From the equations of a cell to the source of a NumPy module.
+"""From the equations of a cell to the source of a module: `forward` and `backward` over a sequence.
 
-`rows` carries columns to rows, `codes` formulas to calls, and `lengths` sizes to numbers. A pair of functions is written for
-a `Unit`, a cell that runs forward in time. One of vectors is written in blocks: `splitting` takes stacks apart, `normal`
-names what needs a name, `adjoints` solves the adjoint equations for what a loop must carry, `program` gathers affine maps in
-blocks, `layout` gives every value a place, `halving` makes of all gates one tanh, `weights` writes what is prepared of the
-parameters, `forward` and `backward` write the two passes, and `blocked` puts them together.
+A pair of functions is written for a `Unit` (`units`), a cell that runs forward in time, for a target (`targets`, a table): NumPy,
+Numba, JAX, PyTorch or mpmath. First the cell is rewritten (`rewrites`), and is the same cell again. Then there are three ways:
 
-Any other, and any for another target than NumPy, is `functional` code: `stacking` and `hoisting` make the same cell again, with
-one matrix product a vector and what needs no recurrence apart; `frame` names the arrays, `arrays` carries terms to
-expressions, `schedule` says what is computed when, `passes` writes the two passes, and `targets` is the table of what the
-code is written for.
+- `blocks`: cells of vectors in NumPy, in place; the quickest with NumPy alone;
+- `scans`: any cell for any target, as a function of one step;
+- `loops`: numbers one by one, for Numba to compile.
 
-A cell of several parts, such as a network, is written as calls: `forms` finds the parts that differ in names only and makes
-a unit of them, `still` writes what has no memory, `assembly` runs the parts one after the other, and `exchange` knows what
-they hand to each other. `module` picks the way and puts the source together.
+A cell of several parts is written as calls of theirs (`networks`). `module` picks the way and puts the source together. What all
+share: `codes` carries formulas to calls, `arrays` terms to expressions by the rule of `rows` (columns become rows), `lengths`
+sizes to numbers; `names` gives names, `ulps` the functions that are right to the last places, `wrapping` breaks lines.
 """

@@ -13,11 +13,11 @@ from textwrap import fill
 
 from symlstm.activations import STAND_INS
 from symlstm.algebra import Apply, NotSupported, Partial, Sym, plain, walk
-from symlstm.generator.assembly import Assembly
-from symlstm.generator.blocked import imported, in_block_helpers, in_blocks
-from symlstm.generator.forms import alone
-from symlstm.generator.functional import functional
+from symlstm.generator.blocks.blocked import imported, in_block_helpers, in_blocks
 from symlstm.generator.lengths import size_text
+from symlstm.generator.networks.assembly import Assembly
+from symlstm.generator.networks.forms import alone
+from symlstm.generator.scans.functional import functional
 from symlstm.generator.targets import NUMBA, NUMPY, Target
 from symlstm.generator.ulps import called
 from symlstm.generator.units import Unit
@@ -121,7 +121,7 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
 def functions(unit: Unit, target: Target, *, blocked: bool = True) -> str:
     """The functions of a unit: as loops for Numba; in blocks where they can be for NumPy; else equation by equation."""
     if target.name == NUMBA.name:
-        from symlstm.generator.compiled import compiled
+        from symlstm.generator.loops.compiled import compiled
 
         return compiled(unit)
     return (blocked and target.name == NUMPY.name and in_blocks(unit, target.accuracy)) or functional(unit, target)

@@ -1,9 +1,19 @@
-"""Lines of Python as they are written: indented, and not too long."""
+"""Text of Python as it is written: tuples, and lines that are indented and not too long."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from textwrap import fill
+
+
+def as_tuple(parts: Iterable[str]) -> str:
+    """A tuple in Python.
+
+    >>> as_tuple(["T"])
+    '(T,)'
+    """
+    found = tuple(parts)
+    return f"({', '.join(found)}{',' * (len(found) == 1)})"
 
 
 def indented(lines: Iterable[str], times: int = 1) -> str:

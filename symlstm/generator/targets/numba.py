@@ -1,4 +1,4 @@
-"""NumPy with loops that Numba compiles. The code of a unit is not functional; `symlstm.generator.compiled` writes it."""
+"""NumPy with loops that Numba compiles. The code of a unit is not functional; `symlstm.generator.loops.compiled` writes it."""
 
 from __future__ import annotations
 

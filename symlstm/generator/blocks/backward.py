@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from symlstm.algebra import NOW, Hadamard, Prime, Sym, Term, term
-from symlstm.generator.adjoints import Part, Solved
+from symlstm.generator.blocks.adjoints import Part, Solved
+from symlstm.generator.blocks.forward import loop_over
+from symlstm.generator.blocks.layout import Array, Layout, Scope, run_of, runs
+from symlstm.generator.blocks.program import Block
+from symlstm.generator.blocks.weights import quoted
 from symlstm.generator.codes import Call, Code, activated, elementwise, slope_reads, sloped, statements, with_constants
-from symlstm.generator.forward import loop_over
-from symlstm.generator.frame import as_tuple
-from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
-from symlstm.generator.program import Block
-from symlstm.generator.weights import quoted
+from symlstm.generator.wrapping import as_tuple
 from symlstm.rules import times
 
 CACHE = 2**18  # bytes

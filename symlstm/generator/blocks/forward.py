@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from symlstm.algebra import Apply, NotSupported, Sym, Term, equation, plain
+from symlstm.generator.blocks.halving import OF_TANH, is_tanh
+from symlstm.generator.blocks.layout import Array, Layout, Scope, run_of, runs
+from symlstm.generator.blocks.program import Block
 from symlstm.generator.codes import Code, activated, elementwise, limited, parsed, statements, with_constants
-from symlstm.generator.halving import OF_TANH, is_tanh
-from symlstm.generator.layout import Array, Layout, Scope, run_of, runs
-from symlstm.generator.program import Block
 
 
 class Forward:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from textwrap import fill
 
 from symlstm.algebra import NotSupported
-from symlstm.generator.backward import CACHE, Backward
+from symlstm.generator.blocks.backward import CACHE, Backward
+from symlstm.generator.blocks.forward import Forward
+from symlstm.generator.blocks.layout import Layout, Scope
+from symlstm.generator.blocks.program import Program
+from symlstm.generator.blocks.weights import Stacking
 from symlstm.generator.codes import FUNCTIONS
-from symlstm.generator.forward import Forward
-from symlstm.generator.frame import as_tuple
-from symlstm.generator.layout import Layout, Scope
-from symlstm.generator.program import Program
 from symlstm.generator.units import Unit
-from symlstm.generator.weights import Stacking
+from symlstm.generator.wrapping import as_tuple
 
 HELPERS = f'''CACHE = {CACHE}  # bytes of factors that are prepared at a time: they stay in the cache until they are used
 

@@ -39,7 +39,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.generator.codes import Call, Code, activated, counted, limited, number, slope_reads, sloped
-from symlstm.generator.values import FIRST, Array, Made, Product, Value, bare, joined, mapped, outer, shifted, transposed
+from symlstm.generator.loops.values import FIRST, Array, Made, Product, Value, bare, joined, mapped, outer, shifted, transposed
 from symlstm.rules import added
 from symlstm.rules import product as matrix_product
 from symlstm.shapes import ONE, Length, linear, total_length

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 from symlstm.algebra import NOW, NotSupported, Sym, defined, equation, walk
-from symlstm.generator.layout import Names
 from symlstm.generator.lengths import axes, size_text, solved
-from symlstm.generator.normal import valued
-from symlstm.generator.stacking import put_together
+from symlstm.generator.names import Names
+from symlstm.generator.rewrites.normal import valued
+from symlstm.generator.rewrites.stacking import put_together
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
+from symlstm.generator.wrapping import as_tuple
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import ONE, Length
@@ -180,13 +181,3 @@ class Frame(Quantities):
         """What is given for an adjoint at every step."""
         alone = self.unit.outputs == (of,)
         return "d_outputs" if alone else self.names(("outside", of), f"given_{self.adjoint(of)}")
-
-
-def as_tuple(parts: Iterable[str]) -> str:
-    """A tuple in Python.
-
-    >>> as_tuple(["T"])
-    '(T,)'
-    """
-    found = tuple(parts)
-    return f"({', '.join(found)}{',' * (len(found) == 1)})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from symlstm.generator.values import Array
+from symlstm.generator.loops.values import Array
 from symlstm.shapes import ONE, Length
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symlstm.algebra import NOW, Relation, Sym, SymlstmError, Term, defined, map_relation, transform, walk
-from symlstm.generator.layout import Names
+from symlstm.generator.names import Names
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from symlstm.parts import Part

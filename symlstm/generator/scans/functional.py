@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from symlstm.algebra import Adj, Blocks, Rows, Sym, Term, plain, walk
-from symlstm.generator.frame import Frame, as_tuple
-from symlstm.generator.hoisting import hoisted
-from symlstm.generator.passes import Backward, Forward
-from symlstm.generator.shares import of_parameters
-from symlstm.generator.stacking import Stacked, stacked
+from symlstm.generator.rewrites.hoisting import hoisted
+from symlstm.generator.rewrites.stacking import Stacked, stacked
+from symlstm.generator.scans.frame import Frame
+from symlstm.generator.scans.passes import Backward, Forward
+from symlstm.generator.scans.shares import of_parameters
 from symlstm.generator.targets import NUMPY, Target
 from symlstm.generator.units import Unit
-from symlstm.generator.wrapping import indented
+from symlstm.generator.wrapping import as_tuple, indented
 
 FUNCTIONS = '''def {prepare}(params):
     """The parameters as both passes read them; `{ahead}` takes the result in place of `params`."""

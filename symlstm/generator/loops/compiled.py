@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 
 from symlstm.algebra import Adj, Rows, Sym, Term, Transpose, children, plain
-from symlstm.generator.frame import as_tuple
 from symlstm.generator.lengths import axes, solved
-from symlstm.generator.loops import Loops
-from symlstm.generator.shares import of_parameters
+from symlstm.generator.loops.kernels import Loops
+from symlstm.generator.loops.values import Array
+from symlstm.generator.scans.shares import of_parameters
 from symlstm.generator.units import Unit
-from symlstm.generator.values import Array
-from symlstm.generator.wrapping import indented
+from symlstm.generator.wrapping import as_tuple, indented
 
 FUNCTIONS = '''@kernel
 def {run}({forward_args}):

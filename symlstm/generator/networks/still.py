@@ -27,12 +27,12 @@ from symlstm.algebra import (
 )
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import Call
-from symlstm.generator.exchange import Exchange
-from symlstm.generator.forms import Place, shifted_name
-from symlstm.generator.frame import as_tuple
-from symlstm.generator.layout import Names
-from symlstm.generator.normal import valued
-from symlstm.generator.shares import own_shares, summing, total
+from symlstm.generator.names import Names
+from symlstm.generator.networks.exchange import Exchange
+from symlstm.generator.networks.forms import Place, shifted_name
+from symlstm.generator.rewrites.normal import valued
+from symlstm.generator.scans.shares import own_shares, summing, total
+from symlstm.generator.wrapping import as_tuple
 from symlstm.model import Cell
 from symlstm.reverse import sweep
 from symlstm.shapes import length_term

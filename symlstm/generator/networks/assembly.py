@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from textwrap import fill
 
 from symlstm.algebra import NOW, Sym, plain
-from symlstm.generator.exchange import Exchange
-from symlstm.generator.forms import Form, Place, placed
-from symlstm.generator.frame import RESERVED, Quantities, as_tuple
-from symlstm.generator.functional import INTO, NO_WORKSPACE, WORKSPACE
 from symlstm.generator.lengths import size_text
-from symlstm.generator.still import Still
+from symlstm.generator.networks.exchange import Exchange
+from symlstm.generator.networks.forms import Form, Place, placed
+from symlstm.generator.networks.still import Still
+from symlstm.generator.scans.frame import RESERVED, Quantities
+from symlstm.generator.scans.functional import INTO, NO_WORKSPACE, WORKSPACE
 from symlstm.generator.targets import NUMPY, Target
-from symlstm.generator.wrapping import indented
+from symlstm.generator.wrapping import as_tuple, indented
 from symlstm.model import Cell
 
 FUNCTIONS = '''# which parameters each part has: what they are called in the functions of the part, and in the whole

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from symlstm.algebra import Sym
-from symlstm.generator.layout import Layout, runs
+from symlstm.generator.blocks.layout import Layout, runs
+from symlstm.generator.blocks.program import Block
 from symlstm.generator.lengths import size_text
-from symlstm.generator.program import Block
-from symlstm.generator.splitting import Piece
+from symlstm.generator.rewrites.splitting import Piece
 
 
 class Stacking:

@@ -11,15 +11,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from symlstm.algebra import NOW, Adj, Partial, Relation, Sym, Term, defined, equation, plain, term
-from symlstm.generator.entries import Entries
-from symlstm.generator.flat import Flat, shaped
-from symlstm.generator.frame import RESERVED, Quantities
-from symlstm.generator.nests import Nests, needed
-from symlstm.generator.normal import valued
-from symlstm.generator.shares import own_shares
-from symlstm.generator.stacking import put_together, stacked
+from symlstm.generator.loops.entries import Entries
+from symlstm.generator.loops.flat import Flat, shaped
+from symlstm.generator.loops.nests import Nests, needed
+from symlstm.generator.loops.values import Array, Made, Value, bare
+from symlstm.generator.rewrites.normal import valued
+from symlstm.generator.rewrites.stacking import put_together, stacked
+from symlstm.generator.scans.frame import RESERVED, Quantities
+from symlstm.generator.scans.shares import own_shares
 from symlstm.generator.units import Unit
-from symlstm.generator.values import Array, Made, Value, bare
 from symlstm.reverse import LOSS_TERM, sweep
 from symlstm.rules import added
 from symlstm.shapes import ONE

@@ -30,7 +30,7 @@ from symlstm.algebra import (
     walk,
 )
 from symlstm.generator.lengths import axes, solved
-from symlstm.generator.splitting import split
+from symlstm.generator.rewrites.splitting import split
 from symlstm.model import Cell
 from symlstm.rules import added
 from symlstm.shapes import ONE, Length, Shapes, length_term, total_length

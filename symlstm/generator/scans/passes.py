@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from symlstm.algebra import NOW, Adj, Relation, Sym, Term, plain, term
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import Call, Code, folded
-from symlstm.generator.frame import Frame, as_tuple
+from symlstm.generator.rewrites.stacking import Stacked
 from symlstm.generator.rows import Value
-from symlstm.generator.schedule import schedule
-from symlstm.generator.shares import of_parameters, own_shares, summing, total
-from symlstm.generator.stacking import Stacked
+from symlstm.generator.scans.frame import Frame
+from symlstm.generator.scans.schedule import schedule
+from symlstm.generator.scans.shares import of_parameters, own_shares, summing, total
+from symlstm.generator.wrapping import as_tuple
 
 
 class Pass:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symlstm.algebra import NOW, Sym
-from symlstm.generator.forms import shifted_name
-from symlstm.generator.frame import Quantities, as_tuple
+from symlstm.generator.networks.forms import shifted_name
+from symlstm.generator.scans.frame import Quantities
+from symlstm.generator.wrapping import as_tuple
 
 
 class Exchange:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from symlstm.algebra import Add, Adj, Partial, Relation, Sym, Term, equation, plain, term, walk
 from symlstm.generator.arrays import Arrays
 from symlstm.generator.codes import folded
-from symlstm.generator.frame import Quantities, as_tuple
+from symlstm.generator.scans.frame import Quantities
+from symlstm.generator.wrapping import as_tuple
 from symlstm.rules import added
 from symlstm.shapes import ONE, Shapes
 

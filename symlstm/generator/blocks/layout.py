@@ -11,43 +11,27 @@ the pre-activation of a gate becomes the gate.
 
 from __future__ import annotations
 
-import keyword
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
 from symlstm.algebra import NOW, Add, Apply, Hadamard, NotSupported, Sym, Term, walk
-from symlstm.generator.codes import FUNCTIONS, OWN, activated, runs_in_place
-from symlstm.generator.halving import halved
+from symlstm.generator.blocks.halving import halved
+from symlstm.generator.blocks.program import Block, Program
+from symlstm.generator.codes import FUNCTIONS, activated, runs_in_place
 from symlstm.generator.lengths import axes, size_text, solved, total
-from symlstm.generator.program import Block, Program
+from symlstm.generator.names import Names
 from symlstm.shapes import Length
 
-_RESERVED = frozenset({
+RESERVED = frozenset({
     "np", "Trace", "Gradients", "Weights", "Workspace", "prepare", "workspace", "arrays", "back_arrays", "forward",
     "backward", "many", "params", "x", "x_1", "own_x", "state", "trace", "outputs", "d_outputs", "d_state", "d_params",
     "d_x", "rows_d_x", "kept", "batch", "T", "B", "n", "m", "dtype", "tail", "ones", "weights", "truncate", "into", "since",
     "chunk", "chunk_of", "length", "stretches", "parts", "rest", "steps", "start", "stop", "now", "here", "found", "sums",
     "CACHE", "ahead", "batch_first", "batch_last", "columns", "totals", "added", "part", "views", "zip", "slice", "max",
     "min", "tuple", "range", "list", "isinstance", "len", *FUNCTIONS})
-
-
-class Names:
-    """Python names for what the module handles: one name a thing, and no name twice."""
-
-    def __init__(self, reserved: Iterable[str] = _RESERVED) -> None:
-        self._given: dict[object, str] = {}
-        self._taken = {*reserved, *keyword.kwlist}
-
-    def __call__(self, key: object, wish: str) -> str:
-        if key not in self._given:
-            while wish in self._taken or wish.endswith(OWN):
-                wish += "_"
-            self._taken.add(wish)
-            self._given[key] = wish
-        return self._given[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +135,7 @@ class Layout:
     """The arrays of a program, their names and sizes."""
 
     def __init__(self, program: Program) -> None:
-        self.program, self.names = program, Names()
+        self.program, self.names = program, Names(RESERVED)
         self.constants: dict[str, str] = {}
         for size in sorted(program.original.size_names - {"n", "m"}):
             if self.names(("size", size), size) != size:

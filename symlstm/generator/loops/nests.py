@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from symlstm.generator.codes import Call, Code, infix, leaves, with_constants
-from symlstm.generator.values import COLUMN, FIRST, INNER, ROW, Array, Made, Product, Ref, shifted
+from symlstm.generator.loops.values import COLUMN, FIRST, INNER, ROW, Array, Made, Product, Ref, shifted
 from symlstm.shapes import ONE, Length
 
 Loop = tuple[str, Length]  # an index, and how far it runs

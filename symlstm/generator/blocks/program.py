@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import pairwise, permutations
 
 from symlstm.algebra import Apply, MatMul, Prime, Sym, Term, children, walk
-from symlstm.generator.adjoints import Adjoints
+from symlstm.generator.blocks.adjoints import Adjoints
 from symlstm.generator.codes import slope_reads
-from symlstm.generator.normal import normal, parts
-from symlstm.generator.splitting import split
+from symlstm.generator.rewrites.normal import normal, parts
+from symlstm.generator.rewrites.splitting import split
 from symlstm.generator.units import Unit
 
 
