@@ -6,6 +6,8 @@ equations in numbers.
 
 from __future__ import annotations
 
+from io import StringIO
+from tokenize import COMMENT, ENDMARKER, NEWLINE, NL, STRING, generate_tokens
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import symlstm as sl
 from symlstm import zoo
 from symlstm.activations import ACTIVATIONS
 from symlstm.algebra import NOW, Apply, Blocks, NotSupported, Relation, Sym, equation, walk
+from symlstm.functions import source_of
 from symlstm.generator.blocks.halving import OF_TANH, halved
 from symlstm.generator.blocks.layout import Layout
 from symlstm.generator.blocks.program import Program
@@ -24,6 +27,7 @@ from symlstm.generator.module import written
 from symlstm.generator.networks.forms import alone
 from symlstm.generator.rewrites.normal import normal
 from symlstm.generator.rewrites.splitting import split
+from symlstm.generator.targets import TARGETS
 from symlstm.generator.units import Unit
 from symlstm.model import Cell
 from tests.problems import Problem, near
@@ -267,3 +271,16 @@ def test_a_mutant_of_every_pass_is_seen() -> None:
         exec(source.replace(old, new), module)
         module["one"] = 1
         assert any(np.abs(one - other).max() > 1e-6 for one, other in zip(gradients(module), expected, strict=True)), old
+
+
+# --- the text -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", TARGETS)
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_a_module_is_written_as_a_person_writes_it(name: str, backend: str) -> None:
+    source = source_of(zoo.ZOO[name], backend)
+    assert "\n\n\n\n" not in source
+    assert not any(line != line.rstrip() for line in source.splitlines())
+    for token in generate_tokens(StringIO(source).readline):  # an equation goes on as long as it is, what is code does not
+        assert token.type in (COMMENT, STRING, NL, NEWLINE, ENDMARKER) or token.end[1] <= 120, token.line

@@ -63,7 +63,10 @@ CLASSES = '''
 
 
 class Trace:
-    """What a forward pass gives: `outputs` ({outputs}), `state` {last}, and `kept` and `sizes`, which `backward` reads."""
+    """What a forward pass gives: `outputs` ({outputs}) and `state` {last}.
+
+    `backward` reads `kept` and `sizes`.
+    """
 
     def __init__(self, outputs, state, kept, sizes=()):
         self.outputs, self.state, self.kept, self.sizes = outputs, state, kept, sizes
@@ -99,7 +102,7 @@ def written(cell: Cell, target: Target = NUMPY, *, blocked: bool = True) -> str:
     form in code, naming the equation.
 
     >>> from symlstm import zoo
-    >>> "half_z_from_h.dot(h_prev, z_part)" in written(zoo.LSTM)
+    >>> "half_z_from_h.dot(h_prev, z)" in written(zoo.LSTM)
     True
     """
     try:
@@ -151,6 +154,7 @@ def _step(unit: Unit) -> dict[str, str]:
 def _classes(cell: Cell, target: Target, code: str) -> str:
     """The classes of what the functions take and give, and what helps the functions."""
     helpers = [text for name, text in target.helpers.items() if f"{name}(" in code]
+    more = [target.classes, in_block_helpers(code), *helpers, called(code, target)]
     def axes(of: Sym) -> str:
         lengths = [length for length in cell.shapes.lengths[of.name] if length != ONE]
         return ", ".join(("T", "B", *map(size_text, lengths)))
@@ -163,7 +167,7 @@ def _classes(cell: Cell, target: Target, code: str) -> str:
         inputs="in the form of x" if several else f"({axes(cell.input_terms[0])})",
         shown="{len(self.inputs)}" if several else "{tuple(self.inputs.shape)}",
         imports=target.imports + imported(code, target.names),
-        more="".join(f"{text}\n\n" for text in (target.classes, in_block_helpers(code), *helpers, called(code, target)) if text))
+        more="".join(f"{text.rstrip()}\n\n\n" for text in more if text))
 
 
 def _open(cell: Cell) -> str:

@@ -81,7 +81,6 @@ FUNCTION = '''def {prefix}prepare(params, many=False):
 
     For `many` sequences what only one by itself needs is left out.
     """
-    dtype = {dtype}
 {prepare}
     return Weights(dict(params), ({weights}))
 
@@ -176,36 +175,37 @@ def in_blocks(unit: Unit, accuracy: str = "fast") -> str:
     steps = ["steps"] * bool(ahead.scope.step_views)
     kept = list(dict.fromkeys((ahead.x, *back.kept)))
     read_by_parts = _read([*back.scope.now_views.values(), *back.scope.step_views.values()], kept)
-    first_parameter = program.original.parameter_terms[0].name
+    stacked = list(stacking.lines())
+    weights = ", ".join(as_tuple(made[name] for name in (*sizes, *scope.weights)) for scope in (ahead.scope, back.scope))
+    first = program.original.parameter_terms[0].name
+    typed = [f'dtype = params["{first}"].dtype'] * bool(_read([*stacked, weights], ["dtype"]))
     members = [member for block in program.blocks for member in block.members] or [program.states[0]]
     fields = {"prefix": unit.prefix, "arguments": arguments}
     def read(scope: Scope) -> tuple[str, str]:
         upright = {layout.parameter(symbol) for symbol in program.cell.parameter_terms} | {
             layout.bias(block) for block in program.blocks if layout.apart(block)}
         names = [*sizes, *scope.weights]
-        return _list(names), "".join(
+        return as_tuple(names), "".join(
             f"    {name} = {name}.reshape(-1, *ones)\n" for name in names if name in upright)
     by_columns = [f"{name} = {layout.by_columns(name)} if B == 1 else {name}" for name in ahead.scope.turned]
     ahead_read, back_read = read(ahead.scope), read(back.scope)
     return _short(FUNCTION.format(
         **fields, wanted=", ".join(wanted), all_sizes="" if "m" in wanted else f"\n    m = {layout.width(program.input)}",
-        dtype=f'params["{first_parameter}"].dtype',
-        prepare=_indented(stacking.lines()),
-        weights=", ".join(_list(made[name] for name in (*sizes, *scope.weights)) for scope in (ahead.scope, back.scope)),
+        prepare=_indented([*typed, *stacked]), weights=weights,
         rooms=_indented([*_made(ahead.scope), *(f"steps = {_zipped(ahead.scope)}" for _ in steps)]),
         steps_words=", and last its parts for each step" * bool(steps),
-        held=_list((*rooms, *(f"list({each})" for each in steps))), back_given=", ".join(read_by_parts),
+        held=as_tuple((*rooms, *(f"list({each})" for each in steps))), back_given=", ".join(read_by_parts),
         back_rooms=_indented(_made(back.scope)), parts=_indented(f"    {text}," for text in _parts(back.scope)),
         back_held="[(*views, list(steps)) for *views, steps in parts]" if back.scope.step_views else "list(parts)",
         wide=layout.wide(*members),
         errors=_errors(forward), back_errors=_errors(backward),
         states=as_tuple(state.name for state in unit.seen), read=ahead_read[0], upright=ahead_read[1],
-        names=_list((*rooms, *steps)), forward=_indented([*by_columns, *forward]),
+        names=as_tuple((*rooms, *steps)), forward=_indented([*by_columns, *forward]),
         outputs=_one_or_many([f"batch_first({layout.value(output).base}[1:], batch)" for output in unit.outputs]),
         last=as_tuple(f"{layout.value(state).base}[-1].T.reshape(*batch, {layout.width(state)}).copy()" for state in unit.seen),
         kept=", ".join(("batch", "weights", "workspace", *kept)),
         x=ahead.x, m="    m -= 1\n" * (ahead.x == "x_1"), back_read=back_read[0], back_upright=back_read[1],
-        back_names=_list(("chunk", *back_rooms, "parts")),
+        back_names=as_tuple(("chunk", *back_rooms, "parts")),
         given=_indented([f"{given[0]} = batch_last(d_outputs.reshape(T, B, -1))" if len(given) == 1 else (
             f"{', '.join(given)} = (batch_last(part.reshape(T, B, -1)) for part in d_outputs)")]),
         backward=_indented(backward),
@@ -248,10 +248,6 @@ def _read(texts: Iterable[str], names: Iterable[str]) -> list[str]:
     """Which of the names are in the texts."""
     text = " ".join(texts)
     return [name for name in names if re.search(rf"\b{name}\b", text)]
-
-
-def _list(names: Iterable[str]) -> str:
-    return as_tuple(names)
 
 
 def _errors(lines: Iterable[str]) -> str:

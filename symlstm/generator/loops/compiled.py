@@ -17,20 +17,23 @@ FUNCTIONS = '''@kernel
 def {run}({forward_args}):
     """The steps forward: from the states in `ends`, which it leaves there after the last step."""
 {forward_lines}
-    return {forward_check}
+{forward_check}
+    return check
 
 
 @kernel
 def {back_run}({backward_args}):
     """The steps backward: from adjoints of states in `d_ends` to those before the first step; `d_params` is added to."""
 {backward_lines}
-    return {backward_check}
+{backward_check}
+    return check
 
 
 def {prepare}(params):
     """The parameters in one array, as both passes read them; `{forward}` takes the result in place of `params`."""
 {prepared}
-    return Weights(params, ({weights}, {sizes}))
+{weights}
+    return Weights(params, (flat, {sizes}))
 
 
 def {new}({shape}):
@@ -41,14 +44,15 @@ def {new}({shape}):
     state = (
 {last}
     )
-    return kept, ends, {flat_outputs}, outputs, state
+{flat_outputs}
+    return kept, ends, flat, outputs, state
 
 
 def {back_new}({shape}):
     """New arrays for a backward pass: those of the kernel, and gradients as the caller sees them."""
     B = batch[0] if batch else 1
     d_params, d_ends = np.empty({d_params}, dtype), np.empty({d_ends}, dtype)
-    d_x = {d_inputs}
+{d_inputs}
 {sums}
     gradients = {{
 {gradients}
@@ -56,7 +60,8 @@ def {back_new}({shape}):
     d_state = (
 {first}
     )
-    return d_params, d_ends, {flat_inputs}, gradients, d_x, d_state
+{flat_inputs}
+    return d_params, d_ends, flat, gradients, d_x, d_state
 
 
 def {workspace}(T, B, dtype, {keywords}):
@@ -74,7 +79,8 @@ def {forward}(params, x, state=None, workspace=None):
     """
     weights = params if isinstance(params, Weights) else {prepare}(params)
 {taken}
-    arrays = {new}({shape_here}) if workspace is None else workspace.ahead if batch else workspace.alone()[0]
+    held = workspace and (workspace.ahead if batch else workspace.alone()[0])
+    arrays = held or {new}({shape_here})
     kept, ends, flat, outputs, last = arrays
     if state is not None:
         np.concatenate(state, axis=None, out=ends)
@@ -91,7 +97,8 @@ def {backward}(trace, d_outputs, d_state=None, truncate=None, into=None, since=0
     gradients of the steps after these, to which those of the parameters are added, and `since` is how many steps came before.
     """
     weights, kept, workspace, {trace_sizes} = trace.kept
-    arrays = {back_new}({shape_there}) if workspace is None else workspace.back if batch else workspace.alone()[1]
+    held = workspace and (workspace.back if batch else workspace.alone()[1])
+    arrays = held or {back_new}({shape_there})
     d_params, d_ends, flat, gradients, d_x, first = arrays
     if d_state is not None:
         np.concatenate(d_state, axis=None, out=d_ends)
@@ -122,9 +129,9 @@ def _kernels(loops: Loops) -> dict[str, str]:
     """The two kernels."""
     return {
         "forward_args": ", ".join(loops.forward_args), "forward_lines": indented(loops.forward_lines),
-        "forward_check": _checked(loops.results),
+        "forward_check": indented([f"check = {_checked(loops.results)}"]),
         "backward_args": ", ".join(loops.backward_args), "backward_lines": indented(loops.backward_lines),
-        "backward_check": _checked(loops.back_results)}
+        "backward_check": indented([f"check = {_checked(loops.back_results)}"])}
 
 
 def _arrays(loops: Loops) -> dict[str, str]:
@@ -143,7 +150,8 @@ def _arrays(loops: Loops) -> dict[str, str]:
     x = _each("x", frame.inputs)[0]
     return {
         **{name: flat[name].size() for name in ("kept", "ends", "d_params", "d_ends")},
-        "outputs": outputs, "flat_outputs": flat_outputs, "d_inputs": d_inputs, "flat_inputs": flat_inputs,
+        "outputs": outputs, "flat_outputs": indented([f"flat = {flat_outputs}"]), "d_inputs": indented([f"d_x = {d_inputs}"]),
+        "flat_inputs": indented([f"flat = {flat_inputs}"]),
         "last": states("ends", loops.ends), "first": states("d_ends", loops.d_ends), "keywords": ", ".join(frame.sizes),
         "shape": shape, "shape_here": shape.replace("dtype", f"{x}.dtype", 1),
         "shape_there": shape.replace("dtype", "kept.dtype", 1)}
@@ -153,7 +161,8 @@ def _parameters(loops: Loops) -> dict[str, str]:
     """How the parameters of the loops are made, and the gradients that a caller gets from theirs."""
     sizes = dict(_sizes_of(loops))
     return {
-        "prepared": indented(_prepared(loops, sizes)), "weights": _weights(loops), "sizes": as_tuple(sizes),
+        "prepared": indented(_prepared(loops, sizes)), "sizes": as_tuple(sizes),
+        "weights": indented([f"flat = {_weights(loops)}"]),
         "sums": indented(_sums(loops)), "gradients": indented(_views(loops), 2),
         "late": "".join(f"{indented([line])}\n" for line in _late(loops))}
 

@@ -27,7 +27,7 @@ from symlstm.shapes import ONE
 NAMES = frozenset({
     "row", "col", "j", "seq", "at", "now", "before", "real", "weights", "ends", "d_ends", "scratch", "truncate", "kernel",
     "numba", "workspace", "into", "Weights", "Workspace", "sizes", "last", "first", "gradients", "dtype", "arrays", "flat",
-    "since", "check", "started", "ended", "summed"})
+    "held", "since", "check", "started", "ended", "summed"})
 
 
 class Loops:

@@ -38,7 +38,8 @@ def gathered(form, tensors):
     names, inputs_of, started = form
     count = 1 if inputs_of is None else len(inputs_of)
     params, rest = dict(zip(names, tensors)), tensors[len(names):]
-    x = rest[0] if inputs_of is None else dict(zip(inputs_of, rest)) if isinstance(inputs_of, tuple) else tuple(rest[:count])
+    named = isinstance(inputs_of, tuple)
+    x = rest[0] if inputs_of is None else dict(zip(inputs_of, rest)) if named else tuple(rest[:count])
     return params, x, tuple(rest[count:]) if started else None
 
 
